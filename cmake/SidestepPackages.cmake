@@ -1,0 +1,13 @@
+# Every third-party library, once. Debian package names are in deploy/packages.
+find_package(PkgConfig REQUIRED)
+function(sidestep_package name)
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})
+endfunction()
+sidestep_package(JANSSON jansson)
+sidestep_package(YAML yaml-0.1)
+sidestep_package(LIBBPF libbpf)
+sidestep_package(LIBMNL libmnl)
+sidestep_package(LIBEVENT libevent_core libevent_extra libevent_openssl libevent_pthreads)
+sidestep_package(CURL libcurl)
+sidestep_package(OPENSSL openssl)
+sidestep_package(CMOCKA cmocka)
