@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib/object/sidestep.h - our own objects (sidestep.dev/v1alpha1): how agents and tools talk.
+ *
+ * A tool on a laptop has no agent socket. An agent publishes what it is and counts in the status of
+ * its SidestepNode (named like the node); a tool asks by making a SidestepRequest, and every agent
+ * concerned answers in that object's status under its own name; a migration keeps a copy of its
+ * journal in a SidestepRun. All three are cluster-scoped.
+ */
+#pragma once
+
+#include "lib/object/meta.h"
+
+/* One local endpoint as the agent publishes it. */
+struct sidestep_endpoint {
+	int64_t id;
+	const char *namespace, *pod, *uid;
+	const char *address;
+	int64_t identity;
+	const char *state;         /* ready, regenerating, waiting-for-identity, ... (not-ready) */
+	int64_t generation;        /* policy generation in force in the kernel */
+	int64_t policy_revision;   /* revision of the compiled input it was made from */
+	const char *policy_digest; /* digest of the compiled set, hexadecimal */
+	bool deny_ingress, deny_egress; /* default deny in that direction */
+	bool audit;
+	bool sidecar;
+};
+
+/* One edge, as seen by this node's datapath at the deciding end. */
+struct sidestep_counter {
+	int64_t source, destination; /* identities */
+	int64_t port;                /* destination port, host order; 0 for ICMP and the rest */
+	const char *protocol;        /* TCP, UDP, ICMP */
+	const char *verdict;         /* "forwarded", "dropped", "audit" */
+	int64_t reason;              /* drop reason number; 0 when forwarded */
+	int64_t count;               /* new connections (forwarded, audit) or packets (dropped) */
+};
+
+/* What an identity number in the counters means. */
+struct sidestep_identity {
+	int64_t id;
+	struct strings labels; /* "k8s:app=web" */
+};
+
+struct sidestep_node {
+	struct object_meta meta;
+	const char *version;
+	bool ready;
+	const char *message; /* why not ready */
+	const char *boot_id;
+	const char *updated;     /* RFC 3339 */
+	const char *attach_mode; /* tcx or clsact */
+	int64_t revision;        /* of the desired state last applied */
+	struct sidestep_endpoint *endpoints;
+	size_t n_endpoints;
+	struct sidestep_counter *counters; /* monotonic within one counters_epoch */
+	size_t n_counters;
+	const char *counters_epoch; /* changes when the counters started again from zero */
+	struct sidestep_identity *identities;
+	size_t n_identities;
+	int64_t lost_events;
+};
+
+enum sidestep_request_kind { REQUEST_NONE, REQUEST_REGENERATE, REQUEST_AUDIT };
+
+/* One endpoint of one node's answer. */
+struct sidestep_request_endpoint {
+	int64_t id;
+	const char *namespace, *pod;
+	int64_t generation_before, generation_after;
+	int64_t corrupted; /* kernel rows that differed from what was compiled; repaired */
+	struct strings corrupted_rows;
+	const char *error; /* NULL when it worked */
+};
+
+struct sidestep_request_node {
+	const char *node;
+	const char *state;           /* "done", "failed", "active" (audit in force) */
+	int64_t observed_generation; /* metadata.generation of the request it answers */
+	const char *message;
+	const char *updated;
+	struct sidestep_request_endpoint *endpoints;
+	size_t n_endpoints;
+};
+
+/*
+ * Regenerate: recompile, compare with the kernel, repair, bump the generation, once per generation
+ * of this object. Audit: while the object exists, what policy would refuse at the selected
+ * endpoints passes and is counted with verdict "audit".
+ */
+struct sidestep_request {
+	struct object_meta meta;
+	int kind;              /* enum sidestep_request_kind, spec.kind */
+	const char *namespace; /* spec.namespace; NULL: all namespaces (Regenerate only) */
+	struct label_selector *pod_selector; /* NULL: every pod of the namespace */
+	struct strings nodes;                /* empty: all nodes */
+	struct sidestep_request_node *status;
+	size_t n_status;
+};
+
+/* A copy of a migration's journal, so that a colleague can resume when the first laptop is lost. */
+struct sidestep_run {
+	struct object_meta meta;
+	const char *tool;    /* "migrate" */
+	const char *subject; /* the namespace that is moved */
+	const char *plan_digest;
+	const char *holder;     /* who runs it now */
+	const char *state;      /* running, paused, done, rolled-back, failed */
+	struct strings journal; /* one JSON record per item, in order */
+	const struct doc *plan; /* as a document */
+};
+
+extern const struct bind_table sidestep_node_table;
+extern const struct bind_table sidestep_request_table;
+extern const struct bind_table sidestep_run_table;
+/* Of one item of a request's status, so that an agent encodes its own answer. */
+extern const struct bind_table sidestep_request_node_table;
+
+int sidestep_node_decode(struct arena *a, const struct doc *d, struct sidestep_node *out,
+			 struct error *err);
+int sidestep_request_decode(struct arena *a, const struct doc *d, struct sidestep_request *out,
+			    struct error *err);
+int sidestep_run_decode(struct arena *a, const struct doc *d, struct sidestep_run *out,
+			struct error *err);
+
+/* The label that marks what we made in a cluster. */
+#define SIDESTEP_MANAGED_BY_LABEL "app.kubernetes.io/managed-by"
+#define SIDESTEP_MANAGED_BY       "sidestep"
+/*
+ * Annotations the agent reads.
+ * Pod: "disabled" makes the socket load balancer leave the pod's connects alone.
+ * Namespace: "drop" or "reset"; what a refused TCP connection is answered with.
+ */
+#define SIDESTEP_SOCKET_LB_ANNOTATION "sidestep.dev/socket-lb"
+#define SIDESTEP_REFUSAL_ANNOTATION   "sidestep.dev/refusal"
+/* Namespace label: it came from a proxy, so refusals default to reset. */
+#define SIDESTEP_MIGRATED_LABEL "sidestep.dev/migrated"
