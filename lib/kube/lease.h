@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib/kube/lease.h - being the only one: a coordination.k8s.io/v1 Lease, held and renewed.
+ *
+ * Times are compared on our own clock from when we saw a change, never with the server's or the
+ * holder's. A holder that cannot renew stops being one before anybody else can begin.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/kube/client.h"
+
+struct kube_lease;
+
+struct kube_lease_options {
+	const char *namespace_, *name;
+	const char *holder;   /* our identity, unique */
+	uint64_t duration_ns; /* 0: 15 s */
+	uint64_t deadline_ns; /* stop holding when not renewed for so long; 0: 10 s */
+	uint64_t retry_ns;    /* between attempts; 0: 2 s */
+};
+
+/* on_change(arg, held, holder): we began or ceased to hold it, or another holder was seen. */
+struct kube_lease *kube_lease_new(struct kube_client *client,
+				  const struct kube_lease_options *options,
+				  void (*on_change)(void *arg, bool held, const char *holder),
+				  void *arg);
+bool kube_lease_held(const struct kube_lease *lease);
+/* Stops at once; with release the Lease is handed back first (done(arg) when sent, may be NULL). */
+void kube_lease_free(struct kube_lease *lease, bool release);
