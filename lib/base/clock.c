@@ -52,10 +52,7 @@ static int64_t fake_wall(const struct clock *c)
 
 void fake_clock_init(struct fake_clock *f, int64_t wall_ns)
 {
-	*f = (struct fake_clock){
-		{fake_now, fake_wall},
-                0, wall_ns
-        };
+	*f = (struct fake_clock){{fake_now, fake_wall}, 0, wall_ns};
 }
 
 void fake_clock_advance(struct fake_clock *f, uint64_t ns)

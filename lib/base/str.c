@@ -86,15 +86,8 @@ int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret_n, const ch
 static const struct {
 	const char *name;
 	double ns;
-} units[] = {
-	{"ns",      1     },
-        {"us",      1e3   },
-        {"\u00b5s", 1e3   },
-        {"ms",      1e6   },
-	{"s",       1e9   },
-        {"m",       60e9  },
-        {"h",       3600e9}
-};
+} units[] = {{"ns", 1},  {"us", 1e3}, {"\u00b5s", 1e3}, {"ms", 1e6},
+	     {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
 
 static double unit_ns(const char **s)
 {

@@ -108,6 +108,8 @@ struct cli_command;
 struct cli_call {
 	const struct cli_program *program;
 	const struct cli_command *command;
+	const struct cli_command *const *path; /* the rows that lead to it, itself last */
+	size_t depth;
 	const void *opts; /* the command's options struct, filled */
 	char **args;      /* what is no option; NULL behind the last */
 	int n_args;

@@ -40,11 +40,11 @@ TEST(durations_as_go_writes_them)
 		const char *text;
 		uint64_t ns;
 	} rows[] = {
-		{"0",     0            },
-		{"500ms", 500000000    },
+		{"0", 0},
+		{"500ms", 500000000},
 		{"1h30m", 5400000000000},
-		{"1.5s",  1500000000   },
-		{"10us",  10000        },
+		{"1.5s", 1500000000},
+		{"10us", 10000},
 	};
 	static const char *const bad[] = {"", "5", "s", "1x", "-1s", "1s "};
 	uint64_t ns;
