@@ -34,17 +34,20 @@ uint64_t loop_now_ns(const struct loop *loop);
 int loop_run(struct loop *loop, struct error *err);
 /*
  * One turn: runs what is due; if nothing is and block is true, waits for the next event first.
- * Returns the number of callbacks run (0: nothing was there), negative errno on failure.
+ * Returns the number of this header's callbacks that ran, negative errno on failure.
  * May be called from code that is not itself a callback of this loop.
  */
 int loop_turn(struct loop *loop, bool block, struct error *err);
 /* Makes loop_run() return after the callback at hand; before loop_run() makes it return at once. */
 void loop_stop(struct loop *loop);
+/* Whether loop_stop() was called and loop_run() has not returned since: what waits should give up.
+ */
+bool loop_stopping(const struct loop *loop);
 
 /* For a loop on a fake clock: moves it by ns, stopping at every deadline on the way. */
 void loop_advance(struct loop *loop, struct fake_clock *clock, uint64_t ns);
 
-/* Runs fn(arg) once, from the loop, after the callback at hand. */
+/* Runs fn(arg) once, from the loop, after the callback at hand (before any descriptor or timer). */
 void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
 /* Forgets every deferred call of fn with arg. */
 void loop_undefer(struct loop *loop, void (*fn)(void *arg), void *arg);
