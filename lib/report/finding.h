@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +37,8 @@ struct finding {
 	struct evidence *evidence;
 	size_t n_evidence;
 	const struct waiver *waiver; /* that covers it (a fail or unknown only), else NULL */
-	const char *where;           /* file:line:col of what is meant, or NULL */
+	bool not_waivable;
+	const char *where; /* file:line:col of what is meant, or NULL */
 };
 
 /* "pass", "fail", "unknown", "skip". */

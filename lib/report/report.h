@@ -49,7 +49,9 @@ struct report {
 	int64_t made_ns; /* wall clock */
 	struct finding *findings;
 	size_t n, cap;
-	struct waivers waivers; /* filled by the caller before report_finish() */
+	struct waivers waivers;     /* filled by the caller before report_finish() */
+	const struct check *checks; /* of report_run, so that SARIF can list its rules */
+	size_t n_checks;
 };
 
 /* title: "Preflight of node a". tool: the program. Strings are copied. */

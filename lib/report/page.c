@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/report/page.h"
+
+#include <stdarg.h>
+
+#include "lib/base/str.h"
+#include "lib/report/page_block.h"
+
+void page_init(struct page *p, const char *title, const char *subtitle)
+{
+	*p = (struct page){0};
+	arena_init(&p->arena);
+	p->title = arena_strdup(&p->arena, title);
+	p->subtitle = arena_strdup(&p->arena, subtitle);
+}
+
+void page_release(struct page *p)
+{
+	arena_release(&p->arena);
+	*p = (struct page){0};
+}
+
+const char *page_mood_name(enum page_mood mood)
+{
+	static const char *const names[] = {
+		[PAGE_PLAIN] = "",      [PAGE_GOOD] = "good",   [PAGE_BAD] = "bad",
+		[PAGE_DOUBT] = "doubt", [PAGE_QUIET] = "quiet",
+	};
+
+	return names[mood];
+}
+
+const struct page_block *page_run_end(const struct page_block *b, double *ret_max)
+{
+	enum page_kind kind = b->kind;
+
+	*ret_max = 0;
+	for (; b && b->kind == kind; b = b->next)
+		*ret_max = MAX(*ret_max, b->to);
+	return b;
+}
+
+static struct page_block *add(struct page *p, enum page_kind kind, enum page_mood mood)
+{
+	struct page_block *b = arena_new(&p->arena, struct page_block);
+
+	b->kind = kind;
+	b->mood = mood;
+	if (p->last)
+		p->last->next = b;
+	else
+		p->first = b;
+	p->last = b;
+	return b;
+}
+
+#define ADD_TEXT(kind, mood)                                                                       \
+	do {                                                                                       \
+		struct page_block *b = add(p, (kind), (mood));                                     \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, fmt);                                                                 \
+		b->text = arena_vprintf(&p->arena, fmt, ap);                                       \
+		va_end(ap);                                                                        \
+	} while (0)
+
+void page_verdict(struct page *p, enum page_mood mood, const char *fmt, ...)
+{
+	va_list ap;
+
+	p->mood = mood;
+	va_start(ap, fmt);
+	p->verdict = arena_vprintf(&p->arena, fmt, ap);
+	va_end(ap);
+}
+
+void page_heading(struct page *p, const char *fmt, ...)
+{
+	ADD_TEXT(PAGE_HEADING, PAGE_PLAIN);
+}
+
+void page_text(struct page *p, const char *fmt, ...)
+{
+	ADD_TEXT(PAGE_TEXT, PAGE_PLAIN);
+}
+
+void page_note(struct page *p, enum page_mood mood, const char *fmt, ...)
+{
+	ADD_TEXT(PAGE_NOTE, mood);
+}
+
+void page_code(struct page *p, const char *text)
+{
+	add(p, PAGE_CODE, PAGE_PLAIN)->text = arena_strdup(&p->arena, text);
+}
+
+void page_figure(struct page *p, enum page_mood mood, const char *label, const char *fmt, ...)
+{
+	ADD_TEXT(PAGE_FIGURE, mood);
+	p->last->label = arena_strdup(&p->arena, label);
+}
+
+void page_table(struct page *p, const char *const *columns)
+{
+	struct page_block *b = add(p, PAGE_TABLE, PAGE_PLAIN);
+	const char **copy;
+
+	while (columns[b->n_columns])
+		b->n_columns++;
+	copy = arena_array(&p->arena, b->n_columns + 1, const char *);
+	for (size_t i = 0; i < b->n_columns; i++)
+		copy[i] = arena_strdup(&p->arena, columns[i]);
+	b->columns = copy;
+}
+
+void page_row(struct page *p, enum page_mood mood, ...)
+{
+	struct page_block *b = p->last;
+	struct page_line *line = arena_new(&p->arena, struct page_line);
+	const char *cell = "";
+	va_list ap;
+
+	line->mood = mood;
+	line->cells = arena_array(&p->arena, b->n_columns + 1, const char *);
+	va_start(ap, mood);
+	for (size_t i = 0; i < b->n_columns; i++) {
+		if (cell)
+			cell = va_arg(ap, const char *);
+		line->cells[i] = arena_strdup(&p->arena, str_or_empty(cell));
+	}
+	va_end(ap);
+	if (b->last)
+		b->last->next = line;
+	else
+		b->first = line;
+	b->last = line;
+}
+
+void page_bar(struct page *p, enum page_mood mood, const char *label, double value,
+	      const char *unit)
+{
+	struct page_block *b = add(p, PAGE_BAR, mood);
+
+	b->label = arena_strdup(&p->arena, label);
+	b->unit = arena_strdup(&p->arena, unit);
+	b->to = value;
+}
+
+void page_band(struct page *p, enum page_mood mood, const char *label, double from, double to,
+	       const char *note)
+{
+	struct page_block *b = add(p, PAGE_BAND, mood);
+
+	b->label = arena_strdup(&p->arena, label);
+	b->text = arena_strdup(&p->arena, str_or_empty(note));
+	b->from = from;
+	b->to = to;
+}
