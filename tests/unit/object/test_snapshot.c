@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test.h"
+
+#include <string.h>
+
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "lib/object/snapshot.h"
+
+static void write_file(const char *path, const char *text)
+{
+	assert_int_equal(io_write_file_atomic(path, text, strlen(text), 0600, NULL), 0);
+}
+
+TEST(a_folder_goes_to_one_file_and_back)
+{
+	struct arena a = ARENA_INIT;
+	struct snapshot s, back;
+	struct error err = ERROR_INIT;
+	char dir[] = "/tmp/sidestep-snapshot-XXXXXX";
+	const char *file;
+	size_t pods = 0;
+
+	assert_non_null(mkdtemp(dir));
+	file = arena_printf(&a, "%s/out.json", dir);
+	write_file(arena_printf(&a, "%s/b.yaml", dir),
+		   "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: ns}\n"
+		   "data: {key: c2VjcmV0}\n---\n---\n"
+		   "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n");
+	write_file(arena_printf(&a, "%s/a.yaml", dir),
+		   "apiVersion: v1\nkind: List\nitems:\n"
+		   "- {apiVersion: v1, kind: Pod, metadata: {name: q, namespace: ns}}\n");
+	snapshot_init(&s, &a);
+	if (snapshot_read(&s, dir, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(s.n, 3);
+	assert_int_equal(snapshot_write(&s, file, &err), 0);
+	snapshot_init(&back, &a);
+	if (snapshot_read(&back, file, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(back.n, 3);
+	assert_string_equal(
+		doc_find_str(snapshot_find(&back, object_kind(KIND_SECRET), "ns", "s"), "data.key"),
+		"");
+	assert_non_null(snapshot_find(&back, object_kind(KIND_POD), NULL, "p"));
+	assert_null(snapshot_find(&back, object_kind(KIND_POD), "m", "q"));
+	snapshot_foreach(&back, object_kind(KIND_POD), d) pods += doc_get(d, "metadata") != NULL;
+	assert_int_equal(pods, 2);
+	snapshot_release(&s);
+	snapshot_release(&back);
+	assert_int_equal(io_remove_tree(dir, NULL), 0);
+	arena_release(&a);
+}
+
+TEST(what_is_no_object_is_refused)
+{
+	struct arena a = ARENA_INIT;
+	struct snapshot s;
+
+	snapshot_init(&s, &a);
+	assert_int_equal(snapshot_add(&s, doc_map(&a), NULL), -EINVAL);
+	assert_int_equal(snapshot_add(&s, doc_null(&a), NULL), 0);
+	snapshot_release(&s);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_folder_goes_to_one_file_and_back),
+		cmocka_unit_test(what_is_no_object_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
