@@ -6,12 +6,16 @@ function(sidestep_library name)
   target_link_libraries(sidestep_${name} PUBLIC sidestep_flags ${L_LINK} PRIVATE ${L_PRIVATE_LINK})
 endfunction()
 
+# `programs` is everything a user starts, without the tests: what deploy/demo builds.
+add_custom_target(programs)
+
 # sidestep_program(<file name> SOURCES ... [LINK ...]): a program a user starts; all land in build/bin.
 function(sidestep_program name)
   cmake_parse_arguments(P "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${P_SOURCES})
   target_link_libraries(${name} PRIVATE sidestep_flags ${P_LINK})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  add_dependencies(programs ${name})
 endfunction()
 
 # Adds every subfolder that describes itself, in the order given, then the rest by name.

@@ -3,8 +3,8 @@
  * lib/doc/bind.h - documents to C structs and back, by table.
  *
  * A table reads like the schema: each row names a path, a kind and a member. Decoding allocates in
- * the arena, checks types, ranges and enumerations, reports the place and path of what is wrong, and
- * collects fields that no row names, so that a misspelt field is never silently ignored.
+ * the arena, checks types, ranges and enumerations, reports the place and path of what is wrong,
+ * and collects fields that no row names, so that a misspelt field is never silently ignored.
  *
  *   static const struct bind_field port_fields[] = {
  *           BIND(struct service_port, name, "name", BIND_STRING, 0),
@@ -74,9 +74,10 @@ struct bind_field {
 	enum bind_kind kind;
 	unsigned flags;
 	size_t offset;
-	size_t count_offset;            /* BIND_LIST: of the size_t */
-	int64_t min, max;               /* integers; both 0 = any */
-	const char *const *names;       /* BIND_ENUM: index is the value, ends with NULL; NULL row = unused value */
+	size_t count_offset; /* BIND_LIST: of the size_t */
+	int64_t min, max;    /* integers; both 0 = any */
+	const char *const
+		*names; /* BIND_ENUM: index is the value, ends with NULL; NULL row = unused value */
 	const struct bind_table *table; /* BIND_STRUCT, BIND_PTR, BIND_LIST */
 };
 
@@ -87,22 +88,34 @@ struct bind_table {
 	size_t n_fields;
 };
 
-#define BIND(type, member, path_, kind_, flags_) \
-	{.path = (path_), .kind = (kind_), .flags = (flags_), .offset = offsetof(type, member)}
-#define BIND_RANGE(type, member, path_, kind_, flags_, min_, max_) \
-	{.path = (path_), .kind = (kind_), .flags = (flags_), .offset = offsetof(type, member), \
-	 .min = (min_), .max = (max_)}
-#define BIND_NAMED(type, member, path_, flags_, names_) \
-	{.path = (path_), .kind = BIND_ENUM, .flags = (flags_), .offset = offsetof(type, member), \
-	 .names = (names_)}
-#define BIND_NESTED(type, member, path_, kind_, flags_, table_) \
-	{.path = (path_), .kind = (kind_), .flags = (flags_), .offset = offsetof(type, member), \
-	 .table = (table_)}
+#define BIND(type, member, path_, kind_, flags_)                                                   \
+	{                                                                                          \
+		.path = (path_), .kind = (kind_), .flags = (flags_),                               \
+		.offset = offsetof(type, member)                                                   \
+	}
+#define BIND_RANGE(type, member, path_, kind_, flags_, min_, max_)                                 \
+	{                                                                                          \
+		.path = (path_), .kind = (kind_), .flags = (flags_),                               \
+		.offset = offsetof(type, member), .min = (min_), .max = (max_)                     \
+	}
+#define BIND_NAMED(type, member, path_, flags_, names_)                                            \
+	{                                                                                          \
+		.path = (path_), .kind = BIND_ENUM, .flags = (flags_),                             \
+		.offset = offsetof(type, member), .names = (names_)                                \
+	}
+#define BIND_NESTED(type, member, path_, kind_, flags_, table_)                                    \
+	{                                                                                          \
+		.path = (path_), .kind = (kind_), .flags = (flags_),                               \
+		.offset = offsetof(type, member), .table = (table_)                                \
+	}
 /* The members are `T *member` and `size_t n_##member`. */
-#define BIND_ITEMS(type, member, path_, flags_, table_) \
-	{.path = (path_), .kind = BIND_LIST, .flags = (flags_), .offset = offsetof(type, member), \
-	 .count_offset = offsetof(type, n_##member), .table = (table_)}
-#define BIND_TABLE(name_, type, fields_) \
+#define BIND_ITEMS(type, member, path_, flags_, table_)                                            \
+	{                                                                                          \
+		.path = (path_), .kind = BIND_LIST, .flags = (flags_),                             \
+		.offset = offsetof(type, member), .count_offset = offsetof(type, n_##member),      \
+		.table = (table_)                                                                  \
+	}
+#define BIND_TABLE(name_, type, fields_)                                                           \
 	const struct bind_table name_ = {#type, sizeof(type), (fields_), ARRAY_SIZE(fields_)}
 
 /* Fields of the document that no row names, as full paths with places; NULL to not collect. */
@@ -111,7 +124,7 @@ struct bind_unknown {
 	struct {
 		const char *path;
 		const struct doc *node;
-	} *items;
+	} * items;
 	size_t n, cap;
 };
 

@@ -92,20 +92,20 @@ struct doc *doc_find(const struct doc *root, const char *path);
 const char *doc_find_str(const struct doc *root, const char *path);
 int64_t doc_find_int(const struct doc *root, const char *path, int64_t fallback);
 
-#define doc_foreach_item(list_node, it)                                                   \
-	for (size_t it##_i = 0;                                                           \
-	     it##_i < ((list_node) && (list_node)->kind == DOC_LIST ? (list_node)->list.n : 0); \
-	     it##_i++)                                                                    \
+#define doc_foreach_item(list_node, it)                                                            \
+	for (size_t it##_i = 0;                                                                    \
+	     it##_i < ((list_node) && (list_node)->kind == DOC_LIST ? (list_node)->list.n : 0);    \
+	     it##_i++)                                                                             \
 		for (struct doc *it = (list_node)->list.items[it##_i]; it; it = NULL)
-#define doc_foreach_entry(map_node, it)                                                  \
-	for (struct doc_entry *it = (map_node) && (map_node)->kind == DOC_MAP            \
-					    ? (map_node)->map.entries                    \
-					    : NULL;                                      \
+#define doc_foreach_entry(map_node, it)                                                            \
+	for (struct doc_entry *it =                                                                \
+		     (map_node) && (map_node)->kind == DOC_MAP ? (map_node)->map.entries : NULL;   \
 	     it && it < (map_node)->map.entries + (map_node)->map.n; it++)
 
 /* Whole trees. */
 struct doc *doc_clone(struct arena *a, const struct doc *d);
-/* Deep equality; maps without regard to order, lists with. 1 and 1.0 are equal. NULL equals NULL. */
+/* Deep equality; maps without regard to order, lists with. 1 and 1.0 are equal. NULL equals NULL.
+ */
 bool doc_equal(const struct doc *a, const struct doc *b);
 /* Sorts the keys of every map in the tree (canonical form). */
 void doc_sort_keys(struct doc *d);
@@ -123,9 +123,9 @@ int doc_json_patch(struct arena *a, const struct doc *target, const struct doc *
 		   struct doc **ret_result, struct error *err);
 
 /* Limits on what a reader takes (-E2BIG or -EINVAL with the place). */
-#define DOC_MAX_DEPTH 64
-#define DOC_MAX_NODES 4000000u
-#define DOC_MAX_DOCUMENTS 10000u
+#define DOC_MAX_DEPTH       64
+#define DOC_MAX_NODES       4000000u
+#define DOC_MAX_DOCUMENTS   10000u
 #define DOC_MAX_ALIAS_NODES 100000u
 
 struct doc_stream {
@@ -133,7 +133,8 @@ struct doc_stream {
 	size_t n;
 };
 
-/* One JSON document (RFC 8259). file is only for errors and may be NULL. Nodes carry no positions. */
+/* One JSON document (RFC 8259). file is only for errors and may be NULL. Nodes carry no positions.
+ */
 int doc_read_json(struct arena *a, const char *data, size_t n, const char *file,
 		  struct doc **ret_doc, struct error *err);
 /*

@@ -287,12 +287,9 @@ static const struct {
 	bool needs_value, needs_from;
 	int (*run)(struct patcher *, const struct doc *, const char *);
 } ops[] = {
-	{"add",     true,  false, op_add    },
-        {"remove",  false, false, op_remove },
-	{"replace", true,  false, op_replace},
-        {"move",    false, true,  op_move   },
-	{"copy",    false, true,  op_copy   },
-        {"test",    true,  false, op_test   },
+	{"add", true, false, op_add},         {"remove", false, false, op_remove},
+	{"replace", true, false, op_replace}, {"move", false, true, op_move},
+	{"copy", false, true, op_copy},       {"test", true, false, op_test},
 };
 
 static int apply_one(struct patcher *p, const struct doc *op)

@@ -202,13 +202,13 @@ static int tagged_kind(const char *tag)
 		const char *tag;
 		enum doc_kind kind;
 	} tags[] = {
-		{"!",                DOC_STRING},
-		{YAML_STR_TAG,       DOC_STRING},
+		{"!", DOC_STRING},
+		{YAML_STR_TAG, DOC_STRING},
 		{YAML_TIMESTAMP_TAG, DOC_STRING},
-		{YAML_NULL_TAG,      DOC_NULL  },
-		{YAML_BOOL_TAG,      DOC_BOOL  },
-		{YAML_INT_TAG,       DOC_INT   },
-		{YAML_FLOAT_TAG,     DOC_REAL  },
+		{YAML_NULL_TAG, DOC_NULL},
+		{YAML_BOOL_TAG, DOC_BOOL},
+		{YAML_INT_TAG, DOC_INT},
+		{YAML_FLOAT_TAG, DOC_REAL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tags); i++)

@@ -86,8 +86,7 @@ int pod_decode(struct arena *a, const struct doc *d, struct pod *out, struct err
 	if (r < 0)
 		return r;
 	out->pod_ips.items = arena_array(a, doc_len(ips) + 1, const char *);
-	doc_foreach_item(ips, it)
-	{
+	doc_foreach_item (ips, it) {
 		const char *ip = doc_str(doc_get(it, "ip"));
 
 		if (ip)

@@ -185,10 +185,7 @@ int label_selector_parse(struct arena *a, const char *text, struct label_selecto
 			 struct error *err)
 {
 	struct cursor c = {a, str_or_empty(text), str_or_empty(text)};
-	struct label_selector s = {
-		{NULL, 0},
-                NULL, 0
-        };
+	struct label_selector s = {{NULL, 0}, NULL, 0};
 	size_t cap = 1;
 	int r;
 

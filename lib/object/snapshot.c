@@ -34,8 +34,7 @@ int snapshot_add(struct snapshot *s, struct doc *object, struct error *err)
 				 doc_where(s->arena, object));
 	if (doc_get(object, "items") &&
 	    (str_ends(kind, "List") || str_eq(kind, "SidestepSnapshot"))) {
-		doc_foreach_item(doc_get(object, "items"), it)
-		{
+		doc_foreach_item (doc_get(object, "items"), it) {
 			r = snapshot_add(s, it, err);
 			if (r < 0)
 				return r;
@@ -110,7 +109,8 @@ static struct doc *redact(struct arena *a, const struct doc *object)
 	if (!str_eq(doc_find_str(d, "kind"), "Secret"))
 		return d;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		doc_foreach_entry(doc_get(d, parts[i]), e) e->value = doc_string(a, "");
+		doc_foreach_entry (doc_get(d, parts[i]), e)
+			e->value = doc_string(a, "");
 	}
 	if (doc_find(d, "metadata.annotations"))
 		doc_del(doc_find(d, "metadata.annotations"),

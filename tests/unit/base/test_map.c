@@ -29,8 +29,7 @@ TEST(order_is_that_of_insertion)
 	map_set(&m, "z", &x);
 	map_set(&m, "a", &x);
 	map_set(&m, "m", &x);
-	map_foreach(&m, e)
-	{
+	map_foreach (&m, e) {
 		strbuf_adds(&order, map_key(e));
 		if (map_key(e)[0] == 'a')
 			map_del(&m, "a");

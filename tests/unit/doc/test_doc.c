@@ -36,19 +36,19 @@ TEST(paths)
 		const char *path;
 		bool there;
 	} rows[] = {
-		{"",					  true },
-		{"metadata.name",                             true },
-		{"spec.ports[0].port",                        true },
-		{"metadata.labels['app.kubernetes.io/name']", true },
-		{"['metadata'].name",                         true },
-		{"spec.ports[1]",                             false},
-		{"spec.ports[0",                              false},
-		{"spec.ports[99999999999999999999]",          false},
-		{"spec.ports[]",                              false},
-		{"spec..ports",                               false},
-		{"metadata.labels['app",                      false},
-		{"metadata.nam",                              false},
-		{"metadata.name.x",                           false},
+		{"", true},
+		{"metadata.name", true},
+		{"spec.ports[0].port", true},
+		{"metadata.labels['app.kubernetes.io/name']", true},
+		{"['metadata'].name", true},
+		{"spec.ports[1]", false},
+		{"spec.ports[0", false},
+		{"spec.ports[99999999999999999999]", false},
+		{"spec.ports[]", false},
+		{"spec..ports", false},
+		{"metadata.labels['app", false},
+		{"metadata.nam", false},
+		{"metadata.name.x", false},
 	};
 	struct arena a = ARENA_INIT;
 	struct doc *d = sample(&a);

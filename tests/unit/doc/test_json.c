@@ -62,14 +62,14 @@ TEST(what_is_refused)
 		const char *text;
 		const char *says;
 	} rows[] = {
-		{"",		     "f.json:1:"                 },
-		{"{\"a\":1,\"a\":2}",    "duplicate"                 },
-		{"{\"a\":1} x",          "f.json:1:"                 },
-		{"{\n \"a\": }",         "f.json:2:"                 },
-		{"99999999999999999999", "too big"                   },
-		{"\"\\u0000\"",          "NUL"                       },
-		{"\"\xff\"",             "unable to decode byte 0xff"},
-		{"nul",                  "f.json:1:"                 },
+		{"", "f.json:1:"},
+		{"{\"a\":1,\"a\":2}", "duplicate"},
+		{"{\"a\":1} x", "f.json:1:"},
+		{"{\n \"a\": }", "f.json:2:"},
+		{"99999999999999999999", "too big"},
+		{"\"\\u0000\"", "NUL"},
+		{"\"\xff\"", "unable to decode byte 0xff"},
+		{"nul", "f.json:1:"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -115,11 +115,8 @@ TEST(numbers_are_short_and_exact)
 		double v;
 		const char *text;
 	} rows[] = {
-		{8.0,       "8"                  },
-                {-0.5,      "-0.5"               },
-                {0.1 + 0.2, "0.30000000000000004"},
-		{1e15,      "1e+15"              },
-                {123456.75, "123456.75"          },
+		{8.0, "8"},      {-0.5, "-0.5"},           {0.1 + 0.2, "0.30000000000000004"},
+		{1e15, "1e+15"}, {123456.75, "123456.75"},
 	};
 	struct arena a = ARENA_INIT;
 

@@ -89,20 +89,20 @@ TEST(what_is_refused)
 		int code;
 		const char *says;
 	} rows[] = {
-		{"a: 1\nb: 2\na: 3\n",  -EINVAL, "t.yaml:3:4: key \"a\" is set twice"},
-		{"y: 1\ntrue: 2\n",     -EINVAL, "key \"true\" is set twice"         },
-		{"a: *nobody\n",        -EINVAL, "t.yaml:1:4: unknown anchor"        },
-		{"a: &x [*x]\n",        -EINVAL, "unknown anchor"                    },
-		{"a: !custom 1\n",      -EINVAL, "t.yaml:1:4: tags"                  },
-		{"a: !custom {}\n",     -EINVAL, "tags"                              },
-		{"? [a]\n: 1\n",        -EINVAL, "a map key must be a scalar"        },
-		{"~: 1\n",              -EINVAL, "a map key must be a scalar"        },
-		{"a: \"x\\0y\"\n",      -EINVAL, "NUL"                               },
-		{"a: [1\n",             -EINVAL, "t.yaml:2:1: "                      },
-		{"a: b: c\n",           -EINVAL, "t.yaml:1:5: "                      },
-		{"a: \x01\n",           -EINVAL, "t.yaml: byte"                      },
-		{"<<: 3\n",             -EINVAL, "<< wants a map"                    },
-		{"%YAML 3.0\n---\na\n", -EINVAL, "t.yaml:1:1"                        },
+		{"a: 1\nb: 2\na: 3\n", -EINVAL, "t.yaml:3:4: key \"a\" is set twice"},
+		{"y: 1\ntrue: 2\n", -EINVAL, "key \"true\" is set twice"},
+		{"a: *nobody\n", -EINVAL, "t.yaml:1:4: unknown anchor"},
+		{"a: &x [*x]\n", -EINVAL, "unknown anchor"},
+		{"a: !custom 1\n", -EINVAL, "t.yaml:1:4: tags"},
+		{"a: !custom {}\n", -EINVAL, "tags"},
+		{"? [a]\n: 1\n", -EINVAL, "a map key must be a scalar"},
+		{"~: 1\n", -EINVAL, "a map key must be a scalar"},
+		{"a: \"x\\0y\"\n", -EINVAL, "NUL"},
+		{"a: [1\n", -EINVAL, "t.yaml:2:1: "},
+		{"a: b: c\n", -EINVAL, "t.yaml:1:5: "},
+		{"a: \x01\n", -EINVAL, "t.yaml: byte"},
+		{"<<: 3\n", -EINVAL, "<< wants a map"},
+		{"%YAML 3.0\n---\na\n", -EINVAL, "t.yaml:1:1"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -276,9 +276,9 @@ TEST(files_may_be_json_or_yaml)
 		size_t docs;
 	} rows[] = {
 		{"{\"a\": \"\\ud83d\\ude00\"}\n", 1},
-		{"{a: 1, b: [x]}\n",              1},
-		{"a: 1\n---\nb: 2\n",             2},
-		{"",			      0},
+		{"{a: 1, b: [x]}\n", 1},
+		{"a: 1\n---\nb: 2\n", 2},
+		{"", 0},
 	};
 	char path[] = "/tmp/sidestep-doc-XXXXXX";
 	int fd = mkstemp(path);

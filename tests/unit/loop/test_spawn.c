@@ -105,9 +105,7 @@ static int refuse(void *arg)
 TEST(what_cannot_start_is_an_error_at_once)
 {
 	const char *argv[] = {"/no/such/program", NULL};
-	struct loop_spawn spec = {
-		.argv = argv, .fds = {-1, -1, -1}
-        };
+	struct loop_spawn spec = {.argv = argv, .fds = {-1, -1, -1}};
 	struct loop *loop = loop_new(NULL);
 	struct loop_child *child = NULL;
 	struct error err = ERROR_INIT;
@@ -135,10 +133,7 @@ static void free_it(void *arg, UNUSED int stream, UNUSED const char *data, UNUSE
 TEST(a_child_may_be_freed_in_its_output)
 {
 	const char *argv[] = {"echo", "x", NULL};
-	struct loop_spawn spec = {
-		.argv = argv, .fds = {-1, -1, -1},
-                     .on_output = free_it
-        };
+	struct loop_spawn spec = {.argv = argv, .fds = {-1, -1, -1}, .on_output = free_it};
 	struct run r = {0};
 
 	r.loop = loop_new(NULL);

@@ -44,7 +44,8 @@ TEST(a_folder_goes_to_one_file_and_back)
 		"");
 	assert_non_null(snapshot_find(&back, object_kind(KIND_POD), NULL, "p"));
 	assert_null(snapshot_find(&back, object_kind(KIND_POD), "m", "q"));
-	snapshot_foreach(&back, object_kind(KIND_POD), d) pods += doc_get(d, "metadata") != NULL;
+	snapshot_foreach (&back, object_kind(KIND_POD), d)
+		pods += doc_get(d, "metadata") != NULL;
 	assert_int_equal(pods, 2);
 	snapshot_release(&s);
 	snapshot_release(&back);
