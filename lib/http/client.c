@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libcurl's multi interface on the event loop. */
+#include "lib/http/client.h"
+
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/macros.h"
+#include "lib/base/str.h"
+
+#define DEFAULT_PARALLEL   16
+#define DEFAULT_CONNECT_NS (10 * NS_PER_S)
+#define DEFAULT_TIMEOUT_NS (30 * NS_PER_S)
+
+enum call_state { CALL_QUEUED, CALL_RUNNING, CALL_FINISHED };
+
+struct http_call {
+	struct http_call *next, **prev; /* all calls of the client */
+	struct http_client *client;
+	struct http_handlers handlers;
+	void *arg;
+	CURL *easy;
+	struct curl_slist *headers, *connect_to;
+	enum call_state state;
+	bool streaming, cancelled, headers_done;
+	struct loop_timer *timeout, *idle;
+	uint64_t idle_ns;
+	size_t max_body, header_bytes;
+	int failed; /* our own reason for ending it */
+	const char *failure;
+	struct http_response response;
+	char curl_error[CURL_ERROR_SIZE];
+};
+
+/* A descriptor curl wants to hear about. */
+struct watched {
+	struct http_client *client;
+	struct event *event;
+	curl_socket_t fd;
+};
+
+struct http_client {
+	struct loop *loop;
+	CURLM *multi;
+	struct event *timer; /* curl's own: always real time */
+	char *user_agent;
+	unsigned parallel, running;
+	struct http_call *calls;
+	bool in_curl; /* curl's functions may not be called again from its callbacks */
+	bool *freed;
+};
+
+static void client_work(struct http_client *client);
+
+static void call_free(struct http_call *call)
+{
+	*call->prev = call->next;
+	if (call->next)
+		call->next->prev = call->prev;
+	if (call->easy)
+		curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
+	curl_slist_free_all(call->connect_to);
+	loop_timer_free(call->timeout);
+	loop_timer_free(call->idle);
+	http_response_release(&call->response);
+	free(call);
+}
+
+void http_response_release(struct http_response *r)
+{
+	http_headers_release(&r->headers);
+	strbuf_release(&r->body);
+}
+
+/* Callbacks of curl. */
+
+static void socket_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct watched *w = arg;
+	struct http_client *client = w->client;
+	int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) |
+		    (what & EV_WRITE ? CURL_CSELECT_OUT : 0),
+	    running;
+
+	client->in_curl = true;
+	curl_multi_socket_action(client->multi, fd, flags, &running);
+	client->in_curl = false;
+	client_work(client);
+}
+
+static void curl_timer_fired(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+	struct http_client *client = arg;
+	int running;
+
+	client->in_curl = true;
+	curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	client->in_curl = false;
+	client_work(client);
+}
+
+static int on_socket(UNUSED CURL *easy, curl_socket_t fd, int what, void *user, void *per_socket)
+{
+	struct http_client *client = user;
+	struct watched *w = per_socket;
+	short events = EV_PERSIST;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (w) {
+			event_free(w->event);
+			free(w);
+		}
+		curl_multi_assign(client->multi, fd, NULL);
+		return 0;
+	}
+	if (!w) {
+		w = xcalloc(1, sizeof(*w));
+		w->client = client;
+		w->fd = fd;
+		curl_multi_assign(client->multi, fd, w);
+	} else {
+		event_free(w->event);
+	}
+	if (what & CURL_POLL_IN)
+		events |= EV_READ;
+	if (what & CURL_POLL_OUT)
+		events |= EV_WRITE;
+	w->event = event_new(loop_base(client->loop), fd, events, socket_ready, w);
+	event_add(w->event, NULL);
+	return 0;
+}
+
+static int on_timer(UNUSED CURLM *multi, long ms, void *user)
+{
+	struct http_client *client = user;
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	if (ms < 0)
+		evtimer_del(client->timer);
+	else
+		evtimer_add(client->timer, &tv);
+	return 0;
+}
+
+static int call_fail(struct http_call *call, int code, const char *why)
+{
+	call->failed = code;
+	call->failure = why;
+	return 0;
+}
+
+static void add_header_line(struct http_call *call, const char *line, size_t n)
+{
+	const char *colon = memchr(line, ':', n), *value, *end = line + n;
+	char *name, *copy;
+
+	if (!colon)
+		return;
+	value = colon + 1;
+	while (value < end && (*value == ' ' || *value == '\t'))
+		value++;
+	name = xstrndup(line, (size_t)(colon - line));
+	copy = xstrndup(value, (size_t)(end - value));
+	http_headers_add(&call->response.headers, name, copy);
+	free(name);
+	free(copy);
+}
+
+static size_t on_header(char *data, size_t size, size_t nmemb, void *user)
+{
+	struct http_call *call = user;
+	size_t n = size * nmemb, len = n;
+	long status = 0;
+
+	if (call->cancelled)
+		return 0;
+	call->header_bytes += n;
+	if (call->header_bytes > HTTP_CLIENT_MAX_HEADERS)
+		return (size_t)call_fail(call, -EFBIG, "too many response headers");
+	while (len && (data[len - 1] == '\n' || data[len - 1] == '\r'))
+		len--;
+	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+		http_headers_clear(&call->response.headers);
+		return n;
+	}
+	if (call->headers_done)
+		return n; /* trailers */
+	if (len) {
+		add_header_line(call, data, len);
+		return n;
+	}
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	call->response.status = (int)status;
+	if (status < 200)
+		return n;
+	call->headers_done = true;
+	if (call->handlers.on_headers)
+		call->handlers.on_headers(call->arg, (int)status, &call->response.headers);
+	return call->cancelled ? 0 : n;
+}
+
+static size_t on_body(char *data, size_t size, size_t nmemb, void *user)
+{
+	struct http_call *call = user;
+	size_t n = size * nmemb;
+
+	if (call->cancelled)
+		return 0;
+	if (call->idle)
+		loop_timer_set(call->idle, call->idle_ns);
+	if (call->streaming) {
+		call->handlers.on_data(call->arg, data, n);
+		return call->cancelled ? 0 : n;
+	}
+	if (call->response.body.len + n > call->max_body)
+		return (size_t)call_fail(call, -EFBIG, "the response is larger than the limit");
+	strbuf_add(&call->response.body, data, n);
+	return n;
+}
+
+/* The client. */
+
+struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options)
+{
+	struct http_client *client = xcalloc(1, sizeof(*client));
+	const char *agent = options ? options->user_agent : NULL;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	client->loop = loop;
+	client->user_agent = xstrdup(agent ? agent : "sidestep/" SIDESTEP_VERSION);
+	client->parallel = options && options->max_host_connections ? options->max_host_connections
+								    : DEFAULT_PARALLEL;
+	client->multi = curl_multi_init();
+	client->timer = evtimer_new(loop_base(loop), curl_timer_fired, client);
+	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+	curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	return client;
+}
+
+static void deferred_work(void *arg)
+{
+	client_work(arg);
+}
+
+void http_client_free(struct http_client *client)
+{
+	if (!client)
+		return;
+	if (client->freed)
+		*client->freed = true;
+	loop_undefer(client->loop, deferred_work, client);
+	while (client->calls) {
+		struct http_call *call = client->calls;
+
+		if (call->state == CALL_RUNNING)
+			curl_multi_remove_handle(client->multi, call->easy);
+		call_free(call);
+	}
+	curl_multi_cleanup(client->multi);
+	event_free(client->timer);
+	free(client->user_agent);
+	free(client);
+}
+
+static int errno_of(CURLcode code)
+{
+	/* Any code not listed is an I/O error. */
+	static const struct {
+		CURLcode code;
+		int err;
+	} table[] = {
+		{CURLE_OK, 0},
+		{CURLE_UNSUPPORTED_PROTOCOL, -EINVAL},
+		{CURLE_URL_MALFORMAT, -EINVAL},
+		{CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
+		{CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH},
+		{CURLE_COULDNT_CONNECT, -ECONNREFUSED},
+		{CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+		{CURLE_SEND_ERROR, -ECONNRESET},
+		{CURLE_RECV_ERROR, -ECONNRESET},
+		{CURLE_GOT_NOTHING, -ECONNRESET},
+		{CURLE_PARTIAL_FILE, -ECONNRESET},
+		{CURLE_HTTP2, -EPROTO},
+		{CURLE_HTTP2_STREAM, -EPROTO},
+		{CURLE_WEIRD_SERVER_REPLY, -EPROTO},
+		{CURLE_SSL_CONNECT_ERROR, -EBADMSG},
+		{CURLE_PEER_FAILED_VERIFICATION, -EBADMSG},
+		{CURLE_SSL_CERTPROBLEM, -EBADMSG},
+		{CURLE_SSL_PINNEDPUBKEYNOTMATCH, -EBADMSG},
+		{CURLE_SSL_CACERT_BADFILE, -EBADMSG},
+		{CURLE_SSL_ISSUER_ERROR, -EBADMSG},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].code == code)
+			return table[i].err;
+	return -EIO;
+}
+
+static void call_done(struct http_call *call, CURLcode code)
+{
+	struct http_response *r = &call->response;
+
+	if (call->state == CALL_RUNNING && !call->streaming)
+		call->client->running--;
+	call->state = CALL_FINISHED;
+	if (call->cancelled) {
+		call_free(call);
+		return;
+	}
+	r->code = call->failed ? call->failed : errno_of(code);
+	if (r->code)
+		snprintf(r->error, sizeof(r->error), "%s",
+			 call->failure         ? call->failure
+			 : call->curl_error[0] ? call->curl_error
+					       : curl_easy_strerror(code));
+	call->handlers.on_done(call->arg, r);
+	call_free(call);
+}
+
+static void start_queued(struct http_client *client)
+{
+	struct http_call *oldest;
+
+	for (;;) {
+		oldest = NULL;
+		/* New calls are put in front, so the last one that may start is the oldest. */
+		for (struct http_call *c = client->calls; c; c = c->next)
+			if (c->state == CALL_QUEUED &&
+			    (c->streaming || client->running < client->parallel))
+				oldest = c;
+		if (!oldest)
+			return;
+		oldest->state = CALL_RUNNING;
+		if (!oldest->streaming)
+			client->running++;
+		curl_multi_add_handle(client->multi, oldest->easy);
+	}
+}
+
+/* A call that we end ourselves: cancelled, timed out, over a limit. */
+static struct http_call *first_ended(const struct http_client *client)
+{
+	for (struct http_call *c = client->calls; c; c = c->next)
+		if (c->cancelled || c->failed)
+			return c;
+	return NULL;
+}
+
+/* Everything that may not happen inside curl's callbacks. */
+static void client_work(struct http_client *client)
+{
+	struct http_call *call = NULL;
+	bool freed = false;
+	CURLMsg *msg;
+	int left;
+
+	if (client->in_curl || client->freed)
+		return;
+	client->freed = &freed;
+	while ((call = first_ended(client))) {
+		if (call->state == CALL_RUNNING)
+			curl_multi_remove_handle(client->multi, call->easy);
+		call_done(call, CURLE_OK);
+		if (freed)
+			return;
+	}
+	while ((msg = curl_multi_info_read(client->multi, &left))) {
+		CURLcode code = msg->data.result;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		curl_multi_remove_handle(client->multi, msg->easy_handle);
+		call_done(call, code);
+		if (freed)
+			return;
+	}
+	start_queued(client);
+	client->freed = NULL;
+}
+
+/* Setting up a call. */
+
+static void timed_out(void *arg)
+{
+	struct http_call *call = arg;
+
+	call_fail(call, -ETIMEDOUT, "no answer in time");
+	client_work(call->client);
+}
+
+static void went_silent(void *arg)
+{
+	struct http_call *call = arg;
+
+	call_fail(call, -ETIMEDOUT, "the server went silent");
+	client_work(call->client);
+}
+
+static void set_blob(CURL *easy, CURLoption option, const char *pem)
+{
+	struct curl_blob blob;
+
+	if (!pem)
+		return;
+	blob.data = (void *)(uintptr_t)pem;
+	blob.len = strlen(pem);
+	blob.flags = CURL_BLOB_COPY;
+	curl_easy_setopt(easy, option, &blob);
+}
+
+static int set_pin(CURL *easy, const char *hex, struct error *err)
+{
+	unsigned char raw[32], base64[48];
+	char text[64];
+
+	if (strlen(hex) != 64)
+		return error_set(err, -EINVAL, "a key pin has 64 hexadecimal digits");
+	for (size_t i = 0; i < 32; i++) {
+		char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'}, *end;
+
+		raw[i] = (unsigned char)strtoul(two, &end, 16);
+		if (*end)
+			return error_set(err, -EINVAL, "a key pin has 64 hexadecimal digits");
+	}
+	EVP_EncodeBlock(base64, raw, 32);
+	snprintf(text, sizeof(text), "sha256//%s", (char *)base64);
+	curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, text);
+	return 0;
+}
+
+static int set_tls(struct http_call *call, const struct http_tls *tls, struct error *err)
+{
+	CURL *easy = call->easy;
+
+	set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca_pem);
+	set_blob(easy, CURLOPT_SSLCERT_BLOB, tls->cert_pem);
+	set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key_pem);
+	if (tls->insecure) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	return tls->pin_sha256 ? set_pin(easy, tls->pin_sha256, err) : 0;
+}
+
+static int add_header(struct http_call *call, const char *name, const char *value,
+		      struct error *err)
+{
+	char *line;
+
+	if (strpbrk(name, "\r\n:") || strpbrk(value, "\r\n"))
+		return error_set(err, -EINVAL, "header %.40s: line break or colon", name);
+	/* curl sends an empty header only when it is written with a semicolon. */
+	line = *value ? xasprintf("%s: %s", name, value) : xasprintf("%s;", name);
+	call->headers = curl_slist_append(call->headers, line);
+	free(line);
+	return 0;
+}
+
+/*
+ * To verify another name than the URL's, the URL takes that name and CONNECT_TO leads it to the
+ * host that was meant; the Host header stays what it was.
+ */
+static int set_url(struct http_call *call, const struct http_request *q, struct error *err)
+{
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL, *url = NULL, *line;
+	int r = 0;
+
+	if (!q->url || curl_url_set(u, CURLUPART_URL, q->url, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
+		r = error_set(err, -EINVAL, "not a URL: %.200s", q->url ? q->url : "");
+	} else if (q->tls && q->tls->server_name) {
+		line = xasprintf("%s:%s:%s:%s", q->tls->server_name, port, host, port);
+		call->connect_to = curl_slist_append(NULL, line);
+		free(line);
+		curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
+		line = xasprintf("%s:%s", host, port);
+		r = add_header(call, "Host", line, err);
+		free(line);
+		curl_url_set(u, CURLUPART_HOST, q->tls->server_name, 0);
+	}
+	if (r == 0 && curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK)
+		curl_easy_setopt(call->easy, CURLOPT_URL, url);
+	curl_free(host);
+	curl_free(port);
+	curl_free(url);
+	curl_url_cleanup(u);
+	return r;
+}
+
+static int set_request(struct http_call *call, const struct http_request *q, struct error *err)
+{
+	CURL *easy = call->easy;
+	int r = set_url(call, q, err);
+
+	for (size_t i = 0; r == 0 && i < q->n_headers; i++)
+		r = add_header(call, q->headers[i].name, q->headers[i].value, err);
+	if (r)
+		return r;
+	if (q->body) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_size);
+		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, q->body);
+		call->headers = curl_slist_append(call->headers, "Expect:");
+	}
+	if (q->method && str_eq(q->method, "HEAD"))
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else if (q->method)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+	if (q->unix_socket)
+		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, q->unix_socket);
+	if (q->fresh) {
+		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	}
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+			 q->http1 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+	return q->tls ? set_tls(call, q->tls, err) : 0;
+}
+
+static void set_common(struct http_call *call, const struct http_request *q)
+{
+	CURL *easy = call->easy;
+	uint64_t connect = q->connect_timeout_ns ? q->connect_timeout_ns : DEFAULT_CONNECT_NS;
+
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)call);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_error);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, call->client->user_agent);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / NS_PER_MS));
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+}
+
+static void set_timeouts(struct http_call *call, const struct http_request *q)
+{
+	struct loop *loop = call->client->loop;
+	uint64_t whole = q->timeout_ns ? q->timeout_ns : call->streaming ? 0 : DEFAULT_TIMEOUT_NS;
+
+	if (whole) {
+		call->timeout = loop_timer_new(loop, timed_out, call);
+		loop_timer_set(call->timeout, whole);
+	}
+	if (q->idle_timeout_ns) {
+		call->idle_ns = q->idle_timeout_ns;
+		call->idle = loop_timer_new(loop, went_silent, call);
+		loop_timer_set(call->idle, call->idle_ns);
+	}
+}
+
+int http_start(struct http_client *client, const struct http_request *request,
+	       const struct http_handlers *handlers, void *arg, struct http_call **ret_call,
+	       struct error *err)
+{
+	struct http_call *call = xcalloc(1, sizeof(*call));
+	int r;
+
+	call->client = client;
+	call->handlers = *handlers;
+	call->arg = arg;
+	call->streaming = handlers->on_data != NULL;
+	call->max_body = request->max_body ? request->max_body : HTTP_CLIENT_MAX_BODY;
+	call->next = client->calls;
+	call->prev = &client->calls;
+	if (call->next)
+		call->next->prev = &call->next;
+	client->calls = call;
+	call->easy = curl_easy_init();
+	set_common(call, request);
+	r = set_request(call, request, err);
+	if (r) {
+		call_free(call);
+		return r;
+	}
+	set_timeouts(call, request);
+	if (ret_call)
+		*ret_call = call;
+	loop_undefer(client->loop, deferred_work, client);
+	loop_defer(client->loop, deferred_work, client);
+	return 0;
+}
+
+void http_cancel(struct http_call *call)
+{
+	if (!call)
+		return;
+	call->cancelled = true;
+	loop_undefer(call->client->loop, deferred_work, call->client);
+	loop_defer(call->client->loop, deferred_work, call->client);
+}
+
+struct waiting {
+	bool done;
+	struct http_response *response;
+};
+
+static void wait_done(void *arg, struct http_response *response)
+{
+	struct waiting *w = arg;
+
+	w->done = true;
+	*w->response = *response;
+	memset(&response->headers, 0, sizeof(response->headers));
+	memset(&response->body, 0, sizeof(response->body));
+}
+
+int http_call_wait(struct loop *loop, struct http_client *client,
+		   const struct http_request *request, struct http_response *ret_response,
+		   struct error *err)
+{
+	static const struct http_handlers handlers = {.on_done = wait_done};
+	struct waiting w = {false, ret_response};
+	struct http_call *call;
+	int r;
+
+	memset(ret_response, 0, sizeof(*ret_response));
+	r = http_start(client, request, &handlers, &w, &call, err);
+	while (r >= 0 && !w.done) {
+		if (loop_stopping(loop)) {
+			http_cancel(call);
+			return error_set(err, -EINTR, "interrupted");
+		}
+		r = loop_turn(loop, true, err);
+	}
+	if (r < 0)
+		return r;
+	if (ret_response->code)
+		return error_set(err, ret_response->code, "%s", ret_response->error);
+	return 0;
+}
