@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 
 #define uthash_fatal(msg) abort()
+/* uthash's own default falls through switch labels in a way that clang warns about. */
+#define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned)str_hash((key), (len), STR_HASH_SEED))
 #include <uthash.h>
 
 struct map_entry {
