@@ -126,6 +126,8 @@ int istio_peer_authentication_decode(struct arena *a, const struct doc *doc,
 
 /* --- AuthorizationPolicy ------------------------------------------------------------------ */
 
+/* A field that exists in Istio and that no member needs: it is not "unknown". */
+#define NAMED_ROW(type, path_)        BIND(type, named, path_, BIND_DOC, 0)
 #define LIST_ROW(type, member, path_) BIND(type, member, path_, BIND_STRINGS, 0)
 
 static const struct bind_field from_fields[] = {
@@ -206,6 +208,8 @@ static const struct bind_field tls_fields[] = {
 	BIND(struct istio_client_tls, private_key, "privateKey", BIND_STRING, 0),
 	BIND(struct istio_client_tls, ca_certificates, "caCertificates", BIND_STRING, 0),
 	BIND(struct istio_client_tls, credential_name, "credentialName", BIND_STRING, 0),
+	NAMED_ROW(struct istio_client_tls, "insecureSkipVerify"),
+	NAMED_ROW(struct istio_client_tls, "caCrl"),
 };
 static BIND_TABLE(tls_table, struct istio_client_tls, tls_fields);
 
@@ -225,6 +229,9 @@ static const struct bind_field policy_fields[] = {
 	BIND(struct istio_traffic_policy, outlier_detection, "outlierDetection", BIND_DOC, 0),
 	BIND_ITEMS(struct istio_traffic_policy, port_level, "portLevelSettings", 0,
 		   &port_policy_table),
+	NAMED_ROW(struct istio_traffic_policy, "tunnel"),
+	NAMED_ROW(struct istio_traffic_policy, "proxyProtocol"),
+	NAMED_ROW(struct istio_traffic_policy, "retryBudget"),
 };
 static BIND_TABLE(policy_table, struct istio_traffic_policy, policy_fields);
 
@@ -297,6 +304,17 @@ static const struct bind_field http_fields[] = {
 	BIND_ITEMS(struct istio_http_route, route, "route", 0, &route_destination_table),
 	BIND(struct istio_http_route, timeout, "timeout", BIND_STRING, 0),
 	BIND(struct istio_http_route, retries, "retries", BIND_DOC, 0),
+	NAMED_ROW(struct istio_http_route, "redirect"),
+	NAMED_ROW(struct istio_http_route, "directResponse"),
+	NAMED_ROW(struct istio_http_route, "rewrite"),
+	NAMED_ROW(struct istio_http_route, "fault"),
+	NAMED_ROW(struct istio_http_route, "mirror"),
+	NAMED_ROW(struct istio_http_route, "mirrors"),
+	NAMED_ROW(struct istio_http_route, "mirrorPercent"),
+	NAMED_ROW(struct istio_http_route, "mirrorPercentage"),
+	NAMED_ROW(struct istio_http_route, "corsPolicy"),
+	NAMED_ROW(struct istio_http_route, "headers"),
+	NAMED_ROW(struct istio_http_route, "delegate"),
 };
 static BIND_TABLE(http_table, struct istio_http_route, http_fields);
 

@@ -133,6 +133,7 @@ struct istio_client_tls {
 	const char *sni;
 	struct strings subject_alt_names;
 	const char *client_certificate, *private_key, *ca_certificates, *credential_name;
+	const struct doc *named;
 };
 struct istio_port_policy {
 	int32_t port;
@@ -144,6 +145,7 @@ struct istio_traffic_policy {
 	const struct doc *load_balancer, *connection_pool, *outlier_detection;
 	struct istio_port_policy *port_level;
 	size_t n_port_level;
+	const struct doc *named;
 };
 struct istio_subset {
 	const char *name;
@@ -183,7 +185,8 @@ struct istio_http_route {
 	size_t n_route;
 	const char *timeout;
 	const struct doc *retries;
-	const struct doc *doc; /* the whole route */
+	const struct doc *named; /* fields that exist and only the document is asked for */
+	const struct doc *doc;   /* the whole route */
 };
 struct istio_tcp_route {
 	const struct doc *match;
