@@ -3,10 +3,13 @@
 // What would a real istiod push to the sidecars of these objects? It runs Istio's own push code in this process: no API
 // server, no network, no image. Built and called by tests/peers/istio/istiod.
 //
-//	render -expand [-bare NS/POD,...] DIR...   the objects of DIR, and with them what controllers and kubelets would
-//	                                           make of them: addresses, pods that run, EndpointSlices. YAML
-//	render [-proxies NS/POD,...] FILE...       for each of these pods (default: every pod with a sidecar) the listeners,
-//	                                           routes, clusters and endpoints of its Envoy. JSON
+//	render -expand PATH...   the objects of these files and folders, and with them what controllers and kubelets would
+//	                         make of them: addresses, pods that run, EndpointSlices. YAML
+//	   -namespace NS              where objects go that name no namespace (default: default)
+//	   -bare NS/POD,...           pods that have no sidecar
+//	   -without KIND/NS/NAME,...  objects left out
+//	render FILE...           the listeners, routes, clusters and endpoints of sidecars. JSON, one entry a pod
+//	   -proxies NS/POD,...        of which pods (default: every pod with a sidecar)
 package main
 
 import (
@@ -151,18 +154,40 @@ func slice(s corev1.Service, endpoints []endpoint) object {
 	}
 }
 
-func expand(dirs, bare []string) {
+// The files named, and those in the folders named; objects left out and namespaces filled in.
+func load(paths []string, namespace string, without []string) (docs []document) {
 	var files []string
-	for _, dir := range dirs {
-		found, _ := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	for _, path := range paths {
+		found, _ := filepath.Glob(filepath.Join(path, "*.yaml"))
+		if found == nil {
+			found = []string{path}
+		}
 		slices.Sort(found)
 		files = append(files, found...)
 	}
+	for _, d := range read(files) {
+		o := decode[object](d)
+		if d.Metadata.Namespace == "" && d.Kind != "Namespace" {
+			d.Metadata.Namespace = namespace
+			o["metadata"].(object)["namespace"] = namespace
+		}
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			fail("%v", err)
+		}
+		d.text = string(text)
+		if !slices.Contains(without, d.Kind+"/"+d.Metadata.Namespace+"/"+d.Metadata.Name) {
+			docs = append(docs, d)
+		}
+	}
+	return docs
+}
+
+func expand(docs []document, bare []string) {
 	var out []any
 	var services []corev1.Service
 	var endpoints []endpoint
 	namespaces := map[string]map[string]string{}
-	docs := read(files)
 	for _, d := range docs {
 		switch d.Kind {
 		case "Namespace":
@@ -287,14 +312,16 @@ func names(list string) []string {
 
 func main() {
 	expanding := flag.Bool("expand", false, "print the objects with what controllers would make of them")
-	bare := flag.String("bare", "", "with -expand: pods that have no sidecar, NS/POD,...")
-	proxies := flag.String("proxies", "", "pods to render for, NS/POD,... (default: every pod with a sidecar)")
+	namespace := flag.String("namespace", "default", "where objects go that name no namespace")
+	bare := flag.String("bare", "", "pods that have no sidecar")
+	without := flag.String("without", "", "objects left out")
+	proxies := flag.String("proxies", "", "of which pods (default: every pod with a sidecar)")
 	flag.Parse()
 	for _, s := range log.Scopes() {
 		s.SetOutputLevel(log.NoneLevel)
 	}
 	if *expanding {
-		expand(flag.Args(), names(*bare))
+		expand(load(flag.Args(), *namespace, names(*without)), names(*bare))
 	} else {
 		render(flag.Args(), names(*proxies))
 	}
