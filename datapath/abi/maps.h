@@ -61,7 +61,7 @@ enum map_class { MAP_CLASS_DERIVED, MAP_CLASS_KEPT, MAP_CLASS_SCRATCH };
 /* Used by both objects. */
 #define FOREACH_MAP_SHARED(X, R)                                                                             \
 	X(node_config,  1, ARRAY,        __u32, struct node_config, 1, 0, DERIVED, "what programs know of the node") \
-	X(service,      1, HASH,         struct service_key, struct service, 16384, MAP_FLAG_NO_PREALLOC,        \
+	X(service,      1, HASH,         struct service_key, struct service_entry, 16384, MAP_FLAG_NO_PREALLOC,        \
 	  DERIVED, "frontends")                                                                              \
 	X(svc_slot,     1, HASH,         struct service_slot_key, struct service_backend, 65536,                 \
 	  MAP_FLAG_NO_PREALLOC, DERIVED, "backends for new connections")

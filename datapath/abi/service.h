@@ -33,14 +33,14 @@ enum service_flag {
 	SERVICE_AFFINITY = 1 << 0, /* reserved: session affinity by client address */
 };
 
-struct service {
+struct service_entry {
 	__u32 slots; /* ready backends; 0: refuse (reason NO_SERVICE) */
 	__u16 flags; /* enum service_flag */
 	__u16 reserved;
 	__u32 affinity_s; /* reserved: seconds */
 	__u32 tag;        /* agent's number for lists and flows */
 };
-_Static_assert(sizeof(struct service) == 16, "pinned layout");
+_Static_assert(sizeof(struct service_entry) == 16, "pinned layout");
 
 struct service_slot_key {
 	struct service_key service;
