@@ -69,8 +69,8 @@ struct cnp_spec {
 	struct label_selector *node_selector;     /* host policy; CCNP only */
 	struct cnp_rule *ingress, *ingress_deny, *egress, *egress_deny;
 	size_t n_ingress, n_ingress_deny, n_egress, n_egress_deny;
-	/* A direction that is written, even as an empty list, makes the endpoint default-deny in
-	 * it. */
+	/* A direction with at least one rule makes the endpoint default-deny in it; an omitted or
+	 * empty list does not apply to the direction (upstream's API comment). */
 	const struct doc *ingress_doc, *ingress_deny_doc, *egress_doc, *egress_deny_doc;
 	struct opt_bool default_deny_ingress, default_deny_egress; /* enableDefaultDeny */
 	const struct doc *labels; /* the rule's own labels, informative */
