@@ -47,7 +47,7 @@ HOMES = {
     "pcre2.h": ["lib/flow"],
     "zlib.h": ["lib/grpc", "preflight"],
     "bpf/": ["agent", "preflight", "tests", "datapath/bpf"],
-    "openssl/": ["lib/http", "agent/auth"],
+    "openssl/": ["lib/http", "lib/step", "agent/auth"],
     "uthash.h": ["lib/base"],
     "cmocka.h": ["tests"],
 }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way back: applied steps by rank, then from the last to the first. */
+#include "lib/base/str.h"
+#include "lib/base/vec.h"
+#include "lib/step/recover.h"
+#include "lib/step/run.h"
+
+struct applied {
+	const struct step *step;
+	size_t position;
+};
+
+static int by_rank_then_backwards(const void *x, const void *y)
+{
+	const struct applied *a = x, *b = y;
+
+	if (a->step->kind->undo_rank != b->step->kind->undo_rank)
+		return a->step->kind->undo_rank < b->step->kind->undo_rank ? -1 : 1;
+	return a->position > b->position ? -1 : a->position < b->position;
+}
+
+/* The inverse of a change that was made (or may have been), as a change of its own. */
+static bool inverse_of(struct arena *a, const struct journaled_change *jc, struct change *out)
+{
+	const struct change *c = &jc->change;
+
+	*out = (struct change){.ref = c->ref, .op = arena_printf(a, "undo %s", c->op)};
+	switch (c->kind) {
+	case CHANGE_PATCH:
+		out->kind = CHANGE_PATCH;
+		out->forward = c->backward;
+		out->backward = c->forward;
+		return true;
+	case CHANGE_CREATE:
+		out->kind = CHANGE_DELETE;
+		out->backward = c->forward;
+		out->digest = c->digest;
+		return true;
+	case CHANGE_DELETE:
+		out->kind = CHANGE_CREATE;
+		out->forward = c->backward;
+		return c->backward != NULL;
+	}
+	return false;
+}
+
+/* An unfinished intent whose object still stands as before needs no undoing; -1: negative errno. */
+static int was_made(struct step_run *run, const struct journaled_change *jc, struct error *err)
+{
+	const struct step_host *host = run->host;
+	struct doc *live = NULL;
+	char digest[128] = "";
+	int r;
+
+	r = host->read(host->ctx, jc->change.ref, journal_arena(run->journal), &live, err);
+	if (r < 0)
+		return r;
+	if (live)
+		host->digest(host->ctx, live, digest, sizeof(digest));
+	if (jc->done && jc->change.kind == CHANGE_CREATE && !live)
+		return 0;
+	if (jc->done)
+		return 1;
+	return change_state(&jc->change, live, digest) == CHANGE_BEFORE ? 0 : 1;
+}
+
+static int undo_change(struct step_run *run, const struct step *step,
+		       const struct journaled_change *jc, enum run_state *ret_state,
+		       struct error *err)
+{
+	struct arena *a = journal_arena(run->journal);
+	struct journaled_change known;
+	struct change inverse;
+	int r;
+
+	if (jc->change.keep || !inverse_of(a, jc, &inverse))
+		return 0;
+	if (!recover_change(run->journal, step->id, inverse.op, true, &known)) {
+		r = was_made(run, jc, err);
+		if (r <= 0)
+			return r;
+	}
+	return run_change(run, step, &inverse, true, ret_state, err);
+}
+
+static int undo_made_changes(struct step_run *run, const struct step *step,
+			     enum run_state *ret_state, struct error *err)
+{
+	struct journaled_change *made;
+	size_t n =
+		recover_changes(journal_arena(run->journal), run->journal, step->id, false, &made);
+
+	while (n--) {
+		int r = undo_change(run, step, &made[n], ret_state, err);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int undo_by_table(struct step_run *run, const struct step *step, enum run_state *ret_state,
+			 struct error *err)
+{
+	struct arena *a = journal_arena(run->journal);
+	struct step_changes *changes = arena_new(a, struct step_changes);
+	struct error why = ERROR_INIT;
+	int r;
+
+	changes->arena = a;
+	r = step->kind->undo_changes(run->env, step, changes, &why);
+	if (r < 0)
+		return run_failed(run, step, NULL, &why, ret_state, err);
+	for (size_t i = 0; !r && i < changes->n; i++)
+		r = run_change(run, step, &changes->items[i], true, ret_state, err);
+	return r;
+}
+
+static int undo_step(struct step_run *run, const struct step *step, enum run_state *ret_state,
+		     struct error *err)
+{
+	int r = 0;
+
+	if (recover_step(run->journal, step->id) != STEP_UNDOING)
+		r = run_note(run, "undo-begin", run_body(run, step->id), err);
+	if (!r && step->kind->undo_changes)
+		r = undo_by_table(run, step, ret_state, err);
+	else if (!r)
+		r = undo_made_changes(run, step, ret_state, err);
+	if (!r)
+		r = run_gates(run, step, step->kind->undo_after, "undo", ret_state, err);
+	if (!r)
+		r = run_note(run, "undo-end", run_body(run, step->id), err);
+	return r;
+}
+
+/* A rollback that cannot go on is another state than a run that cannot. */
+static int stopped(struct step_run *run, enum run_state *ret_state, struct error *err)
+{
+	struct arena a = ARENA_INIT;
+	struct run_status status;
+	int r = 0;
+
+	if (*ret_state != RUN_PAUSED && *ret_state != RUN_ROLLBACK_STOPPED) {
+		run_status(&a, run->journal, run->steps, run->n_steps, &status);
+		r = run_note_state(run, RUN_ROLLBACK_STOPPED, status.reason, err);
+		*ret_state = RUN_ROLLBACK_STOPPED;
+	}
+	arena_release(&a);
+	return r;
+}
+
+int step_rollback(struct step_run *run, enum run_state *ret_state, struct error *err)
+{
+	VEC(struct applied) applied = VEC_INIT;
+	int r = run_note_state(run, RUN_ROLLING_BACK, NULL, err);
+
+	for (size_t i = 0; i < run->n_steps; i++) {
+		enum step_state s = recover_step(run->journal, run->steps[i].id);
+
+		if (s == STEP_BEGUN || s == STEP_DONE || s == STEP_UNDOING)
+			vec_push(&applied, ((struct applied){&run->steps[i],
+							     recover_position(run->journal,
+									      run->steps[i].id)}));
+	}
+	vec_sort(&applied, by_rank_then_backwards);
+	for (size_t i = 0; !r && i < applied.n; i++)
+		r = undo_step(run, applied.items[i].step, ret_state, err);
+	vec_release(&applied);
+	if (r > 0)
+		return stopped(run, ret_state, err);
+	if (r < 0)
+		return r;
+	*ret_state = RUN_ROLLED_BACK;
+	return run_note_state(run, RUN_ROLLED_BACK, NULL, err);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/step/change.h"
+
+#include <string.h>
+
+#include "tests/support/test.h"
+
+static struct arena arena;
+
+static struct doc *json(const char *text)
+{
+	struct doc *d;
+
+	assert_int_equal(doc_read_json(&arena, text, strlen(text), NULL, &d, NULL), 0);
+	return d;
+}
+
+TEST(inverse_takes_a_patch_back)
+{
+	static const struct {
+		const char *live, *patch;
+	} rows[] = {
+		{"{\"a\":1,\"b\":{\"c\":2}}", "{\"b\":{\"c\":3,\"d\":4}}"},
+		{"{\"a\":1}", "{\"b\":{\"c\":3}}"},
+		{"{\"a\":[1,2]}", "{\"a\":[3]}"},
+		{"{\"a\":{\"x\":1}}", "{\"a\":null}"},
+		{"{\"a\":{\"x\":1}}", "{\"a\":5}"},
+		{"{\"m\":{\"l\":{\"k\":\"v\"}}}", "{\"m\":{\"l\":{\"k\":null,\"n\":\"w\"}}}"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct doc *live = json(rows[i].live), *patch = json(rows[i].patch);
+		struct doc *back = change_inverse_patch(&arena, live, patch);
+		struct doc *there = doc_merge_patch(&arena, live, patch);
+
+		assert_true(change_patch_holds(there, patch));
+		assert_false(change_patch_holds(live, patch));
+		assert_true(change_patch_holds(live, back));
+		assert_true(change_patch_holds(doc_merge_patch(&arena, there, back), back));
+	}
+}
+
+TEST(a_patched_object_is_before_after_or_foreign)
+{
+	struct doc *live = json("{\"spec\":{\"tls\":{\"mode\":\"ISTIO_MUTUAL\"},\"host\":\"h\"}}");
+	struct change c = {
+		.op = "x", .kind = CHANGE_PATCH, .forward = json("{\"spec\":{\"tls\":null}}")};
+	const struct doc *after, *foreign;
+
+	assert_int_equal(change_prepare(&arena, &c, live, NULL), 0);
+	after = json("{\"spec\":{\"host\":\"other field may change\"}}");
+	foreign = json("{\"spec\":{\"tls\":{\"mode\":\"SIMPLE\"}}}");
+	assert_int_equal(change_state(&c, live, ""), CHANGE_BEFORE);
+	assert_int_equal(change_state(&c, after, ""), CHANGE_AFTER);
+	assert_int_equal(change_state(&c, foreign, ""), CHANGE_FOREIGN);
+	assert_int_equal(change_state(&c, NULL, ""), CHANGE_FOREIGN);
+	assert_string_equal(change_conflict(&arena, &c, foreign),
+			    "spec.tls is now {\"mode\":\"SIMPLE\"}");
+	assert_int_equal(change_prepare(&arena, &c, NULL, NULL), -ENOENT);
+	assert_int_equal(change_prepare(&arena, &c, after, NULL), 1);
+}
+
+TEST(creation_and_deletion)
+{
+	struct change make = {.kind = CHANGE_CREATE, .forward = json("{\"spec\":{\"a\":1}}")};
+	struct change drop = {.kind = CHANGE_DELETE};
+	struct doc *same = json("{\"spec\":{\"a\":1,\"defaulted\":true}}");
+	struct doc *other = json("{\"spec\":{\"a\":2}}");
+
+	assert_int_equal(change_prepare(&arena, &make, NULL, NULL), 0);
+	assert_int_equal(change_prepare(&arena, &make, same, NULL), 1);
+	assert_int_equal(change_prepare(&arena, &make, other, NULL), -EEXIST);
+	assert_int_equal(change_state(&make, NULL, ""), CHANGE_BEFORE);
+	assert_int_equal(change_state(&make, same, "d"), CHANGE_AFTER);
+	make.digest = "made";
+	assert_int_equal(change_state(&make, same, "made"), CHANGE_AFTER);
+	assert_int_equal(change_state(&make, same, "edited"), CHANGE_FOREIGN);
+	assert_int_equal(change_prepare(&arena, &drop, other, NULL), 0);
+	assert_int_equal(change_state(&drop, other, ""), CHANGE_BEFORE);
+	assert_int_equal(change_state(&drop, same, ""), CHANGE_FOREIGN);
+	assert_int_equal(change_state(&drop, NULL, ""), CHANGE_AFTER);
+}
+
+static int clear(UNUSED void **state)
+{
+	arena_release(&arena);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(inverse_takes_a_patch_back, clear),
+		cmocka_unit_test_teardown(a_patched_object_is_before_after_or_foreign, clear),
+		cmocka_unit_test_teardown(creation_and_deletion, clear),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

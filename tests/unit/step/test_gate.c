@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/step/gate.h"
+
+#include "lib/base/clock.h"
+#include "tests/support/test.h"
+
+/* Two sources play their letters, one a sample: p f u s, 'E' an error of the gate itself. */
+struct script {
+	const char *a, *b;
+	size_t at;
+	bool final;
+	struct fake_clock clock;
+	bool interrupted;
+};
+
+static enum finding_result letter(char c)
+{
+	switch (c) {
+	case 'p':
+		return FINDING_PASS;
+	case 'f':
+		return FINDING_FAIL;
+	case 's':
+		return FINDING_SKIP;
+	default:
+		return FINDING_UNKNOWN;
+	}
+}
+
+static int play(void *env, UNUSED const struct doc *args, struct gate_sample *out,
+		struct error *err)
+{
+	struct script *s = env;
+	size_t i = s->at;
+
+	if (s->a[s->at + 1])
+		s->at++;
+	if (s->a[i] == 'E')
+		return error_set(err, -EIO, "no answer");
+	out->final = s->final;
+	gate_answer(out, "counters", letter(s->a[i]), "letter %c", s->a[i]);
+	gate_answer(out, "probe", letter(s->b[i]), "letter %c", s->b[i]);
+	return 0;
+}
+
+static uint64_t now(void *ctx)
+{
+	return clock_now_ns(&((struct script *)ctx)->clock.clock);
+}
+
+static int wait_fake(void *ctx, uint64_t ns, struct error *err)
+{
+	struct script *s = ctx;
+
+	if (s->interrupted)
+		return error_set(err, -EINTR, "interrupted");
+	fake_clock_advance(&s->clock, ns);
+	return 0;
+}
+
+static const struct gate gate = {.id = "G-1",
+				 .title = "is it quiet",
+				 .sample = play,
+				 .every_ns = NS_PER_S,
+				 .within_ns = 4 * NS_PER_S,
+				 .stable = 2};
+
+TEST(letters_to_results)
+{
+	static const struct {
+		const char *name, *a, *b;
+		bool final;
+		enum finding_result want;
+		int samples;
+	} rows[] = {
+		{"two good samples", "pp", "pp", false, FINDING_PASS, 2},
+		{"a bad one starts over", "pfpp", "pppp", false, FINDING_PASS, 4},
+		{"one source is not enough", "ppppp", "sssss", false, FINDING_UNKNOWN, 5},
+		{"unknown is never pass", "ppppp", "uuuuu", false, FINDING_UNKNOWN, 5},
+		{"fails until the end", "fffff", "ppppp", false, FINDING_FAIL, 5},
+		{"fail beats unknown", "fffff", "uuuuu", false, FINDING_FAIL, 5},
+		{"final ends at once", "fpppp", "ppppp", true, FINDING_FAIL, 1},
+		{"good only at the very end is not stable", "ffffp", "ppppp", false,
+		 FINDING_UNKNOWN, 5},
+		{"an error is unknown", "EEEEE", "ppppp", false, FINDING_UNKNOWN, 5},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct script s = {.a = rows[i].a, .b = rows[i].b, .final = rows[i].final};
+		struct gate_host host = {now, wait_fake, NULL, &s};
+		struct arena a = ARENA_INIT;
+		enum finding_result got;
+		struct doc *record;
+
+		fake_clock_init(&s.clock, 0);
+		assert_int_equal(gate_run(&gate, &s, NULL, &host, &a, &got, &record, NULL), 0);
+		if (got != rows[i].want)
+			fail_msg("%s: %s", rows[i].name, finding_result_name(got));
+		if (doc_int_or(doc_get(record, "samples"), 0) != rows[i].samples)
+			fail_msg("%s: %lld samples", rows[i].name,
+				 (long long)doc_int_or(doc_get(record, "samples"), 0));
+		arena_release(&a);
+	}
+}
+
+TEST(waiting_can_be_interrupted)
+{
+	struct script s = {.a = "f", .b = "f", .interrupted = true};
+	struct gate_host host = {now, wait_fake, NULL, &s};
+	struct arena a = ARENA_INIT;
+	enum finding_result got;
+	struct doc *record;
+
+	fake_clock_init(&s.clock, 0);
+	assert_int_equal(gate_run(&gate, &s, NULL, &host, &a, &got, &record, NULL), -EINTR);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(letters_to_results),
+		cmocka_unit_test(waiting_can_be_interrupted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
