@@ -39,6 +39,7 @@ def check_headings(complaints):
 
 
 def commands(bin_dir, program):
+    """Its command table; None when it prints none."""
     run = subprocess.run([os.path.join(bin_dir, program), "__markdown"], capture_output=True, text=True, check=False)
     return run.stdout if run.returncode == 0 else None
 
@@ -48,6 +49,8 @@ def check_tables(complaints, bin_dir, update):
         text = tree.read(path)
 
         def renew(match):
+            if not os.path.exists(os.path.join(bin_dir, match.group(2))):
+                return match.group(0)
             table = commands(bin_dir, match.group(2))
             if table is None:
                 complaints.append(f"{path}: {match.group(2)} prints no commands")
