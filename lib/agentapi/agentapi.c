@@ -113,32 +113,6 @@ static const struct bind_field agent_service_fields[] = {
 };
 BIND_TABLE(agent_service_table, struct agent_service, agent_service_fields);
 
-static const struct bind_field agent_add_fields[] = {
-	BIND(struct agent_add, container, "container", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, netns, "netns", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, ifname, "ifname", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, host_ifname, "hostIfname", BIND_STRING,
-	     BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, mac, "mac", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, host_mac, "hostMac", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, namespace, "namespace", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, pod, "pod", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
-	BIND(struct agent_add, uid, "uid", BIND_STRING, 0),
-	BIND(struct agent_add, address, "address", BIND_STRING, 0),
-};
-BIND_TABLE(agent_add_table, struct agent_add, agent_add_fields);
-
-static const struct bind_field agent_added_fields[] = {
-	BIND(struct agent_added, id, "id", BIND_INT64, 0),
-	BIND(struct agent_added, identity, "identity", BIND_INT64, 0),
-	BIND(struct agent_added, address, "address", BIND_STRING, 0),
-	BIND(struct agent_added, prefix, "prefix", BIND_INT64, 0),
-	BIND(struct agent_added, gateway, "gateway", BIND_STRING, 0),
-	BIND(struct agent_added, mtu, "mtu", BIND_INT64, 0),
-	BIND(struct agent_added, generation, "generation", BIND_INT64, 0),
-};
-BIND_TABLE(agent_added_table, struct agent_added, agent_added_fields);
-
 static const struct bind_field agent_regenerated_fields[] = {
 	BIND(struct agent_regenerated, id, "id", BIND_INT64, 0),
 	BIND(struct agent_regenerated, namespace, "namespace", BIND_STRING, 0),

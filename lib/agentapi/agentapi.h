@@ -5,15 +5,11 @@
  *   GET    /v1/status                 struct agent_status
  *   GET    /v1/config                 {"items": [struct agent_config]}
  *   GET    /v1/endpoint               {"items": [struct agent_endpoint]}
- *   GET    /v1/endpoint/ID            struct agent_endpoint; ID is a number or a container id
- *   PUT    /v1/endpoint/CONTAINER     struct agent_add -> 201 struct agent_added, once policy is in
- *                                     force; the same again is answered the same. 503 while the
- *                                     agent cannot know the policy (try again)
- *   DELETE /v1/endpoint/CONTAINER     204, also when there is none
- *   POST   /v1/endpoint/ID/regenerate struct agent_regenerated; ID may be "all": {"items": [...]}
- *   GET    /v1/identity               {"items": [struct agent_identity]}
- *   GET    /v1/policy                 {"items": [struct agent_policy]}
- *   GET    /v1/policy/trace?...       struct agent_trace (see below)
+ *   GET    /v1/endpoint/ID            struct agent_endpoint of that number
+ *   PUT, DELETE, GET /v1/endpoint/CONTAINER   as lib/agentapi/attach.h says (GET has its members
+ * too) POST   /v1/endpoint/ID/regenerate struct agent_regenerated; ID may be "all": {"items":
+ * [...]} GET    /v1/identity               {"items": [struct agent_identity]} GET    /v1/policy
+ * {"items": [struct agent_policy]} GET    /v1/policy/trace?...       struct agent_trace (see below)
  *   GET    /v1/service                {"items": [struct agent_service]}
  *   GET    /v1/events                 flows, one JSON object per line, until the client goes
  *   GET    /metrics                   Prometheus text
@@ -108,27 +104,6 @@ struct agent_service {
 	size_t n_backends;
 };
 
-/* What the CNI plugin says of a pod's interface. */
-struct agent_add {
-	const char *container; /* CNI_CONTAINERID */
-	const char *netns;     /* path of the pod's network namespace */
-	const char *ifname;    /* in the pod */
-	const char *host_ifname;
-	const char *mac, *host_mac; /* pod side, host side */
-	const char *namespace, *pod, *uid;
-	const char *address; /* NULL: the agent chooses one of the node's podCIDR */
-};
-
-struct agent_added {
-	int64_t id;
-	int64_t identity;
-	const char *address; /* "10.244.1.5" */
-	int64_t prefix;      /* length of the pod network, for the result of ADD */
-	const char *gateway; /* link-local next hop; its MAC is the host side's */
-	int64_t mtu;
-	int64_t generation;
-};
-
 struct agent_regenerated {
 	int64_t id;
 	const char *namespace, *pod;
@@ -148,8 +123,8 @@ struct agent_trace {
 };
 
 extern const struct bind_table agent_status_table, agent_endpoint_table, agent_identity_table,
-	agent_policy_table, agent_config_table, agent_service_table, agent_add_table,
-	agent_added_table, agent_regenerated_table, agent_trace_table;
+	agent_policy_table, agent_config_table, agent_service_table, agent_regenerated_table,
+	agent_trace_table;
 
 /* {"items": [...]} of n structs of the table, as a document. */
 struct doc *agent_items(struct arena *a, const struct bind_table *table, const void *items,
