@@ -41,7 +41,7 @@ enum conntrack_action {
 	CONNTRACK_PEER = 1,    /* into a local pod's namespace, through its veth `ifindex` */
 	CONNTRACK_OVERLAY = 2, /* encapsulate to `tunnel` through device `ifindex` */
 	CONNTRACK_STACK = 3,   /* the node's stack routes it (also: let it pass to the pod) */
-	CONNTRACK_DROP = 4,    /* remembered refusal; `reason` says why. In ct_new only */
+	CONNTRACK_DROP = 4,    /* remembered refusal; `reason` says why */
 };
 
 enum conntrack_flag {
@@ -75,14 +75,21 @@ struct conntrack_entry {
 	/* -- 40 -- the fast path needs nothing but what follows up to `expires` */
 	__u64 refresh; /* from now on look closer: renew both lifetimes, report, heal the twin */
 	__u32 ifindex; /* next hop device */
-	__u8 dmac[6];  /* CONNTRACK_PEER: the frame as the pod expects it */
-	__u8 smac[6];
+	union {
+		struct { /* CONNTRACK_PEER: the frame as the pod expects it */
+			__u8 dmac[6];
+			__u8 smac[6];
+		};
+		__be32 tunnel; /* CONNTRACK_OVERLAY: the node to encapsulate to */
+	};
 	/* -- 64 -- */
-	__be32 nat_saddr, nat_daddr; /* with CONNTRACK_NAT: the addresses and ports to write */
-	__be16 nat_sport, nat_dport;
+	__be32 nat_saddr; /* with CONNTRACK_NAT: the addresses and ports to write */
+	__be32 nat_daddr;
+	__be16 nat_sport;
+	__be16 nat_dport;
 	__u16 nat_csum_addr; /* one's complement sum of (new - old) over the addresses */
 	__u16 nat_csum_port; /* and over the ports */
-	__be32 tunnel;       /* CONNTRACK_OVERLAY: the node to encapsulate to */
+	__u32 in_ifindex;    /* CONNTRACK_SCOPE_POD: the only device this may come from */
 	__u32 src_identity;  /* of this direction's sender; also the tunnel's identifier */
 	__u32 dst_identity;  /* of this direction's receiver */
 	__u16 src_endpoint;  /* slots of local endpoints, ENDPOINT_NONE if remote; sender ... */

@@ -38,7 +38,8 @@ static inline __attribute__((always_inline)) __u32 generation_service(__be32 add
 	return GENERATION_SERVICE_BASE + (h >> 18);
 }
 
-/* What `ipcache` says of one address (/32). */
+/* What `ipcache` says of one address (/32), and whether `ep_addr` knows it: adding or removing an
+ * endpoint bumps this for its address beside generation_endpoint() for its slot. */
 static inline __attribute__((always_inline)) __u32 generation_remote(__be32 addr)
 {
 	return GENERATION_REMOTE_BASE + ((addr * 0x9e3779b1U) >> 16);

@@ -53,7 +53,8 @@ struct policy_entry {
 	__u8 auth_type;    /* 0 none; anything else is refused until authentication exists */
 	__be16 proxy_port; /* 0 none; anything else is refused until the node proxy exists */
 	__u8 proxy_priority;
-	__u8 reserved[3];
+	__u8 prefixlen; /* of its key: between two allows of equal priority the longer one speaks */
+	__u8 reserved[2];
 	__u32 rule_id; /* what people are told: which rule decided */
 	__u32 reserved2;
 };

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* datapath/bpf/maps_sock.h - the maps of the socket programs. */
+#pragma once
+
+#include "datapath/bpf/maps.h"
+
+FOREACH_MAP_SHARED(DEFINE_MAP, DEFINE_RING)
+FOREACH_MAP_SOCKET(DEFINE_MAP, DEFINE_RING)

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * datapath/bpf/track.h - connections in the two maps: find, renew, promote, decide again, forget.
+ */
+#pragma once
+
+#include "datapath/bpf/decide.h"
+#include "datapath/bpf/refuse.h"
+
+static __always_inline struct conntrack_entry *track_lookup(const struct conntrack_key *key,
+							    int answered)
+{
+	return answered ? bpf_map_lookup_elem(&conntrack_v1, key)
+			: bpf_map_lookup_elem(&ct_new_v1, key);
+}
+
+/* Writes both directions of w into the map they belong to. Returns 0 or the reason. */
+static __always_inline int track_store(struct work *w, int answered)
+{
+	struct conntrack_entry *e = &w->entry, *r = &w->reply;
+	long bad;
+
+	e->refresh = w->now + seconds(FLOW_REPORT_SECONDS);
+	e->expires = w->now + seconds(flow_lifetime(e->flags, w->opener.key.proto));
+	r->refresh = e->refresh;
+	r->expires = e->expires;
+	if (!e->created)
+		e->created = w->now;
+	r->created = e->created;
+	if (answered)
+		bad = bpf_map_update_elem(&conntrack_v1, &w->opener.key, e, BPF_ANY) ||
+		      bpf_map_update_elem(&conntrack_v1, &w->reply_key, r, BPF_ANY);
+	else if (e->action == CONNTRACK_DROP)
+		bad = bpf_map_update_elem(&ct_new_v1, &w->opener.key, e, BPF_ANY);
+	else
+		bad = bpf_map_update_elem(&ct_new_v1, &w->opener.key, e, BPF_ANY) ||
+		      bpf_map_update_elem(&ct_new_v1, &w->reply_key, r, BPF_ANY);
+	return bad ? REASON_CT_CREATE_FAILED : 0;
+}
+
+static __always_inline void track_forget(const struct conntrack_key *key,
+					 const struct conntrack_entry *v, int answered)
+{
+	struct conntrack_key twin;
+
+	flow_twin_key(key, v, &twin);
+	if (answered) {
+		bpf_map_delete_elem(&conntrack_v1, key);
+		bpf_map_delete_elem(&conntrack_v1, &twin);
+	} else {
+		bpf_map_delete_elem(&ct_new_v1, key);
+		bpf_map_delete_elem(&ct_new_v1, &twin);
+	}
+}
+
+/* Sends the packet as entry v says, rewritten by helpers. */
+static __always_inline int track_forward(struct __sk_buff *skb, struct work *w,
+					 struct conntrack_entry *v)
+{
+	int reason = 0, ret;
+
+	if (v->flags & CONNTRACK_NAT) {
+		if (w->pkt.flags & PACKET_ICMP_ERROR)
+			reason = rewrite_quoted(skb, w, v);
+		else
+			reason = rewrite_by_helper(skb, v, w->pkt.l4_off, w->pkt.tuple.proto,
+						   !(w->pkt.flags & PACKET_LATER));
+	}
+	if (reason)
+		return refuse(skb, w, NULL, (__u8)reason);
+	ret = forward_packet(skb, v, w->hook);
+	if (ret < 0)
+		return refuse(skb, w, NULL, (__u8)-ret);
+	metrics_count(REASON_FORWARDED, w->hook == HOOK_FROM_POD, skb->len);
+	return ret;
+}
+
+/* The opener is whoever sent this packet. */
+static __always_inline void track_opener_here(struct work *w)
+{
+	struct opener *o = &w->opener;
+
+	o->key = w->pkt.tuple;
+	o->hook = w->hook;
+	o->endpoint = w->endpoint;
+	o->identity = w->identity;
+	o->tunnel = w->tunnel;
+	o->keep_addr = 0;
+	o->keep_port = 0;
+	o->icmp_type = w->pkt.icmp_type;
+}
+
+/* The opener is the other side: everything about it comes from the entry for this direction. */
+static __always_inline void track_opener_there(struct work *w, const struct conntrack_entry *v)
+{
+	struct opener *o = &w->opener;
+
+	flow_twin_key(&w->pkt.tuple, v, &o->key);
+	o->hook = v->dst_endpoint                    ? HOOK_FROM_POD
+		  : v->flags & CONNTRACK_FROM_TUNNEL ? HOOK_FROM_OVERLAY
+						     : HOOK_TO_POD;
+	o->endpoint = v->dst_endpoint;
+	o->identity = v->dst_identity;
+	o->tunnel = v->tunnel;
+	o->keep_addr = 0;
+	o->keep_port = 0;
+	o->icmp_type = ICMP_ECHO;
+	if (v->flags & CONNTRACK_SERVICE) {
+		o->keep_addr = w->pkt.tuple.saddr;
+		o->keep_port = w->pkt.tuple.sport;
+	}
+}
+
+static __always_inline void track_events(struct __sk_buff *skb, struct work *w,
+					 struct conntrack_entry *v)
+{
+	if (!option_events)
+		return;
+	if (v->flags & CONNTRACK_AUDITED)
+		event_emit(skb, w, v, EVENT_VERDICT, VERDICT_AUDIT, v->reason);
+	else
+		event_emit(skb, w, v, EVENT_VERDICT, VERDICT_FORWARDED, 0);
+}
+
+/* First packet of a connection. */
+static __always_inline int track_new(struct __sk_buff *skb, struct work *w)
+{
+	struct conntrack_entry *e = &w->entry;
+	int reason;
+
+	track_opener_here(w);
+	decide(w);
+	e->flags |= flow_next_flags(0, 0, w->pkt.tuple.proto, w->pkt.tcp_flags);
+	w->reply.flags |= e->flags & CONNTRACK_SHARED;
+	w->event |= EVENT_NEW;
+	if (!w->l3) {
+		reason = track_store(w, 0);
+		if (reason && e->action != CONNTRACK_DROP)
+			return refuse(skb, w, NULL, (__u8)reason);
+	}
+	if (e->action == CONNTRACK_DROP)
+		return refuse(skb, w, e, e->reason);
+	track_events(skb, w, e);
+	return track_forward(skb, w, e);
+}
+
+/* A known connection whose decision is out of date, or whose twin is gone. */
+static __always_inline int track_again(struct __sk_buff *skb, struct work *w,
+				       struct conntrack_entry *v, int answered)
+{
+	int reply = v->flags & CONNTRACK_REPLY;
+	__u16 keep = v->flags & (CONNTRACK_SHARED & ~CONNTRACK_AUDITED);
+	__u64 created = v->created;
+	struct conntrack_entry *mine = &w->entry;
+
+	if (reply) {
+		track_opener_there(w, v);
+		mine = &w->reply;
+	} else {
+		track_opener_here(w);
+		if (v->flags & CONNTRACK_SERVICE &&
+		    !flow_is_opening(w->pkt.tuple.proto, w->pkt.tcp_flags)) {
+			w->opener.keep_addr = v->nat_daddr;
+			w->opener.keep_port = v->nat_dport;
+		}
+	}
+	decide(w);
+	keep = flow_next_flags(keep, reply, w->pkt.tuple.proto, w->pkt.tcp_flags);
+	w->entry.flags |= keep;
+	w->reply.flags |= keep;
+	w->entry.created = created;
+	w->event |= EVENT_REDECIDED;
+	track_store(w, answered || flow_is_answered(keep, w->pkt.tuple.proto));
+	if (mine->action == CONNTRACK_DROP)
+		return refuse(skb, w, mine, mine->reason);
+	if (mine->flags & CONNTRACK_AUDITED)
+		track_events(skb, w, mine);
+	return track_forward(skb, w, mine);
+}
+
+/* Both sides have taken part: from ct_new to conntrack, forwarding by a copy. */
+static __always_inline struct conntrack_entry *track_promote(struct work *w,
+							     struct conntrack_entry *v,
+							     struct conntrack_entry *twin,
+							     const struct conntrack_key *twin_key)
+{
+	bpf_map_update_elem(&conntrack_v1, &w->pkt.tuple, v, BPF_ANY);
+	bpf_map_update_elem(&conntrack_v1, twin_key, twin, BPF_ANY);
+	w->entry = *v; /* its slot may be reused at once */
+	bpf_map_delete_elem(&ct_new_v1, &w->pkt.tuple);
+	bpf_map_delete_elem(&ct_new_v1, twin_key);
+	return &w->entry;
+}
+
+/* A remembered refusal: counted as the decision it repeats. */
+static __always_inline int track_refused(struct __sk_buff *skb, struct work *w,
+					 struct conntrack_entry *v)
+{
+	struct conntrack_key after;
+	int reply = v->flags & CONNTRACK_REPLY;
+
+	flow_rewritten(&w->pkt.tuple, v, &after);
+	struct traffic_key count = {
+		.src_identity = reply ? v->dst_identity : v->src_identity,
+		.dst_identity = reply ? v->src_identity : v->dst_identity,
+		.port = after.proto == IPPROTO_ICMP ? net16(w->pkt.icmp_type)
+			: reply                     ? after.sport
+						    : after.dport,
+		.proto = after.proto,
+		.direction = v->deny_direction & 1,
+		.verdict = VERDICT_DROPPED,
+	};
+	if (v->reason == REASON_POLICY || v->reason == REASON_POLICY_DENY)
+		traffic_count(&count, v->rule_id[v->deny_direction & 1], w->now);
+	return refuse(skb, w, v, v->reason);
+}
+
+/* A connection with a decision that still holds. */
+static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
+				       struct conntrack_entry *v, int answered)
+{
+	__u8 proto = w->pkt.tuple.proto;
+	__u16 old = v->flags, flags;
+	struct conntrack_entry *twin;
+	struct conntrack_key twin_key;
+
+	if (v->action == CONNTRACK_DROP)
+		return track_refused(skb, w, v);
+	flags = flow_next_flags(old, old & CONNTRACK_REPLY, proto, w->pkt.tcp_flags);
+	if (flags == old && w->now < v->refresh)
+		return track_forward(skb, w, v);
+	flow_twin_key(&w->pkt.tuple, v, &twin_key);
+	twin = track_lookup(&twin_key, answered);
+	if (!twin)
+		return track_again(skb, w, v, answered);
+	v->flags = flags;
+	twin->flags = (__u16)((twin->flags & ~CONNTRACK_SHARED) | (flags & CONNTRACK_SHARED));
+	if ((old & CONNTRACK_CLOSING) != CONNTRACK_CLOSING) {
+		v->expires = w->now + seconds(flow_lifetime(flags, proto));
+		twin->expires = v->expires;
+	}
+	v->refresh = w->now + seconds(FLOW_REPORT_SECONDS);
+	twin->refresh = v->refresh;
+	if (!answered && flow_is_answered(flags, proto))
+		v = track_promote(w, v, twin, &twin_key);
+	if (option_events && option_trace)
+		event_emit(skb, w, v, EVENT_TRACE, VERDICT_FORWARDED, 0);
+	return track_forward(skb, w, v);
+}
+
+/* Finds the packet's connection and does what is due. */
+static __always_inline int track(struct __sk_buff *skb, struct work *w)
+{
+	const struct conntrack_key *key = &w->pkt.tuple;
+	struct conntrack_entry *v;
+	int answered = 1, opening = flow_is_opening(key->proto, w->pkt.tcp_flags);
+
+	v = track_lookup(key, 1);
+	if (!v) {
+		answered = 0;
+		v = track_lookup(key, 0);
+	}
+	if (v && (w->now >= v->expires || (opening && v->flags & CONNTRACK_CLOSING))) {
+		track_forget(key, v, answered);
+		v = NULL;
+	}
+	if (!v)
+		return track_new(skb, w);
+	if (!entry_is_fresh(v) ||
+	    (w->hook == HOOK_FROM_POD && v->in_ifindex != skb->ifindex &&
+	     v->action != CONNTRACK_DROP) ||
+	    (w->hook == HOOK_FROM_OVERLAY && !(v->flags & CONNTRACK_REPLY) &&
+	     v->src_identity != w->identity))
+		return track_again(skb, w, v, answered);
+	return track_known(skb, w, v, answered);
+}
