@@ -34,7 +34,7 @@ void map_release(struct map *m)
 	}
 }
 
-static struct map_entry *find(const struct map *m, const char *key)
+struct map_entry *map_find(const struct map *m, const char *key)
 {
 	struct map_entry *e;
 
@@ -44,19 +44,19 @@ static struct map_entry *find(const struct map *m, const char *key)
 
 void *map_get(const struct map *m, const char *key)
 {
-	struct map_entry *e = find(m, key);
+	struct map_entry *e = map_find(m, key);
 
 	return e ? e->value : NULL;
 }
 
 bool map_has(const struct map *m, const char *key)
 {
-	return find(m, key) != NULL;
+	return map_find(m, key) != NULL;
 }
 
 void *map_set(struct map *m, const char *key, void *value)
 {
-	struct map_entry *e = find(m, key);
+	struct map_entry *e = map_find(m, key);
 	void *old;
 
 	if (e) {
@@ -73,7 +73,7 @@ void *map_set(struct map *m, const char *key, void *value)
 
 void *map_del(struct map *m, const char *key)
 {
-	struct map_entry *e = find(m, key);
+	struct map_entry *e = map_find(m, key);
 	void *value;
 
 	if (!e)

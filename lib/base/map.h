@@ -30,6 +30,8 @@ bool map_has(const struct map *m, const char *key);
 void *map_set(struct map *m, const char *key, void *value);
 /* Removes key and returns its value, or NULL when it was absent. */
 void *map_del(struct map *m, const char *key);
+/* The entry of key, to go on from with map_next(); NULL when absent. */
+struct map_entry *map_find(const struct map *m, const char *key);
 size_t map_count(const struct map *m);
 
 /* Iteration; deleting the entry at hand inside map_foreach is allowed, others not. */

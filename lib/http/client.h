@@ -4,7 +4,9 @@
  *
  * One client per program shares connections between its calls (HTTP/2 where the server speaks it).
  * A call ends with exactly one on_done, unless it is cancelled, and its handle is invalid after
- * either. Nothing is retried and no redirect is followed: callers know what may be repeated.
+ * either. No redirect is followed and nothing is retried (callers know what may be repeated), but
+ * for one case of libcurl's: a kept-alive connection that turns out to be dead before any byte of
+ * the answer came is replaced and the request sent again.
  */
 #pragma once
 

@@ -43,6 +43,8 @@ struct kube_client *kube_client_new(struct loop *loop, const struct kube_config 
 /* Cancels what runs. NULL is fine. Free informers, queues and leases first. */
 void kube_client_free(struct kube_client *client);
 struct loop *kube_client_loop(const struct kube_client *client);
+/* No request is under way (watches aside). */
+bool kube_client_idle(const struct kube_client *client);
 
 enum kube_verb { KUBE_GET, KUBE_LIST, KUBE_CREATE, KUBE_UPDATE, KUBE_PATCH, KUBE_DELETE };
 enum kube_patch {
@@ -71,13 +73,11 @@ struct kube_request {
 	const char *resource_version_match; /* "Exact", "NotOlderThan" */
 	const char *propagation;            /* delete: "Foreground", "Background", "Orphan" */
 	const char *uid;                    /* delete: precondition */
-	int64_t grace_seconds; /* delete: -1 leaves it to the server (use KUBE_REQUEST) */
+	bool with_grace;                    /* delete: send grace_seconds */
+	int64_t grace_seconds;
 	/* true when body and answer are text (pod logs): result.text */
 	bool raw;
 };
-/* Initialise with this: `struct kube_request r = {KUBE_REQUEST, .verb = KUBE_GET, ...}`. */
-#define KUBE_REQUEST .grace_seconds = -1
-
 struct kube_result {
 	int code;                /* 0, or negative errno as above */
 	char error[512];         /* a sentence when code < 0: what was asked and what came back */

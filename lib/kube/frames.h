@@ -25,6 +25,7 @@ enum kube_frame_type {
 
 struct kube_frames {
 	struct strbuf pending;
+	size_t start; /* of what was not taken yet */
 };
 void kube_frames_release(struct kube_frames *f);
 /* Appends what came. -E2BIG when a line grows beyond KUBE_FRAME_MAX. */

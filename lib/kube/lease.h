@@ -28,5 +28,6 @@ struct kube_lease *kube_lease_new(struct kube_client *client,
 				  void (*on_change)(void *arg, bool held, const char *holder),
 				  void *arg);
 bool kube_lease_held(const struct kube_lease *lease);
-/* Stops at once; with release the Lease is handed back first (done(arg) when sent, may be NULL). */
+/* Stops at once. With release a held Lease is handed back: the request is started, the client must
+ * live until it is done (kube_client_idle() tells). */
 void kube_lease_free(struct kube_lease *lease, bool release);

@@ -15,7 +15,7 @@
 struct kube_queue;
 
 struct kube_queue_options {
-	/* Begins work on key; ends in kube_queue_done(), at once or later. */
+	/* Begins work on key (valid until then); ends in kube_queue_done(), at once or later. */
 	void (*work)(void *arg, const char *key);
 	void *arg;
 	unsigned parallel;       /* keys worked on at a time; 0: 4 */
