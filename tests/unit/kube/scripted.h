@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/support/test.h"
+
 #include "lib/base/alloc.h"
 #include "lib/base/vec.h"
 #include "lib/http/server.h"
