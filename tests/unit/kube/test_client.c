@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
+#include <string.h>
+#include <unistd.h>
+
 #include "lib/base/io.h"
 #include "lib/kube/sync.h"
 #include "tests/unit/kube/scripted.h"

@@ -2,6 +2,9 @@
 /* The informer against a scripted server; back-offs run on a fake clock. */
 #include "tests/support/test.h"
 
+#include <string.h>
+#include <unistd.h>
+
 #include "lib/kube/informer.h"
 #include "tests/unit/kube/scripted.h"
 
