@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent/datapath/datapath.h - one node's kernel side: pinned maps, attached programs, and making
+ * them hold what lib/mesh says they should.
+ *
+ * Everything here is kept by pins: opening twice, in one process after another, finds what is there
+ * and loses nothing. Closing detaches nothing. Calls are system calls that do not wait for anybody,
+ * so they may be made from the event loop; a call that writes many rows is bounded by their number.
+ *
+ * The order of writes is the library's business and is always safe: default deny is in place before
+ * the policy of an endpoint, sets are complete before a row points to them, generations are bumped
+ * after the rows they cover. A process killed between two writes leaves a state that the next
+ * datapath_apply() completes, and that never allows more than either the old or the new state does.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datapath/abi/event.h"
+#include "datapath/abi/node.h"
+#include "lib/base/log.h"
+#include "lib/mesh/desired.h"
+
+struct datapath;
+
+enum datapath_attach { DATAPATH_ATTACH_AUTO, DATAPATH_ATTACH_TCX, DATAPATH_ATTACH_CLSACT };
+
+struct datapath_options {
+	const char *pin_root;        /* folder on a bpffs; made when absent */
+	const char *cgroup;          /* folder of cgroup2 for the socket programs; NULL: none */
+	enum datapath_attach attach; /* AUTO: tcx where the kernel has it */
+	const struct log *log;       /* may be NULL */
+};
+
+/*
+ * Opens or creates maps, loads the programs once, and updates links that exist (atomically) when
+ * they run another version. Pins of another boot or an unknown schema are refused with a sentence.
+ */
+int datapath_open(const struct datapath_options *options, struct datapath **ret, struct error *err);
+/* Pins and links stay. NULL is fine. */
+void datapath_close(struct datapath *dp);
+/* Detaches and unpins everything below pin_root; absent is success. */
+int datapath_unload(const char *pin_root, struct error *err);
+/* "tcx" or "clsact". */
+const char *datapath_attach_mode(const struct datapath *dp);
+
+/* Writes the node's configuration and bumps the global generation when it differs. */
+int datapath_set_node(struct datapath *dp, const struct node_config *config, struct error *err);
+
+/*
+ * Attaches from_pod and to_pod to the host side of a pod's veth, or the overlay programs to the
+ * VXLAN device, in the calling thread's network namespace. Idempotent. A pod's device without an
+ * endpoint row drops everything.
+ */
+int datapath_attach_pod(struct datapath *dp, uint32_t ifindex, struct error *err);
+int datapath_attach_overlay(struct datapath *dp, uint32_t ifindex, struct error *err);
+/* Forgets a device that is gone or no pod's any more; absent is success. */
+int datapath_detach(struct datapath *dp, uint32_t ifindex, struct error *err);
+
+struct datapath_change {
+	size_t written, deleted; /* rows, over all maps */
+	size_t bumped;           /* generations */
+};
+/*
+ * Makes the kernel hold exactly *desired. Rows are compared with what the kernel has, read when
+ * the map was opened and followed since; with verify, read again now.
+ */
+int datapath_apply(struct datapath *dp, const struct mesh_desired *desired, bool verify,
+		   struct datapath_change *ret_change, struct error *err);
+
+/* What the kernel holds of one endpoint; -ENOENT when it has no row. */
+struct datapath_endpoint {
+	uint32_t slot;
+	uint32_t generation;
+	struct endpoint row;
+};
+int datapath_endpoint(struct datapath *dp, uint32_t id, struct datapath_endpoint *ret,
+		      struct error *err);
+
+struct datapath_regenerated {
+	uint32_t generation_before, generation_after;
+	bool program_replaced;    /* another program than ours was attached, or none */
+	struct strings corrupted; /* one line for each row that differed, was missing or too much */
+};
+/*
+ * Reads every row that *desired says of the endpoint (its own row and indexes, both policy sets),
+ * and the rows all endpoints share (addresses, services), repairs what differs, checks the programs
+ * attached to its device, and bumps its generation. Lines are in the arena.
+ */
+int datapath_regenerate(struct datapath *dp, const struct mesh_desired *desired, uint32_t id,
+			struct arena *a, struct datapath_regenerated *ret, struct error *err);
+
+/* Readable when events wait. */
+int datapath_events_fd(const struct datapath *dp);
+/* Calls fn for each waiting event, at most max; returns how many. */
+int datapath_events_read(struct datapath *dp, unsigned max,
+			 void (*fn)(void *arg, const struct event *e), void *arg);
+/* Records not built or not taken, over all CPUs, since the maps were made. */
+uint64_t datapath_events_lost(struct datapath *dp);
+
+struct datapath_traffic {
+	struct traffic_key key;
+	struct traffic value;
+};
+/* The exact decision counts, sorted by key. */
+int datapath_traffic(struct datapath *dp, struct arena *a, struct datapath_traffic **ret_items,
+		     size_t *ret_n, struct error *err);
