@@ -58,7 +58,7 @@
 		(v)->n = (v)->cap = 0;                                                             \
 	} while (0)
 #define vec_foreach(v, it)                                                                         \
-	for (__typeof__(*(v)->items) *it = (v)->items; it < (v)->items + (v)->n; it++)
+	for (__typeof__(*(v)->items) *it = (v)->items; it && it < (v)->items + (v)->n; it++)
 #define vec_sort(v, cmp)                                                                           \
 	do {                                                                                       \
 		if ((v)->n > 1)                                                                    \

@@ -201,7 +201,8 @@ static void add_world(struct compiler *c, const struct mesh_rule *r, const struc
 			    !excepted(peer, &u->blocks[i].cidr)))
 			add_ports(c, r, u->blocks[i].identity);
 	}
-	if (all || (peer->cidr.addr.family == AF_INET && peer->cidr.bits == 0))
+	if (all || (peer->cidr.addr.family == AF_INET && peer->cidr.bits == 0 &&
+		    !excepted(peer, &peer->cidr)))
 		add_ports(c, r, IDENTITY_WORLD);
 	if (all) {
 		add_ports(c, r, IDENTITY_WORLD_IPV4);

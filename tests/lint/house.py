@@ -26,7 +26,7 @@ ARROWS = {
     "preflight": ["lib"],
     "deploy/lab": ["lib"],
     "deploy/lab/apiserver": ["lib"],
-    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "migrate", "preflight", "deploy/lab",
+    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/cni", "migrate", "preflight", "deploy/lab",
               "deploy/lab/apiserver"],
 }
 LIBRARIES = sorted(f for f in ARROWS if f.startswith("lib/"))
