@@ -477,9 +477,9 @@ static const struct {
 	const char *name;
 	enum istio_protocol protocol;
 } protocol_names[] = {
-	{"grpc-web", PROTO_HTTP}, {"grpc", PROTO_HTTP2}, {"http2", PROTO_HTTP2},
-	{"https", PROTO_TLS},     {"http", PROTO_HTTP},  {"tls", PROTO_TLS},
-	{"tcp", PROTO_TCP},       {"mongo", PROTO_TCP},  {"mysql", PROTO_TCP},
+	{"grpc-web", PROTO_HTTP}, {"grpc", PROTO_GRPC}, {"http2", PROTO_HTTP2},
+	{"https", PROTO_TLS},     {"http", PROTO_HTTP}, {"tls", PROTO_TLS},
+	{"tcp", PROTO_TCP},       {"mongo", PROTO_TCP}, {"mysql", PROTO_TCP},
 	{"redis", PROTO_TCP},     {"udp", PROTO_UDP},
 };
 

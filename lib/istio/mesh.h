@@ -114,11 +114,24 @@ enum istio_sidecar_form istio_sidecar_form_of(const struct doc *pod_spec);
 bool istio_service_selects(const struct service *s, const char *ns, const struct strmap *labels);
 
 /* How Istio reads a Service port: by appProtocol, else by the prefix of its name. */
-enum istio_protocol { PROTO_UNKNOWN, PROTO_TCP, PROTO_TLS, PROTO_HTTP, PROTO_HTTP2, PROTO_UDP };
+enum istio_protocol {
+	PROTO_UNKNOWN,
+	PROTO_TCP,
+	PROTO_TLS,
+	PROTO_HTTP,
+	PROTO_HTTP2,
+	PROTO_GRPC,
+	PROTO_UDP
+};
 enum istio_protocol istio_port_protocol(const struct service_port *p);
 static inline bool istio_protocol_is_http(enum istio_protocol p)
 {
-	return p == PROTO_HTTP || p == PROTO_HTTP2;
+	return p == PROTO_HTTP || p == PROTO_HTTP2 || p == PROTO_GRPC;
+}
+/* The application behind it is spoken to in HTTP/2. */
+static inline bool istio_protocol_is_h2(enum istio_protocol p)
+{
+	return p == PROTO_HTTP2 || p == PROTO_GRPC;
 }
 /*
  * The number that a Service port has in a pod: targetPort, a name looked up among the containers'

@@ -28,6 +28,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/log"
@@ -276,9 +277,16 @@ func render(files, proxies []string) {
 	if len(pods) == 0 || len(proxies) > len(pods) {
 		fail("no such pod among the objects")
 	}
+	configs, _, err := crd.ParseInputs(istio.String())
+	if err != nil {
+		fail("%v", err)
+	}
+	for i := range configs { // as istiod's client of the API server does: without it short names are not resolved
+		configs[i].Domain = "cluster.local"
+	}
 	out := map[string]any{}
-	err := test.Wrap(func(t test.Failer) {
-		s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{KubernetesObjectString: kube.String(), ConfigString: istio.String()})
+	err = test.Wrap(func(t test.Failer) {
+		s := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{KubernetesObjectString: kube.String(), Configs: configs})
 		time.Sleep(200 * time.Millisecond) // Istio's fake informers offer nothing to wait for
 		for _, pod := range pods {
 			p := s.SetupProxy(&model.Proxy{

@@ -53,7 +53,7 @@ TEST(ports_and_protocols)
 		{"HTTP2-x", NULL, PROTO_HTTP2},
 		{"httpx", NULL, PROTO_UNKNOWN},
 		{"grpc-web", NULL, PROTO_HTTP},
-		{"grpc", NULL, PROTO_HTTP2},
+		{"grpc", NULL, PROTO_GRPC},
 		{"https", NULL, PROTO_TLS},
 		{"mysql", NULL, PROTO_TCP},
 		{"web", "http", PROTO_HTTP},
