@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sidestep-lab: a whole cluster on one machine. One row a command, one row a role. */
+#include "deploy/lab/options.h"
+#include "deploy/lab/supervise.h"
+#include "lib/base/clock.h"
+
+static const char *const output_names[] = {"table", "json", "yaml", NULL};
+
+static const struct lab_options lab_defaults = {.lab = "lab"};
+static const struct cli_option lab_rows[] = {
+	CLI_OPT(struct lab_options, lab, "lab", 0, CLI_STRING, "NAME",
+		"which lab, when there are several"),
+};
+
+static const struct up_options up_defaults = {
+	.lab = {.lab = "lab"}, .nodes = 2, .timeout_ns = 120 * NS_PER_S};
+static const struct cli_option up_rows[] = {
+	LAB_OPTION(struct up_options),
+	CLI_NUMBER(struct up_options, nodes, "nodes", 0, "N", 1, 8, "how many nodes"),
+	CLI_OPT(struct up_options, istio, "istio", 0, CLI_FLAG, NULL,
+		"inject sidecars: webhook, certificate authority, a real Envoy in every pod"),
+	CLI_OPT(struct up_options, envoy, "envoy", 0, CLI_STRING, "FILE",
+		"the Envoy that sidecars run (with --istio)"),
+	CLI_OPT(struct up_options, manifests, "manifests", 0, CLI_LIST, "DIR",
+		"apply the manifests of a folder or file; repeat for more"),
+	CLI_OPT(struct up_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"use this real API server instead of the lab's own"),
+	CLI_OPT(struct up_options, clsact, "clsact", 0, CLI_FLAG, NULL,
+		"attach the datapath the way kernels before 6.6 need it"),
+	CLI_OPT(struct up_options, timeout_ns, "timeout", 0, CLI_DURATION, "TIME",
+		"how long to wait for each stage"),
+};
+
+static const struct status_options status_defaults = {.lab = {.lab = "lab"}};
+static const struct cli_option status_rows[] = {
+	LAB_OPTION(struct status_options),
+	CLI_CHOICE(struct status_options, output, "output", 'o', output_names, "how to print"),
+};
+
+static const struct cli_command commands[] = {
+	{.name = "up",
+	 .summary = "bring a lab up, or to what is asked",
+	 .details =
+		 "Nodes are network namespaces of this machine, pods are real processes in "
+		 "theirs.\n"
+		 "Everything lies in /run/sidestep-lab/NAME; `sidestep lab down` removes it all.\n"
+		 "Asking again for the same lab changes nothing but applies the manifests again.\n",
+	 .needs = NEEDS_ROOT | NEEDS_BPF,
+	 .run = lab_up_main,
+	 CLI_OPTIONS(up_rows),
+	 CLI_DEFAULTS(up_defaults)},
+	{.name = "down",
+	 .summary = "remove a lab and everything it made, also after a crash",
+	 .needs = NEEDS_ROOT,
+	 .run = lab_down_main,
+	 CLI_OPTIONS(lab_rows),
+	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "status",
+	 .summary = "what runs in a lab",
+	 .run = lab_status_main,
+	 CLI_OPTIONS(status_rows),
+	 CLI_DEFAULTS(status_defaults)},
+	{.name = "shell",
+	 .summary = "a shell in the network namespace of a node or a pod",
+	 .args = "NODE|NAMESPACE/POD [COMMAND...]",
+	 .min_args = 1,
+	 .max_args = -1,
+	 .needs = NEEDS_ROOT,
+	 .run = lab_shell_main,
+	 CLI_OPTIONS(lab_rows),
+	 CLI_DEFAULTS(lab_defaults)},
+	/* Roles: started by the supervisor, one process each. */
+	{.name = "supervise",
+	 .summary = "start a lab's processes and keep them running",
+	 .hidden = true,
+	 .needs = NEEDS_ROOT,
+	 .run = lab_supervise_main,
+	 CLI_OPTIONS(lab_rows),
+	 CLI_DEFAULTS(lab_defaults)},
+};
+
+static const struct cli_program program = {
+	.name = "sidestep-lab",
+	.summary = "a whole cluster on one machine: real kernel, real packets, real Envoy",
+	.commands = commands,
+	.n_commands = ARRAY_SIZE(commands),
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(&program, argc, argv);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* deploy/lab/options.h - what every command of sidestep-lab can be told, and their functions. */
+#pragma once
+
+#include "lib/cli/cli.h"
+
+struct lab_options {
+	const char *lab; /* its name */
+};
+
+/* The rows every options table begins with; the struct's first member is a lab_options. */
+#define LAB_OPTION(type)                                                                           \
+	CLI_OPT(type, lab.lab, "lab", 0, CLI_STRING, "NAME", "which lab, when there are several")
+
+int lab_up_main(const struct cli_call *call, struct error *err);
+int lab_down_main(const struct cli_call *call, struct error *err);
+int lab_status_main(const struct cli_call *call, struct error *err);
+int lab_shell_main(const struct cli_call *call, struct error *err);
+int lab_apply_main(const struct cli_call *call, struct error *err);
+
+struct up_options {
+	struct lab_options lab;
+	int64_t nodes;
+	bool istio;
+	bool clsact;
+	struct cli_list manifests;
+	const char *kubeconfig;
+	const char *envoy;
+	uint64_t timeout_ns;
+};
+struct status_options {
+	struct lab_options lab;
+	int output;
+};
