@@ -94,12 +94,17 @@ static void call_free(struct kube_call *call)
 	free(call);
 }
 
+void kube_client_cancel_all(struct kube_client *c)
+{
+	while (c->calls)
+		kube_cancel(c->calls);
+}
+
 void kube_client_free(struct kube_client *c)
 {
 	if (!c)
 		return;
-	while (c->calls)
-		kube_cancel(c->calls);
+	kube_client_cancel_all(c);
 	http_client_free(c->http);
 	free(c->authorization);
 	arena_release(&c->arena);

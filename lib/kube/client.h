@@ -45,6 +45,8 @@ void kube_client_free(struct kube_client *client);
 struct loop *kube_client_loop(const struct kube_client *client);
 /* No request is under way (watches aside). */
 bool kube_client_idle(const struct kube_client *client);
+/* Cancels every request under way: for a caller that ends while the client lives on. */
+void kube_client_cancel_all(struct kube_client *client);
 
 enum kube_verb { KUBE_GET, KUBE_LIST, KUBE_CREATE, KUBE_UPDATE, KUBE_PATCH, KUBE_DELETE };
 enum kube_patch {

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pods to nodes: ready and not cordoned, nodeSelector, required anti-affinity by host; among those
+ * the one with the fewest pods of the same controller, then the fewest pods.
+ */
+#include <string.h>
+
+#include "deploy/lab/controllers/core.h"
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+#include "lib/object/meta.h"
+
+static bool wants_node(const struct doc *pod)
+{
+	return str_empty(doc_find_str(pod, "spec.nodeName")) && !kube_deleting(pod) &&
+	       !pod_finished(pod) &&
+	       str_eq(doc_find_str(pod, "spec.schedulerName")
+			      ? doc_find_str(pod, "spec.schedulerName")
+			      : "default-scheduler",
+		      "default-scheduler");
+}
+
+void scheduler_changed(struct controllers *c, size_t row, enum watched kind, const struct doc *old,
+		       const struct doc *now)
+{
+	if (kind == WATCHED_POD && now && wants_node(now))
+		queue_object(c, row, now);
+	/* A node that came, or a pod that left, may make room for those who wait. */
+	if (kind == WATCHED_NODE || (kind == WATCHED_POD && !now && old))
+		watched_foreach(c, WATCHED_POD, o) if (wants_node(o->doc))
+			queue_object(c, row, o->doc);
+}
+
+static bool node_fits(const struct doc *node, const struct doc *pod)
+{
+	const struct doc *wanted = doc_find(pod, "spec.nodeSelector");
+
+	if (!kube_condition_true(node, "Ready") || kube_deleting(node) ||
+	    doc_bool_or(doc_find(node, "spec.unschedulable"), false) ||
+	    str_empty(doc_find_str(node, "spec.podCIDR")))
+		return false;
+	for (size_t i = 0; i < doc_len(wanted); i++)
+		if (!str_eq(kube_label(node, wanted->map.entries[i].key),
+			    doc_str(wanted->map.entries[i].value)))
+			return false;
+	return true;
+}
+
+/* The node a pod stands on: as the copy says, or as we decided and it does not say yet. */
+static const char *node_of(const struct controllers *c, const struct doc *pod)
+{
+	const char *node = doc_find_str(pod, "spec.nodeName");
+
+	return str_empty(node) ? map_get(&c->placed, kube_uid(pod)) : node;
+}
+
+static bool selected(struct arena *a, const struct doc *term, const struct doc *pod)
+{
+	struct label_selector s;
+	struct plain_object o;
+
+	if (bind_decode(a, &label_selector_table, doc_get(term, "labelSelector"), "", &s, NULL,
+			NULL) ||
+	    object_decode(a, &plain_object_table, pod, &o, NULL))
+		return false;
+	return label_selector_matches(&s, &o.meta.labels);
+}
+
+/* requiredDuringScheduling pod anti-affinity with the topology of a host. */
+static bool repelled(struct reconcile *r, const struct doc *node, const struct doc *pod)
+{
+	const struct doc *terms = doc_find(
+		pod,
+		"spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+
+	for (size_t i = 0; i < doc_len(terms); i++) {
+		const struct doc *term = doc_at(terms, i);
+
+		if (!str_eq(doc_str(doc_get(term, "topologyKey")), "kubernetes.io/hostname"))
+			continue;
+		watched_foreach(r->c, WATCHED_POD,
+				o) if (!pod_finished(o->doc) &&
+				       str_eq(o->namespace_, kube_namespace(pod)) &&
+				       str_eq(node_of(r->c, o->doc), kube_name(node)) &&
+				       selected(&r->arena, term, o->doc)) return true;
+	}
+	return false;
+}
+
+static size_t crowd(const struct reconcile *r, const struct doc *node, const struct doc *pod)
+{
+	const char *owner = doc_str(doc_get(kube_controller(pod), "uid"));
+	size_t all = 0, siblings = 0;
+
+	watched_foreach(r->c, WATCHED_POD, o)
+	{
+		if (pod_finished(o->doc) || kube_deleting(o->doc) ||
+		    !str_eq(node_of(r->c, o->doc), kube_name(node)))
+			continue;
+		all++;
+		siblings += owner && is_controlled_by(o->doc, owner);
+	}
+	return siblings * 100000 + all;
+}
+
+static const struct doc *choose(struct reconcile *r, const struct doc *pod)
+{
+	const struct doc *best = NULL;
+	size_t best_crowd = 0;
+
+	watched_foreach(r->c, WATCHED_NODE, o)
+	{
+		size_t n;
+
+		if (!node_fits(o->doc, pod) || repelled(r, o->doc, pod))
+			continue;
+		n = crowd(r, o->doc, pod);
+		if (!best || n < best_crowd ||
+		    (n == best_crowd && str_cmp(o->name, kube_name(best)) < 0)) {
+			best = o->doc;
+			best_crowd = n;
+		}
+	}
+	return best;
+}
+
+static void bound(struct reconcile *r, struct kube_result *result, void *arg)
+{
+	if (result->code)
+		free(map_del(&r->c->placed, arg));
+}
+
+static void bind(struct reconcile *r, const struct doc *pod, const char *node)
+{
+	struct arena *a = &r->arena;
+	struct doc *body = kube_object_new(a, object_kind(KIND_POD), r->namespace_, r->name);
+	struct doc *target = doc_set_map(a, body, "target");
+	struct kube_request q = {.verb = KUBE_CREATE,
+				 .kind = object_kind(KIND_POD),
+				 .namespace_ = r->namespace_,
+				 .name = r->name,
+				 .subresource = "binding",
+				 .body = body};
+	char *uid = arena_strdup(a, kube_uid(pod));
+
+	doc_set_string(a, body, "kind", "Binding");
+	doc_set_string(a, doc_get(body, "metadata"), "uid", uid);
+	doc_set_string(a, target, "apiVersion", "v1");
+	doc_set_string(a, target, "kind", "Node");
+	doc_set_string(a, target, "name", node);
+	free(map_set(&r->c->placed, uid, xstrdup(node)));
+	reconcile_send(r, &q, bound, uid);
+}
+
+static void say_unschedulable(struct reconcile *r, const struct doc *pod)
+{
+	struct doc *object = doc_clone(&r->arena, pod);
+
+	if (kube_set_condition(&r->arena, object, "PodScheduled", "False", "Unschedulable",
+			       "no node is ready, fits its nodeSelector and is free of what it "
+			       "must not stand beside",
+			       controllers_wall_ns(r->c)))
+		reconcile_put_status(r, object_kind(KIND_POD), object);
+}
+
+int scheduler_work(struct reconcile *r)
+{
+	const struct doc *pod = watched_self(r, WATCHED_POD), *node;
+
+	if (!pod || !wants_node(pod) || map_has(&r->c->placed, kube_uid(pod)))
+		return 0;
+	node = choose(r, pod);
+	if (node)
+		bind(r, pod, kube_name(node));
+	else
+		say_unschedulable(r, pod);
+	return 0;
+}
