@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-lab: a whole cluster on one machine. One row a command, one row a role. */
 #include "deploy/lab/options.h"
+#include "deploy/lab/roles_main.h"
 #include "deploy/lab/supervise.h"
 #include "lib/base/clock.h"
 
@@ -35,6 +36,13 @@ static const struct status_options status_defaults = {.lab = {.lab = "lab"}};
 static const struct cli_option status_rows[] = {
 	LAB_OPTION(struct status_options),
 	CLI_CHOICE(struct status_options, output, "output", 'o', output_names, "how to print"),
+};
+
+static const struct controllers_role_options controllers_defaults = {.role = {.lab = "lab"}};
+static const struct cli_option controllers_rows[] = {
+	ROLE_OPTIONS(struct controllers_role_options),
+	CLI_OPT(struct controllers_role_options, pod_cidr, "pod-cidr", 0, CLI_STRING, "CIDR",
+		"nodes get a /24 of it each"),
 };
 
 static const struct cli_command commands[] = {
@@ -77,6 +85,12 @@ static const struct cli_command commands[] = {
 	 .run = lab_supervise_main,
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "controllers",
+	 .summary = "scheduler and controllers",
+	 .hidden = true,
+	 .run = lab_controllers_main,
+	 CLI_OPTIONS(controllers_rows),
+	 CLI_DEFAULTS(controllers_defaults)},
 };
 
 static const struct cli_program program = {
