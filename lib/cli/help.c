@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
 
@@ -192,10 +193,11 @@ void cli_help(const struct cli_program *program, const struct cli_command *const
 		fputs(" [OPTIONS]", out);
 	fprintf(out, "%s%s\n\n", c->args ? " " : "", str_or_empty(c->args));
 	if (c->summary && c->summary[0]) {
-		fprintf(out, "%c",
-			c->summary[0] >= 'a' && c->summary[0] <= 'z' ? c->summary[0] - 'a' + 'A'
-								     : c->summary[0]);
-		put_wrapped(out, strlen(c->summary) > 1 ? c->summary + 1 : "", 0);
+		auto_free char *sentence = xstrdup(c->summary);
+
+		if (sentence[0] >= 'a' && sentence[0] <= 'z')
+			sentence[0] = (char)(sentence[0] - 'a' + 'A');
+		put_wrapped(out, sentence, 0);
 	}
 	if (c->details)
 		fprintf(out, "\n%s%s", c->details, str_ends(c->details, "\n") ? "" : "\n");
