@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-lab: a whole cluster on one machine. One row a command, one row a role. */
+#include "deploy/lab/kubelet/role.h"
 #include "deploy/lab/options.h"
 #include "deploy/lab/roles_main.h"
 #include "deploy/lab/supervise.h"
@@ -91,6 +92,7 @@ static const struct cli_command commands[] = {
 	 .run = lab_controllers_main,
 	 CLI_OPTIONS(controllers_rows),
 	 CLI_DEFAULTS(controllers_defaults)},
+	LAB_KUBELET_COMMANDS,
 };
 
 static const struct cli_program program = {

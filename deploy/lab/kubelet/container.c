@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container's process: started, adopted, noticed when it ends, started again. */
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "deploy/lab/kubelet/cgroup.h"
+#include "deploy/lab/kubelet/image.h"
+#include "deploy/lab/kubelet/pod.h"
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "lib/net/netns.h"
+
+/* As Kubernetes: the first restart at once, then 10 s doubling to 5 min, forgotten after 10 min. */
+#define BACK_OFF_NS     (10 * NS_PER_S)
+#define BACK_OFF_MAX_NS (300 * NS_PER_S)
+#define GOOD_RUN_NS     (600 * NS_PER_S)
+
+/* What the child does between fork and exec; every string was made before. */
+struct launch {
+	int netns;
+	const char *cgroup_procs, *pid_file, *resolv;
+	uint32_t uid, gid;
+};
+
+static int write_text(const char *path, int flags, const char *text, size_t n)
+{
+	int fd = open(path, flags | O_WRONLY | O_CLOEXEC, 0644), e;
+	ssize_t w;
+
+	if (fd < 0)
+		return errno;
+	w = write(fd, text, n);
+	e = w < 0 ? errno : 0;
+	close(fd);
+	return e;
+}
+
+static int write_pid(const char *path)
+{
+	char text[16];
+	size_t n = sizeof(text);
+	unsigned pid = (unsigned)getpid();
+
+	for (; pid; pid /= 10)
+		text[--n] = (char)('0' + pid % 10);
+	return write_text(path, O_CREAT | O_TRUNC, text + n, sizeof(text) - n);
+}
+
+/* The cluster's resolver in place of the machine's, seen by this process and its children only. */
+static int own_resolver(const char *resolv)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return errno;
+	return mount(resolv, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ? errno : 0;
+}
+
+static int before_exec(void *arg)
+{
+	const struct launch *l = arg;
+	int e = write_text(l->cgroup_procs, 0, "0", 1);
+
+	if (!e && l->pid_file)
+		e = write_pid(l->pid_file);
+	if (!e && l->netns >= 0 && setns(l->netns, CLONE_NEWNET) < 0)
+		e = errno;
+	if (!e && l->resolv)
+		e = own_resolver(l->resolv);
+	if (e || (l->uid == 0 && l->gid == 0))
+		return e;
+	if (setgroups(0, NULL) < 0 || setgid(l->gid) < 0 || setuid(l->uid) < 0)
+		return errno;
+	return 0;
+}
+
+static const char *container_cgroup(struct arena *a, const struct container *c)
+{
+	return arena_printf(a, "%s/%s", pod_cgroup(a, c->pod), c->name);
+}
+
+static const char *pid_file(struct arena *a, const struct container *c)
+{
+	return arena_printf(a, "%s/%s.pid", pod_dir(a, c->pod), c->name);
+}
+
+static int spawn(struct container *c, const struct doc *exec, int log_fd, const char *pids,
+		 void (*on_exit)(void *arg, const struct loop_child_exit *exit), void *arg,
+		 struct loop_child **ret_child, struct error *err)
+{
+	struct arena a = ARENA_INIT;
+	auto_close int netns = -1;
+	struct image_process ip;
+	const char *cg = container_cgroup(&a, c);
+	struct launch l = {.netns = -1,
+			   .pid_file = pids,
+			   .resolv = c->pod->k->resolv,
+			   .cgroup_procs = arena_printf(&a, "%s/cgroup.procs", cg)};
+	struct loop_spawn spec = {.fds = {-1, log_fd, log_fd},
+				  .before_exec = before_exec,
+				  .before_exec_arg = &l,
+				  .new_session = true,
+				  .cwd = "/"};
+	int r = image_process(&a, c, exec, &ip, err);
+
+	if (r == 0)
+		r = cgroup_make(cg, err);
+	if (r == 0 && !c->pod->host_network)
+		r = netns_open(c->pod->netns, &netns, err);
+	if (r == 0) {
+		l.netns = netns;
+		l.uid = ip.uid;
+		l.gid = ip.gid;
+		spec.argv = ip.argv;
+		spec.env = ip.env;
+		r = loop_spawn(c->pod->k->loop, &spec, on_exit, arg, ret_child, err);
+	}
+	arena_release(&a);
+	return r;
+}
+
+int container_exec(struct container *c, const struct doc *command,
+		   void (*on_exit)(void *arg, const struct loop_child_exit *exit), void *arg,
+		   struct loop_child **ret_child, struct error *err)
+{
+	return spawn(c, command, -1, NULL, on_exit, arg, ret_child, err);
+}
+
+static int open_log(struct container *c, struct error *err)
+{
+	struct arena a = ARENA_INIT;
+	const char *dir = pod_dir(&a, c->pod);
+	int fd = io_mkdirs(dir, 0755, err);
+
+	if (fd == 0) {
+		fd = open(arena_printf(&a, "%s/%s.log", dir, c->name),
+			  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+		if (fd < 0)
+			fd = error_errno(err, -errno, "log of %s", c->name);
+	}
+	arena_release(&a);
+	return fd;
+}
+
+static void on_child_exit(void *arg, const struct loop_child_exit *exit)
+{
+	container_ended(arg, exit->code, exit->signal);
+}
+
+static void on_adopted_end(void *arg)
+{
+	/* Not our child: nobody can say how it ended. */
+	container_ended(arg, 255, 0);
+}
+
+static void now_running(struct container *c, pid_t pid)
+{
+	c->state = CONTAINER_RUNNING;
+	c->pid = pid;
+	c->waiting = NULL;
+	c->stop = STOP_NONE;
+	c->liveness_failed = false;
+	c->started = !container_has_probe(c, PROBE_STARTUP);
+	c->ready = c->started && !container_has_probe(c, PROBE_READINESS);
+	probes_start(c);
+	pod_touch(c->pod);
+}
+
+static void start_failed(struct container *c, const struct error *err)
+{
+	log_error(c->pod->k->log, "cannot start container pod=%s/%s container=%s error=%s",
+		  c->pod->ns, c->pod->name, c->name, err->msg);
+	c->state = CONTAINER_RUNNING;
+	c->run.started_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
+	c->run.reason = "StartError";
+	container_ended(c, 128, 0);
+}
+
+void container_start(struct container *c)
+{
+	struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	auto_close int log_fd = open_log(c, &err);
+	int r = log_fd;
+
+	loop_timer_stop(c->timer);
+	c->run = (struct run_record){0};
+	c->run.started_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
+	if (r >= 0)
+		r = spawn(c, NULL, log_fd, pid_file(&a, c), on_child_exit, c, &c->child, &err);
+	arena_release(&a);
+	if (r < 0) {
+		start_failed(c, &err);
+		return;
+	}
+	now_running(c, loop_child_pid(c->child));
+	state_save(c->pod);
+}
+
+bool container_adopt(struct container *c)
+{
+	struct arena a = ARENA_INIT;
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+	pid_t pid = 0;
+	bool ok = false;
+
+	if (io_read_file(pid_file(&a, c), 32, &sb, NULL) == 0 && sb.len)
+		pid = (pid_t)strtol(sb.buf, NULL, 10);
+	/* A recycled pid is not in the container's cgroup. */
+	if (pid > 0 && cgroup_has(container_cgroup(&a, c), pid))
+		ok = loop_process_watch(c->pod->k->loop, pid, on_adopted_end, c, &c->process,
+					NULL) == 0;
+	arena_release(&a);
+	if (ok)
+		now_running(c, pid);
+	return ok;
+}
+
+static uint64_t restart_delay(struct container *c)
+{
+	const int64_t ran = c->run.finished_wall - c->run.started_wall;
+	uint64_t delay = 0;
+
+	if (ran > (int64_t)GOOD_RUN_NS)
+		c->back_off_steps = 0;
+	if (c->back_off_steps > 0)
+		delay = MIN(BACK_OFF_NS << MIN(c->back_off_steps - 1, 5u), BACK_OFF_MAX_NS);
+	c->back_off_steps++;
+	return delay;
+}
+
+bool container_restarts(const struct container *c)
+{
+	const char *policy = pod_restart_policy(c->pod);
+
+	if (c->pod->phase >= POD_STOPPING || c->pod->finished)
+		return false;
+	if (c->role == ROLE_SIDECAR)
+		return true;
+	/* An init container that failed is tried again unless the pod says never. */
+	if (c->role == ROLE_INIT || strcmp(policy, "OnFailure") == 0)
+		return c->run.exit_code != 0 && strcmp(policy, "Never") != 0;
+	return strcmp(policy, "Always") == 0;
+}
+
+static const char *reason_of(int exit_code, int signal)
+{
+	if (exit_code == 255 && signal == 0)
+		return "ContainerStatusUnknown";
+	return exit_code == 0 && signal == 0 ? "Completed" : "Error";
+}
+
+static void let_go(struct container *c)
+{
+	loop_child_free(c->child);
+	loop_process_free(c->process);
+	c->child = NULL;
+	c->process = NULL;
+	c->pid = 0;
+	probes_stop(c);
+	hook_free(c->hook);
+	c->hook = NULL;
+}
+
+void container_ended(struct container *c, int exit_code, int signal)
+{
+	let_go(c);
+	container_kill_all(c);
+	c->state = CONTAINER_TERMINATED;
+	c->run.exit_code = signal ? 128 + signal : exit_code;
+	c->run.signal = signal;
+	c->run.finished_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
+	if (!c->run.reason)
+		c->run.reason = reason_of(exit_code, signal);
+	c->ready = c->started = false;
+	c->stop = STOP_NONE;
+	log_info(c->pod->k->log, "container ended pod=%s/%s container=%s code=%d", c->pod->ns,
+		 c->pod->name, c->name, c->run.exit_code);
+	if (container_restarts(c)) {
+		c->last = c->run;
+		c->state = CONTAINER_WAITING;
+		c->restarts++;
+		c->waiting = "CrashLoopBackOff";
+		loop_timer_set(c->timer, restart_delay(c));
+	} else {
+		loop_timer_stop(c->timer);
+	}
+	pod_touch(c->pod);
+	state_save(c->pod);
+}
+
+void container_signal(struct container *c, int signo)
+{
+	if (c->child)
+		loop_child_kill(c->child, signo);
+	else if (c->process)
+		loop_process_kill(c->process, signo);
+}
+
+void container_kill_all(struct container *c)
+{
+	struct arena a = ARENA_INIT;
+
+	cgroup_kill(container_cgroup(&a, c));
+	arena_release(&a);
+}
+
+void container_release(struct container *c)
+{
+	let_go(c);
+	loop_timer_free(c->timer);
+}

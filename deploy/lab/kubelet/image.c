@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deploy/lab/kubelet/image.h"
+
+#include <libgen.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/base/vec.h"
+
+static const struct {
+	const char *image, *role;
+} images[] = {
+	{"sidestep.dev/lab/workload", "workload"},
+	{"sidestep.dev/lab/istio-proxy", "istio-proxy"},
+	{"sidestep.dev/lab/istio-init", "istio-init"},
+};
+
+static const struct {
+	const char *program, *role;
+} programs[] = {
+	{"workload", "workload"},         {"pilot-agent", "istio-proxy"},
+	{"istio-proxy", "istio-proxy"},   {"istio-init", "istio-init"},
+	{"istio-iptables", "istio-init"},
+};
+
+struct words {
+	struct arena *arena;
+	VEC(const char *) v;
+};
+
+static void push(struct words *w, const char *s)
+{
+	vec_push(&w->v, s);
+}
+
+static const char **take(struct words *w)
+{
+	const char **out;
+
+	vec_push(&w->v, NULL);
+	out = arena_memdup(w->arena, w->v.items, w->v.n * sizeof(*out));
+	vec_release(&w->v);
+	return out;
+}
+
+static const char *role_of_image(const char *image)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+		const size_t n = strlen(images[i].image);
+
+		if (strncmp(images[i].image, image, n) == 0 &&
+		    (image[n] == ':' || image[n] == '\0'))
+			return images[i].role;
+	}
+	return NULL;
+}
+
+static const char *role_of_program(struct arena *a, const char *program)
+{
+	const char *name = basename(arena_strdup(a, program));
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		if (str_eq(programs[i].program, name))
+			return programs[i].role;
+	return NULL;
+}
+
+const char *image_expand(struct arena *a, const char *text, const char *const *env)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+
+	for (const char *p = text; *p; p++) {
+		const char *end = p[0] == '$' && p[1] == '(' ? strchr(p, ')') : NULL;
+		const size_t n = end ? (size_t)(end - p - 2) : 0;
+		const char *const *e = env;
+
+		if (p[0] == '$' && p[1] == '$')
+			p++;
+		while (end && *e && !(strncmp(*e, p + 2, n) == 0 && (*e)[n] == '='))
+			e++;
+		if (end && *e) {
+			strbuf_adds(&sb, *e + n + 1);
+			p = end;
+		} else {
+			strbuf_addc(&sb, *p);
+		}
+	}
+	return arena_strdup(a, strbuf_cstr(&sb));
+}
+
+static bool is_set(const struct words *w, const char *name)
+{
+	const size_t n = strlen(name);
+
+	for (size_t i = 0; i < w->v.n; i++)
+		if (strncmp(w->v.items[i], name, n) == 0 && w->v.items[i][n] == '=')
+			return true;
+	return false;
+}
+
+static const char *field(const struct pod *p, const char *path)
+{
+	if (str_eq(path, "status.podIP"))
+		return p->ip;
+	if (str_eq(path, "status.hostIP"))
+		return p->k->o.node_ip;
+	if (str_eq(path, "spec.nodeName"))
+		return p->k->o.node;
+	return p->object && path ? doc_find_str(p->object->doc, path) : NULL;
+}
+
+static void add_environment(struct words *w, const struct container *c)
+{
+	doc_foreach_item (doc_get(c->spec, "env"), e) {
+		const char *name = doc_str(doc_get(e, "name")),
+			   *value = doc_str(doc_get(e, "value"));
+
+		if (!name)
+			continue;
+		vec_push(&w->v, NULL); /* keeps the list readable for expansion */
+		w->v.n--;
+		if (!value)
+			value = field(c->pod, doc_find_str(e, "valueFrom.fieldRef.fieldPath"));
+		else
+			value = image_expand(w->arena, value, w->v.items);
+		push(w, arena_printf(w->arena, "%s=%s", name, str_or_empty(value)));
+	}
+}
+
+static const char **environment(struct arena *a, const struct container *c)
+{
+	const struct pod *p = c->pod;
+	const char *account = doc_find_str(p->spec, "serviceAccountName");
+	const struct {
+		const char *name, *value;
+	} always[] = {
+		{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+		{"HOME", "/"},
+		{"HOSTNAME", p->name},
+		{"POD_NAME", p->name},
+		{"POD_NAMESPACE", p->ns},
+		{"POD_UID", p->uid},
+		{"POD_IP", p->ip},
+		{"HOST_IP", p->k->o.node_ip},
+		{"NODE_NAME", p->k->o.node},
+		{"SERVICE_ACCOUNT", account ? account : "default"},
+		{"SIDESTEP_LAB", p->k->o.lab},
+		{"SIDESTEP_LAB_DNS", p->k->o.dns},
+		{"SIDESTEP_LAB_CONTAINER", c->name},
+		{"SIDESTEP_LAB_COUNTS",
+		 arena_printf(a, "%s/counts/%s_%s.json", p->k->o.lab, p->ns, p->name)},
+	};
+	struct words w = {.arena = a};
+
+	add_environment(&w, c);
+	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
+		if (!is_set(&w, always[i].name) && always[i].value)
+			push(&w, arena_printf(a, "%s=%s", always[i].name, always[i].value));
+	return take(&w);
+}
+
+static void push_list(struct words *w, const struct doc *list, size_t from, const char *const *env)
+{
+	for (size_t i = from; i < doc_len(list); i++)
+		push(w, image_expand(w->arena, str_or_empty(doc_str(doc_at(list, i))), env));
+}
+
+/* The program and what of command and args follows it. */
+static int arguments(struct arena *a, const struct container *c, const struct doc *command,
+		     const struct doc *args, const char *const *env, struct image_process *out,
+		     struct error *err)
+{
+	const char *image = doc_str(doc_get(c->spec, "image"));
+	const char *first = doc_str(doc_at(command, 0)), *first_arg = doc_str(doc_at(args, 0));
+	const char *role = first ? role_of_program(a, first) : role_of_image(str_or_empty(image));
+	struct words w = {.arena = a};
+	size_t skip = 0;
+
+	/* The proxy's image is also the init container's, told apart by its first argument. */
+	if (!first && first_arg && strcmp(first_arg, "istio-iptables") == 0) {
+		role = "istio-init";
+		skip = 1;
+	}
+	if (!first && !role)
+		return error_set(err, -ENOENT, "image %s: the lab knows no such image",
+				 str_or_empty(image));
+	if (role) {
+		push(&w, c->pod->k->o.self);
+		push(&w, role);
+	}
+	push_list(&w, command, role && first ? 1 : 0, env);
+	push_list(&w, args, skip, env);
+	out->argv = take(&w);
+	return 0;
+}
+
+static uint32_t user(const struct container *c, const char *key)
+{
+	const struct doc *own = doc_get(doc_get(c->spec, "securityContext"), key);
+	const struct doc *pod = doc_get(doc_get(c->pod->spec, "securityContext"), key);
+
+	return (uint32_t)doc_int_or(own, doc_int_or(pod, 0));
+}
+
+int image_process(struct arena *a, const struct container *c, const struct doc *exec,
+		  struct image_process *out, struct error *err)
+{
+	out->env = environment(a, c);
+	out->uid = user(c, "runAsUser");
+	out->gid = user(c, "runAsGroup");
+	if (exec && doc_len(exec) == 0)
+		return error_set(err, -EINVAL, "the command is empty");
+	return arguments(a, c, exec ? exec : doc_get(c->spec, "command"),
+			 exec ? NULL : doc_get(c->spec, "args"), (const char *const *)out->env, out,
+			 err);
+}
