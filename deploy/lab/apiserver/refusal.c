@@ -163,6 +163,12 @@ void cause_forbidden(struct causes *c, const char *field, const char *detail)
 	add(c, "FieldValueForbidden", field, arena_printf(c->arena, "Forbidden: %s", detail));
 }
 
+void cause_not_found(struct causes *c, const char *field, const char *value)
+{
+	add(c, "FieldValueNotFound", field,
+	    arena_printf(c->arena, "Not found: \"%.512s\"", str_or_empty(value)));
+}
+
 void cause_duplicate(struct causes *c, const char *field, const char *value)
 {
 	add(c, "FieldValueDuplicate", field,

@@ -52,6 +52,7 @@ void cause_required(struct causes *c, const char *field, const char *detail);
 void cause_invalid(struct causes *c, const char *field, const struct doc *value, const char *detail);
 void cause_invalid_str(struct causes *c, const char *field, const char *value, const char *detail);
 void cause_forbidden(struct causes *c, const char *field, const char *detail);
+void cause_not_found(struct causes *c, const char *field, const char *value);
 void cause_duplicate(struct causes *c, const char *field, const char *value);
 /* supported is a NULL-terminated list. */
 void cause_unsupported(struct causes *c, const char *field, const char *value,
