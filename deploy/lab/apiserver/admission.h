@@ -12,9 +12,9 @@
 #define ADMISSION_MAX_ANSWER (3u << 20)
 
 /*
- * Runs the webhooks of that stage on r->object (NULL for a deletion) and r->old, and then next(r, 0),
- * or next(r, REFUSED) with r->refusal set. May call next before it returns. operation is "CREATE",
- * "UPDATE" or "DELETE".
+ * Runs the webhooks of that stage on r->object (NULL for a deletion) and r->old, and then next(r,
+ * 0), or next(r, REFUSED) with r->refusal set. May call next before it returns. operation is
+ * "CREATE", "UPDATE" or "DELETE".
  */
 void admission_mutate(struct request *r, const char *operation,
 		      void (*next)(struct request *r, int refused));

@@ -23,11 +23,12 @@
 struct apiserver;
 
 struct apiserver_options {
-	const char *dir;            /* state: store, authority, tokens; NULL keeps all in memory */
-	const char *service_cidr;   /* ClusterIPs; NULL: 10.96.0.0/16 */
-	const char *pod_log_dir;    /* <pod_log_dir>/<uid>/<container>.log; NULL: logs answer 501 */
-	const char *const *names;   /* further DNS names of the certificate; NULL-terminated or NULL */
-	const char *const *ips;     /* further addresses of it; 127.0.0.1 is always there */
+	const char *dir;          /* state: store, authority, tokens; NULL keeps all in memory */
+	const char *service_cidr; /* ClusterIPs; NULL: 10.96.0.0/16 */
+	const char *pod_log_dir;  /* <pod_log_dir>/<uid>/<container>.log; NULL: logs answer 501 */
+	const char *const
+		*names;         /* further DNS names of the certificate; NULL-terminated or NULL */
+	const char *const *ips; /* further addresses of it; 127.0.0.1 is always there */
 	bool no_garbage_collection; /* leave owners and namespaces to a controller manager */
 	bool no_watch_list;         /* refuse sendInitialEvents, as a server without the feature */
 	bool allow_faults;          /* serve /sidestep/faults; off by default */
@@ -45,7 +46,8 @@ void apiserver_free(struct apiserver *server);
 /* Port 0 takes a free one; *ret_port (may be NULL) is the port. */
 int apiserver_listen(struct apiserver *server, const char *address, uint16_t port,
 		     uint16_t *ret_port, struct error *err);
-/* The same inside the network namespace that the file netns names (/run/netns/x, /proc/1/ns/net). */
+/* The same inside the network namespace that the file netns names (/run/netns/x, /proc/1/ns/net).
+ */
 int apiserver_listen_in(struct apiserver *server, const char *netns, const char *address,
 			uint16_t port, uint16_t *ret_port, struct error *err);
 
@@ -55,9 +57,8 @@ const char *apiserver_ca(const struct apiserver *server);
  * A kubeconfig for user with a client certificate of its own. groups is NULL-terminated or NULL;
  * every user may do everything, names are for locks, approvals and the log.
  */
-int apiserver_write_kubeconfig(struct apiserver *server, const char *user,
-			       const char *group, const char *url, const char *path,
-			       struct error *err);
+int apiserver_write_kubeconfig(struct apiserver *server, const char *user, const char *group,
+			       const char *url, const char *path, struct error *err);
 
 /*
  * Scripted faults, the same document that PUT /sidestep/faults takes: see README.md. Replaces what

@@ -6,12 +6,11 @@
 #include "deploy/lab/apiserver/prepare.h"
 #include "deploy/lab/apiserver/resource.h"
 
-#define WORKLOAD (RES_NAMESPACED | RES_STATUS | RES_GENERATION)
-#define COLS(x)  .columns = &x##_columns
-#define NAMES(k, p, s)                                                                             \
-	.kind = (k), .plural = (p), .singular = (s)
-#define CORE     .group = "", .version = "v1"
-#define IN(g, v) .group = (g), .version = (v)
+#define WORKLOAD       (RES_NAMESPACED | RES_STATUS | RES_GENERATION)
+#define COLS(x)        .columns = &x##_columns
+#define NAMES(k, p, s) .kind = (k), .plural = (p), .singular = (s)
+#define CORE           .group = "", .version = "v1"
+#define IN(g, v)       .group = (g), .version = (v)
 
 /* clang-format off */
 const struct resource builtin_resources[] = {

@@ -82,13 +82,13 @@ static void check_container(struct causes *c, const char *at, const struct doc *
 	if (str_empty(doc_str(doc_get(k, "image"))))
 		cause_required(c, AT(c, "%s.image", at), NULL);
 	one_of(c, AT(c, "%s.imagePullPolicy", at), doc_get(k, "imagePullPolicy"), policies);
-	doc_foreach_item(doc_get(k, "ports"), p)
-	{
+	doc_foreach_item (doc_get(k, "ports"), p) {
 		if (!doc_get(p, "containerPort"))
 			cause_required(c, AT(c, "%s.ports[%zu].containerPort", at, i), NULL);
 		port_number(c, AT(c, "%s.ports[%zu].containerPort", at, i),
 			    doc_get(p, "containerPort"));
-		one_of(c, AT(c, "%s.ports[%zu].protocol", at, i), doc_get(p, "protocol"), protocols);
+		one_of(c, AT(c, "%s.ports[%zu].protocol", at, i), doc_get(p, "protocol"),
+		       protocols);
 		i++;
 	}
 	check_probe(c, AT(c, "%s.livenessProbe", at), doc_get(k, "livenessProbe"));
@@ -98,7 +98,7 @@ static void check_container(struct causes *c, const char *at, const struct doc *
 
 static bool list_has(const struct doc *list, const char *field, const char *value)
 {
-	doc_foreach_item(list, it)
+	doc_foreach_item (list, it)
 		if (str_eq(doc_str(doc_get(it, field)), value))
 			return true;
 	return false;
@@ -109,8 +109,7 @@ static void check_mounts(struct causes *c, const char *at, const struct doc *k,
 {
 	size_t i = 0;
 
-	doc_foreach_item(doc_get(k, "volumeMounts"), m)
-	{
+	doc_foreach_item (doc_get(k, "volumeMounts"), m) {
 		const char *name = doc_str(doc_get(m, "name"));
 
 		if (str_empty(name))
@@ -126,8 +125,8 @@ static void check_mounts(struct causes *c, const char *at, const struct doc *k,
 static void check_pod_spec(struct causes *c, const char *at, const struct doc *spec)
 {
 	static const char *const restart[] = {"Always", "OnFailure", "Never", NULL};
-	static const char *const dns[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None",
-					  NULL};
+	static const char *const dns[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default",
+					  "None", NULL};
 	static const char *const lists[] = {"initContainers", "containers"};
 
 	if (!doc_len(doc_get(spec, "containers")))
@@ -152,15 +151,15 @@ static void check_pod_spec(struct causes *c, const char *at, const struct doc *s
 static struct doc *fixed_part(struct arena *a, const struct doc *spec)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
-	static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations",
-						  "terminationGracePeriodSeconds", "schedulingGates",
-						  "nodeName", "ephemeralContainers"};
+	static const char *const free_fields[] = {
+		"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds",
+		"schedulingGates",       "nodeName",    "ephemeralContainers"};
 	struct doc *copy = doc_clone(a, spec);
 
 	for (size_t i = 0; i < ARRAY_SIZE(free_fields); i++)
 		doc_del(copy, free_fields[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		doc_foreach_item(doc_get(copy, lists[i]), k)
+		doc_foreach_item (doc_get(copy, lists[i]), k)
 			doc_del(k, "image");
 	return copy;
 }
@@ -179,12 +178,13 @@ void pod_check(struct causes *c, const struct doc *object, const struct doc *old
 		return;
 	if (!doc_equal(fixed_part(c->arena, spec), fixed_part(c->arena, was)) ||
 	    (!str_empty(node) && !str_eq(node, doc_str(doc_get(spec, "nodeName")))))
-		cause_forbidden(c, "spec",
-				"pod updates may not change fields other than `spec.containers[*].image`,"
-				"`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
-				"`spec.tolerations` (only additions to existing tolerations),"
-				"`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
-				"previously negative)");
+		cause_forbidden(
+			c, "spec",
+			"pod updates may not change fields other than `spec.containers[*].image`,"
+			"`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+			"`spec.tolerations` (only additions to existing tolerations),"
+			"`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+			"previously negative)");
 }
 
 /* ---- workloads ---- */
@@ -315,17 +315,18 @@ void endpointslice_check(struct causes *c, const struct doc *object, const struc
 
 static void check_data(struct causes *c, const char *field, const struct doc *data)
 {
-	doc_foreach_entry(data, e)
-	{
+	doc_foreach_entry (data, e) {
 		const char *at = AT(c, "%s[%s]", field, e->key);
 		size_t ok = strspn(e->key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 					   "0123456789-_.");
 
 		if (!*e->key || e->key[ok] || strlen(e->key) > 253)
-			cause_invalid_str(c, at, e->key,
-					  "a valid config key must consist of alphanumeric characters, '-', "
-					  "'_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex "
-					  "used for validation is '[-._a-zA-Z0-9]+')");
+			cause_invalid_str(
+				c, at, e->key,
+				"a valid config key must consist of alphanumeric characters, '-', "
+				"'_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+				"regex "
+				"used for validation is '[-._a-zA-Z0-9]+')");
 		if (!doc_str(e->value))
 			cause_invalid(c, at, e->value, "must be a string");
 	}
@@ -338,8 +339,9 @@ static void check_frozen(struct causes *c, const struct doc *object, const struc
 		return;
 	if (!doc_equal(doc_get(object, "data"), doc_get(old, "data")) ||
 	    !doc_bool_or(doc_get(object, "immutable"), false))
-		cause_forbidden(c, "data",
-				AT(c, "field is immutable when `immutable` is set, on this %s", kind));
+		cause_forbidden(
+			c, "data",
+			AT(c, "field is immutable when `immutable` is set, on this %s", kind));
 }
 
 void configmap_check(struct causes *c, const struct doc *object, const struct doc *old)
@@ -366,7 +368,8 @@ void pdb_check(struct causes *c, const struct doc *object, const struct doc *old
 
 	(void)old;
 	if (doc_get(spec, "minAvailable") && doc_get(spec, "maxUnavailable"))
-		cause_invalid(c, "spec", spec, "minAvailable and maxUnavailable cannot be both set");
+		cause_invalid(c, "spec", spec,
+			      "minAvailable and maxUnavailable cannot be both set");
 	if (selector_from_doc(c->arena, sel, &parsed, &err))
 		cause_invalid(c, "spec.selector", sel, err.msg);
 }
@@ -393,14 +396,16 @@ static void check_webhook(struct causes *c, const char *at, const struct doc *w)
 	if (str_empty(doc_str(doc_get(w, "name"))))
 		cause_required(c, AT(c, "%s.name", at), NULL);
 	if (!doc_get(w, "sideEffects"))
-		cause_required(c, AT(c, "%s.sideEffects", at), "must specify one of None, NoneOnDryRun");
+		cause_required(c, AT(c, "%s.sideEffects", at),
+			       "must specify one of None, NoneOnDryRun");
 	one_of(c, AT(c, "%s.sideEffects", at), doc_get(w, "sideEffects"), side_effects);
 	one_of(c, AT(c, "%s.failurePolicy", at), doc_get(w, "failurePolicy"), policies);
 	if (!doc_len(doc_get(w, "admissionReviewVersions")))
 		cause_required(c, AT(c, "%s.admissionReviewVersions", at),
 			       "must specify one of v1, v1beta1");
 	if (!doc_get(client, "url") == !doc_get(client, "service"))
-		cause_required(c, AT(c, "%s.clientConfig", at), "exactly one of url or service is required");
+		cause_required(c, AT(c, "%s.clientConfig", at),
+			       "exactly one of url or service is required");
 	if (timeout && (timeout->kind != DOC_INT || timeout->integer < 1 || timeout->integer > 30))
 		cause_invalid(c, AT(c, "%s.timeoutSeconds", at), timeout,
 			      "the timeout value must be between 1 and 30 seconds");
@@ -430,7 +435,8 @@ void crd_check(struct causes *c, const struct doc *object, const struct doc *old
 	if (str_empty(doc_find_str(object, "spec.names.kind")))
 		cause_required(c, "spec.names.kind", NULL);
 	if (group && plural && !str_eq(name, AT(c, "%s.%s", plural, group)))
-		cause_invalid_str(c, "metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
+		cause_invalid_str(c, "metadata.name", name,
+				  "must be spec.names.plural+\".\"+spec.group");
 	if (!doc_find(object, "spec.scope"))
 		cause_required(c, "spec.scope", NULL);
 	one_of(c, "spec.scope", doc_find(object, "spec.scope"), scopes);

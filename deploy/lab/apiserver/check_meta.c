@@ -29,8 +29,7 @@ static void check_labels(struct causes *c, const struct doc *labels)
 {
 	if (labels && labels->kind != DOC_MAP && labels->kind != DOC_NULL)
 		cause_invalid(c, "metadata.labels", labels, "must be a map of strings");
-	doc_foreach_entry(labels, l)
-	{
+	doc_foreach_entry (labels, l) {
 		const char *value = doc_str(l->value), *why = name_check_qualified(l->key);
 
 		if (why)
@@ -47,8 +46,7 @@ static void check_annotations(struct causes *c, const struct doc *annotations)
 {
 	size_t bytes = 0;
 
-	doc_foreach_entry(annotations, an)
-	{
+	doc_foreach_entry (annotations, an) {
 		auto_release(strbuf) struct strbuf lower = STRBUF_INIT;
 		const char *why;
 
@@ -62,7 +60,8 @@ static void check_annotations(struct causes *c, const struct doc *annotations)
 		bytes += strlen(an->key) + strlen(str_or_empty(doc_str(an->value)));
 	}
 	if (bytes > ANNOTATION_BYTES_MAX)
-		cause_invalid_str(c, "metadata.annotations", "", "Too long: may not be more than 262144 bytes");
+		cause_invalid_str(c, "metadata.annotations", "",
+				  "Too long: may not be more than 262144 bytes");
 }
 
 static void check_owners(struct causes *c, const struct doc *owners)
@@ -70,13 +69,13 @@ static void check_owners(struct causes *c, const struct doc *owners)
 	static const char *const fields[] = {"apiVersion", "kind", "name", "uid"};
 	size_t controllers = 0, i = 0;
 
-	doc_foreach_item(owners, o)
-	{
+	doc_foreach_item (owners, o) {
 		for (size_t f = 0; f < ARRAY_SIZE(fields); f++)
 			if (str_empty(doc_str(doc_get(o, fields[f]))))
 				cause_invalid_str(c,
-						  arena_printf(c->arena, "metadata.ownerReferences[%zu].%s", i,
-							       fields[f]),
+						  arena_printf(c->arena,
+							       "metadata.ownerReferences[%zu].%s",
+							       i, fields[f]),
 						  "", "must not be empty");
 		controllers += doc_bool_or(doc_get(o, "controller"), false);
 		i++;
@@ -88,7 +87,7 @@ static void check_owners(struct causes *c, const struct doc *owners)
 
 static bool has_string(const struct doc *list, const char *s)
 {
-	doc_foreach_item(list, it)
+	doc_foreach_item (list, it)
 		if (str_eq(doc_str(it), s))
 			return true;
 	return false;
@@ -102,18 +101,19 @@ static void check_finalizers(struct causes *c, const struct doc *object, const s
 
 	if (doc_len(list) > FINALIZERS_MAX)
 		cause_invalid(c, "metadata.finalizers", NULL, "there are too many");
-	doc_foreach_item(list, f)
-	{
+	doc_foreach_item (list, f) {
 		const char *why = name_check_qualified(str_or_empty(doc_str(f)));
 
 		if (why)
 			cause_invalid(c, "metadata.finalizers", f, why);
 		else if (dying && !has_string(doc_find(old, "metadata.finalizers"), doc_str(f)))
-			cause_forbidden(c, "metadata.finalizers",
-					arena_printf(c->arena,
-						     "no new finalizers can be added if the object is being "
-						     "deleted, found new finalizers []string{\"%s\"}",
-						     doc_str(f)));
+			cause_forbidden(
+				c, "metadata.finalizers",
+				arena_printf(
+					c->arena,
+					"no new finalizers can be added if the object is being "
+					"deleted, found new finalizers []string{\"%s\"}",
+					doc_str(f)));
 	}
 }
 

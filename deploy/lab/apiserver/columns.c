@@ -92,7 +92,7 @@ static struct doc *template_field(const struct cell *c, const char *field)
 {
 	struct strbuf sb = STRBUF_INIT;
 
-	doc_foreach_item(doc_find(c->object, "spec.template.spec.containers"), it)
+	doc_foreach_item (doc_find(c->object, "spec.template.spec.containers"), it)
 		join(&sb, doc_str(doc_get(it, field)));
 	return taken(c, &sb, "");
 }
@@ -110,8 +110,9 @@ static struct doc *cell_images(const struct cell *c)
 /* A map of labels as "a=b,c=d". */
 static void join_map(struct strbuf *sb, const struct doc *map)
 {
-	doc_foreach_entry(map, e)
-		strbuf_addf(sb, "%s%s=%s", sb->len ? "," : "", e->key, str_or_empty(doc_str(e->value)));
+	doc_foreach_entry (map, e)
+		strbuf_addf(sb, "%s%s=%s", sb->len ? "," : "", e->key,
+			    str_or_empty(doc_str(e->value)));
 }
 
 static struct doc *cell_map(const struct cell *c)
@@ -136,7 +137,7 @@ static void join_expression(struct strbuf *sb, const struct doc *e)
 	if (str_eq(op, "Exists"))
 		return;
 	strbuf_addf(sb, " %s (", str_eq(op, "In") ? "in" : "notin");
-	doc_foreach_item(doc_get(e, "values"), v)
+	doc_foreach_item (doc_get(e, "values"), v)
 		strbuf_addf(sb, "%s%s", n++ ? "," : "", str_or_empty(doc_str(v)));
 	strbuf_addc(sb, ')');
 }
@@ -147,7 +148,7 @@ static struct doc *cell_selector(const struct cell *c)
 	struct strbuf sb = STRBUF_INIT;
 
 	join_map(&sb, doc_get(s, "matchLabels"));
-	doc_foreach_item(doc_get(s, "matchExpressions"), e)
+	doc_foreach_item (doc_get(s, "matchExpressions"), e)
 		join_expression(&sb, e);
 	return taken(c, &sb, "<none>");
 }
@@ -161,8 +162,8 @@ static struct doc *cell_readiness_gates(const struct cell *c)
 
 	if (!doc_len(gates))
 		return doc_string(c->arena, "<none>");
-	doc_foreach_item(gates, g)
-		doc_foreach_item(doc_find(c->object, "status.conditions"), cond)
+	doc_foreach_item (gates, g)
+		doc_foreach_item (doc_find(c->object, "status.conditions"), cond)
 			met += str_eq(doc_str(doc_get(cond, "type")),
 				      doc_str(doc_get(g, "conditionType"))) &&
 			       str_eq(doc_str(doc_get(cond, "status")), "True");
@@ -186,9 +187,9 @@ static struct doc *cell_external_ip(const struct cell *c)
 	if (str_eq(type, "ExternalName"))
 		return or_none(c, doc_find_str(c->object, "spec.externalName"), "<none>");
 	if (str_eq(type, "LoadBalancer"))
-		doc_foreach_item(doc_find(c->object, "status.loadBalancer.ingress"), i)
+		doc_foreach_item (doc_find(c->object, "status.loadBalancer.ingress"), i)
 			join(&sb, doc_str(doc_get(i, doc_get(i, "ip") ? "ip" : "hostname")));
-	doc_foreach_item(doc_find(c->object, "spec.externalIPs"), ip)
+	doc_foreach_item (doc_find(c->object, "spec.externalIPs"), ip)
 		join(&sb, doc_str(ip));
 	return taken(c, &sb, str_eq(type, "LoadBalancer") ? "<pending>" : "<none>");
 }
@@ -197,8 +198,7 @@ static struct doc *cell_service_ports(const struct cell *c)
 {
 	struct strbuf sb = STRBUF_INIT;
 
-	doc_foreach_item(doc_find(c->object, "spec.ports"), p)
-	{
+	doc_foreach_item (doc_find(c->object, "spec.ports"), p) {
 		int64_t node = doc_int_or(doc_get(p, "nodePort"), 0);
 
 		strbuf_addf(&sb, "%s%lld", sb.len ? "," : "",
@@ -212,7 +212,8 @@ static struct doc *cell_service_ports(const struct cell *c)
 
 COLUMNS(service, NAME, TEXT("Type", 0, cell_text, "spec.type"),
 	TEXT("Cluster-IP", 0, cell_text_or_none, "spec.clusterIP"),
-	TEXT("External-IP", 0, cell_external_ip, NULL), TEXT("Port(s)", 0, cell_service_ports, NULL), AGE,
+	TEXT("External-IP", 0, cell_external_ip, NULL),
+	TEXT("Port(s)", 0, cell_service_ports, NULL), AGE,
 	TEXT("Selector", 1, cell_map, "spec.selector"));
 
 static struct doc *cell_endpoints(const struct cell *c)
@@ -220,14 +221,14 @@ static struct doc *cell_endpoints(const struct cell *c)
 	struct strbuf sb = STRBUF_INIT;
 	size_t n = 0;
 
-	doc_foreach_item(doc_get(c->object, "subsets"), set)
-		doc_foreach_item(doc_get(set, "addresses"), addr)
-			doc_foreach_item(doc_get(set, "ports"), port)
-			{
+	doc_foreach_item (doc_get(c->object, "subsets"), set)
+		doc_foreach_item (doc_get(set, "addresses"), addr)
+			doc_foreach_item (doc_get(set, "ports"), port) {
 				if (++n <= 3)
-					strbuf_addf(&sb, "%s%s:%lld", sb.len ? "," : "",
-						    str_or_empty(doc_str(doc_get(addr, "ip"))),
-						    (long long)doc_int_or(doc_get(port, "port"), 0));
+					strbuf_addf(
+						&sb, "%s%s:%lld", sb.len ? "," : "",
+						str_or_empty(doc_str(doc_get(addr, "ip"))),
+						(long long)doc_int_or(doc_get(port, "port"), 0));
 			}
 	if (n > 3)
 		strbuf_addf(&sb, " + %zu more...", n - 3);
@@ -240,7 +241,7 @@ static struct doc *cell_slice_ports(const struct cell *c)
 {
 	struct strbuf sb = STRBUF_INIT;
 
-	doc_foreach_item(doc_get(c->object, "ports"), p)
+	doc_foreach_item (doc_get(c->object, "ports"), p)
 		strbuf_addf(&sb, "%s%lld", sb.len ? "," : "",
 			    (long long)doc_int_or(doc_get(p, "port"), 0));
 	return taken(c, &sb, "<unset>");
@@ -251,9 +252,8 @@ static struct doc *cell_slice_endpoints(const struct cell *c)
 	struct strbuf sb = STRBUF_INIT;
 	size_t n = 0;
 
-	doc_foreach_item(doc_get(c->object, "endpoints"), e)
-		doc_foreach_item(doc_get(e, "addresses"), addr)
-		{
+	doc_foreach_item (doc_get(c->object, "endpoints"), e)
+		doc_foreach_item (doc_get(e, "addresses"), addr) {
 			if (++n <= 3)
 				join(&sb, doc_str(addr));
 		}
@@ -263,13 +263,14 @@ static struct doc *cell_slice_endpoints(const struct cell *c)
 }
 
 COLUMNS(endpointslice, NAME, TEXT("AddressType", 0, cell_text, "addressType"),
-	TEXT("Ports", 0, cell_slice_ports, NULL), TEXT("Endpoints", 0, cell_slice_endpoints, NULL), AGE);
+	TEXT("Ports", 0, cell_slice_ports, NULL), TEXT("Endpoints", 0, cell_slice_endpoints, NULL),
+	AGE);
 
 static struct doc *cell_hosts(const struct cell *c)
 {
 	struct strbuf sb = STRBUF_INIT;
 
-	doc_foreach_item(doc_find(c->object, "spec.rules"), r)
+	doc_foreach_item (doc_find(c->object, "spec.rules"), r)
 		if (doc_get(r, "host"))
 			join(&sb, doc_str(doc_get(r, "host")));
 	return taken(c, &sb, "*");
@@ -284,7 +285,7 @@ static struct doc *cell_ingress_address(const struct cell *c)
 {
 	struct strbuf sb = STRBUF_INIT;
 
-	doc_foreach_item(doc_find(c->object, "status.loadBalancer.ingress"), i)
+	doc_foreach_item (doc_find(c->object, "status.loadBalancer.ingress"), i)
 		join(&sb, doc_str(doc_get(i, doc_get(i, "ip") ? "ip" : "hostname")));
 	return taken(c, &sb, "");
 }
@@ -297,8 +298,7 @@ COLUMNS(netpol, NAME, TEXT("Pod-Selector", 0, cell_selector, "spec.podSelector")
 
 /* ---- workloads ---- */
 
-#define TEMPLATE                                                                                   \
-	TEXT("Containers", 1, cell_containers, NULL), TEXT("Images", 1, cell_images, NULL)
+#define TEMPLATE              TEXT("Containers", 1, cell_containers, NULL), TEXT("Images", 1, cell_images, NULL)
 #define TEMPLATE_AND_SELECTOR TEMPLATE, TEXT("Selector", 1, cell_selector, "spec.selector")
 
 static struct doc *cell_ready_of_replicas(const struct cell *c)
@@ -343,7 +343,7 @@ static struct doc *cell_node_status(const struct cell *c)
 {
 	const char *ready = "Unknown";
 
-	doc_foreach_item(doc_find(c->object, "status.conditions"), cond)
+	doc_foreach_item (doc_find(c->object, "status.conditions"), cond)
 		if (str_eq(doc_str(doc_get(cond, "type")), "Ready"))
 			ready = str_eq(doc_str(doc_get(cond, "status")), "True") ? "Ready"
 										 : "NotReady";
@@ -357,7 +357,7 @@ static struct doc *cell_node_roles(const struct cell *c)
 	static const char prefix[] = "node-role.kubernetes.io/";
 	struct strbuf sb = STRBUF_INIT;
 
-	doc_foreach_entry(doc_find(c->object, "metadata.labels"), l)
+	doc_foreach_entry (doc_find(c->object, "metadata.labels"), l)
 		if (str_starts(l->key, prefix))
 			join(&sb, l->key + sizeof(prefix) - 1);
 	return taken(c, &sb, "<none>");
@@ -365,7 +365,7 @@ static struct doc *cell_node_roles(const struct cell *c)
 
 static struct doc *node_address(const struct cell *c, const char *type)
 {
-	doc_foreach_item(doc_find(c->object, "status.addresses"), addr)
+	doc_foreach_item (doc_find(c->object, "status.addresses"), addr)
 		if (str_eq(doc_str(doc_get(addr, "type")), type))
 			return or_none(c, doc_str(doc_get(addr, "address")), "<none>");
 	return doc_string(c->arena, "<none>");
@@ -401,7 +401,8 @@ static struct doc *cell_data_count(const struct cell *c)
 }
 
 COLUMNS(configmap, NAME, {"Data", "integer", "", "", 0, cell_data_count, NULL}, AGE);
-COLUMNS(secret, NAME, TEXT("Type", 0, cell_text, "type"), {"Data", "integer", "", "", 0, cell_data_count, NULL}, AGE);
+COLUMNS(secret, NAME, TEXT("Type", 0, cell_text, "type"),
+	{"Data", "integer", "", "", 0, cell_data_count, NULL}, AGE);
 COLUMNS(serviceaccount, NAME, {"Secrets", "integer", "", "", 0, cell_count, "secrets"}, AGE);
 COLUMNS(lease, NAME, TEXT("Holder", 0, cell_text, "spec.holderIdentity"), AGE);
 COLUMNS(webhook, NAME, {"Webhooks", "integer", "", "", 0, cell_count, "webhooks"}, AGE);
@@ -410,8 +411,7 @@ COLUMNS(role, NAME, TEXT("Created At", 0, cell_text, "metadata.creationTimestamp
 
 static struct doc *cell_role_ref(const struct cell *c)
 {
-	return doc_stringf(c->arena, "%s/%s",
-			   str_or_empty(doc_find_str(c->object, "roleRef.kind")),
+	return doc_stringf(c->arena, "%s/%s", str_or_empty(doc_find_str(c->object, "roleRef.kind")),
 			   str_or_empty(doc_find_str(c->object, "roleRef.name")));
 }
 
@@ -419,7 +419,8 @@ COLUMNS(binding, NAME, TEXT("Role", 0, cell_role_ref, NULL), AGE);
 
 static struct doc *cell_event_object(const struct cell *c)
 {
-	auto_free char *kind = xstrdup(str_or_empty(doc_find_str(c->object, "involvedObject.kind")));
+	auto_free char *kind =
+		xstrdup(str_or_empty(doc_find_str(c->object, "involvedObject.kind")));
 
 	for (char *p = kind; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
@@ -444,5 +445,4 @@ COLUMNS(event, TEXT("Last Seen", 0, cell_event_seen, NULL), TEXT("Type", 0, cell
 	TEXT("Subobject", 1, cell_text, "involvedObject.fieldPath"),
 	TEXT("Source", 1, cell_text, "source.component"), TEXT("Message", 0, cell_text, "message"),
 	TEXT("First Seen", 1, cell_date, "firstTimestamp"),
-	{"Count", "integer", "", "", 1, cell_number, "count"},
-	TEXT("Name", 1, cell_name, NULL));
+	{"Count", "integer", "", "", 1, cell_number, "count"}, TEXT("Name", 1, cell_name, NULL));

@@ -12,7 +12,7 @@ struct pod_summary {
 
 static bool restartable(const struct doc *pod, const char *name)
 {
-	doc_foreach_item(doc_find(pod, "spec.initContainers"), c)
+	doc_foreach_item (doc_find(pod, "spec.initContainers"), c)
 		if (str_eq(doc_str(doc_get(c, "name")), name))
 			return str_eq(doc_str(doc_get(c, "restartPolicy")), "Always");
 	return false;
@@ -65,7 +65,7 @@ static bool init_container(struct arena *a, const struct doc *pod, const struct 
 
 static bool condition_true(const struct doc *pod, const char *type)
 {
-	doc_foreach_item(doc_find(pod, "status.conditions"), c)
+	doc_foreach_item (doc_find(pod, "status.conditions"), c)
 		if (str_eq(doc_str(doc_get(c, "type")), type))
 			return str_eq(doc_str(doc_get(c, "status")), "True");
 	return false;
@@ -107,7 +107,7 @@ static struct pod_summary summarise(struct arena *a, const struct doc *pod)
 	bool waiting = false;
 
 	s.total = (int64_t)doc_len(doc_find(pod, "spec.containers"));
-	doc_foreach_item(doc_find(pod, "spec.initContainers"), c)
+	doc_foreach_item (doc_find(pod, "spec.initContainers"), c)
 		s.total += str_eq(doc_str(doc_get(c, "restartPolicy")), "Always");
 	for (size_t i = 0; i < doc_len(init) && !waiting; i++) {
 		const struct doc *status = doc_at(init, i);

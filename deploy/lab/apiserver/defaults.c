@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "deploy/lab/apiserver/base64.h"
 #include "lib/base/str.h"
 
 static void want_int(struct arena *a, struct doc *map, const char *key, int64_t v)
@@ -59,8 +60,7 @@ static void resources(struct arena *a, struct doc *c)
 {
 	struct doc *res = doc_set_map(a, c, "resources"), *limits = doc_get(res, "limits");
 
-	doc_foreach_entry(limits, l)
-	{
+	doc_foreach_entry (limits, l) {
 		struct doc *requests = doc_set_map(a, res, "requests");
 
 		if (!doc_get(requests, l->key))
@@ -78,13 +78,13 @@ static void container(struct arena *a, struct doc *c)
 	want_str(a, c, "terminationMessagePath", "/dev/termination-log");
 	want_str(a, c, "terminationMessagePolicy", "File");
 	resources(a, c);
-	doc_foreach_item(doc_get(c, "ports"), p)
+	doc_foreach_item (doc_get(c, "ports"), p)
 		want_str(a, p->kind == DOC_MAP ? p : NULL, "protocol", "TCP");
 	for (size_t i = 0; i < ARRAY_SIZE(probes); i++)
 		probe(a, doc_get(c, probes[i]));
 	http_action(a, doc_find(c, "lifecycle.preStop.httpGet"));
 	http_action(a, doc_find(c, "lifecycle.postStart.httpGet"));
-	doc_foreach_item(doc_get(c, "env"), e)
+	doc_foreach_item (doc_get(c, "env"), e)
 		want_str(a, doc_find(e, "valueFrom.fieldRef"), "apiVersion", "v1");
 }
 
@@ -96,12 +96,11 @@ static void volume(struct arena *a, struct doc *v)
 		want_int(a, doc_get(v, modes[i]), "defaultMode", 420);
 	if (doc_get(v, "hostPath") && !doc_find(v, "hostPath.type"))
 		doc_set_string(a, doc_get(v, "hostPath"), "type", "");
-	doc_foreach_item(doc_find(v, "downwardAPI.items"), item)
+	doc_foreach_item (doc_find(v, "downwardAPI.items"), item)
 		want_str(a, doc_get(item, "fieldRef"), "apiVersion", "v1");
-	doc_foreach_item(doc_find(v, "projected.sources"), src)
-	{
+	doc_foreach_item (doc_find(v, "projected.sources"), src) {
 		want_int(a, doc_get(src, "serviceAccountToken"), "expirationSeconds", 3600);
-		doc_foreach_item(doc_find(src, "downwardAPI.items"), item)
+		doc_foreach_item (doc_find(src, "downwardAPI.items"), item)
 			want_str(a, doc_get(item, "fieldRef"), "apiVersion", "v1");
 	}
 }
@@ -114,9 +113,9 @@ static void pod_spec(struct arena *a, struct doc *spec)
 	if (!spec || spec->kind != DOC_MAP)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		doc_foreach_item(doc_get(spec, lists[i]), c)
+		doc_foreach_item (doc_get(spec, lists[i]), c)
 			container(a, c);
-	doc_foreach_item(doc_get(spec, "volumes"), v)
+	doc_foreach_item (doc_get(spec, "volumes"), v)
 		volume(a, v);
 	want_str(a, spec, "restartPolicy", "Always");
 	want_int(a, spec, "terminationGracePeriodSeconds", 30);
@@ -133,7 +132,7 @@ static void toleration(struct arena *a, struct doc *spec, const char *key)
 {
 	struct doc *list = doc_set_list(a, spec, "tolerations"), *t;
 
-	doc_foreach_item(list, have)
+	doc_foreach_item (list, have)
 		if (str_eq(doc_str(doc_get(have, "key")), key) || !doc_get(have, "key"))
 			return;
 	t = doc_append(a, list, doc_map(a));
@@ -178,7 +177,8 @@ void deployment_defaults(struct arena *a, struct doc *object)
 	want_str(a, strategy, "type", "RollingUpdate");
 	if (str_eq(doc_str(doc_get(strategy, "type")), "RollingUpdate")) {
 		rolling = doc_set_map(a, strategy, "rollingUpdate");
-		want_str(a, doc_get(rolling, "maxUnavailable") ? NULL : rolling, "maxUnavailable", "25%");
+		want_str(a, doc_get(rolling, "maxUnavailable") ? NULL : rolling, "maxUnavailable",
+			 "25%");
 		want_str(a, doc_get(rolling, "maxSurge") ? NULL : rolling, "maxSurge", "25%");
 	}
 	template_of(a, spec);
@@ -264,8 +264,7 @@ void service_defaults(struct arena *a, struct doc *object)
 	want_str(a, spec, "sessionAffinity", "None");
 	want_str(a, spec, "type", "ClusterIP");
 	type = doc_str(doc_get(spec, "type"));
-	doc_foreach_item(doc_get(spec, "ports"), p)
-	{
+	doc_foreach_item (doc_get(spec, "ports"), p) {
 		if (p->kind != DOC_MAP)
 			continue;
 		want_str(a, p, "protocol", "TCP");
@@ -273,7 +272,8 @@ void service_defaults(struct arena *a, struct doc *object)
 			doc_set(a, p, "targetPort", doc_clone(a, doc_get(p, "port")));
 	}
 	if (str_eq(doc_str(doc_get(spec, "sessionAffinity")), "ClientIP"))
-		want_int(a, doc_set_map(a, doc_set_map(a, spec, "sessionAffinityConfig"), "clientIP"),
+		want_int(a,
+			 doc_set_map(a, doc_set_map(a, spec, "sessionAffinityConfig"), "clientIP"),
 			 "timeoutSeconds", 10800);
 	if (str_eq(type, "ExternalName"))
 		return;
@@ -287,15 +287,14 @@ void service_defaults(struct arena *a, struct doc *object)
 
 void endpoints_defaults(struct arena *a, struct doc *object)
 {
-	doc_foreach_item(doc_get(object, "subsets"), set)
-		doc_foreach_item(doc_get(set, "ports"), p)
+	doc_foreach_item (doc_get(object, "subsets"), set)
+		doc_foreach_item (doc_get(set, "ports"), p)
 			want_str(a, p->kind == DOC_MAP ? p : NULL, "protocol", "TCP");
 }
 
 void endpointslice_defaults(struct arena *a, struct doc *object)
 {
-	doc_foreach_item(doc_get(object, "ports"), p)
-	{
+	doc_foreach_item (doc_get(object, "ports"), p) {
 		if (p->kind != DOC_MAP)
 			continue;
 		want_str(a, p, "protocol", "TCP");
@@ -318,8 +317,8 @@ void netpol_defaults(struct arena *a, struct doc *object)
 			doc_append(a, types, doc_string(a, "Egress"));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
-		doc_foreach_item(doc_get(spec, sides[i]), rule)
-			doc_foreach_item(doc_get(rule, "ports"), p)
+		doc_foreach_item (doc_get(spec, sides[i]), rule)
+			doc_foreach_item (doc_get(rule, "ports"), p)
 				want_str(a, p->kind == DOC_MAP ? p : NULL, "protocol", "TCP");
 }
 
@@ -327,8 +326,7 @@ void webhooks_defaults(struct arena *a, struct doc *object)
 {
 	bool mutating = str_eq(doc_str(doc_get(object, "kind")), "MutatingWebhookConfiguration");
 
-	doc_foreach_item(doc_get(object, "webhooks"), w)
-	{
+	doc_foreach_item (doc_get(object, "webhooks"), w) {
 		if (w->kind != DOC_MAP)
 			continue;
 		want_str(a, w, "failurePolicy", "Fail");
@@ -339,7 +337,7 @@ void webhooks_defaults(struct arena *a, struct doc *object)
 		if (mutating)
 			want_str(a, w, "reinvocationPolicy", "Never");
 		want_int(a, doc_find(w, "clientConfig.service"), "port", 443);
-		doc_foreach_item(doc_get(w, "rules"), r)
+		doc_foreach_item (doc_get(w, "rules"), r)
 			want_str(a, r->kind == DOC_MAP ? r : NULL, "scope", "*");
 	}
 }
@@ -375,40 +373,22 @@ void rolebinding_defaults(struct arena *a, struct doc *object)
 	static const char group[] = "rbac.authorization.k8s.io";
 
 	want_str(a, doc_get(object, "roleRef"), "apiGroup", group);
-	doc_foreach_item(doc_get(object, "subjects"), s)
+	doc_foreach_item (doc_get(object, "subjects"), s)
 		if (s->kind == DOC_MAP && !str_eq(doc_str(doc_get(s, "kind")), "ServiceAccount"))
 			want_str(a, s, "apiGroup", group);
 }
 
 /* ---- secrets: stringData becomes data ---- */
 
-static const char *base64(struct arena *a, const char *s)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t n = strlen(s), at = 0;
-	char *out = arena_alloc(a, (n + 2) / 3 * 4 + 1);
-
-	for (size_t i = 0; i < n; i += 3) {
-		unsigned v = (unsigned)(unsigned char)s[i] << 16;
-
-		if (i + 1 < n)
-			v |= (unsigned)(unsigned char)s[i + 1] << 8;
-		if (i + 2 < n)
-			v |= (unsigned char)s[i + 2];
-		out[at++] = digits[v >> 18];
-		out[at++] = digits[v >> 12 & 63];
-		out[at++] = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		out[at++] = i + 2 < n ? digits[v & 63] : '=';
-	}
-	return out;
-}
-
 void secret_defaults(struct arena *a, struct doc *object)
 {
-	doc_foreach_entry(doc_get(object, "stringData"), e)
-		doc_set_string(a, doc_set_map(a, object, "data"), e->key,
-			       base64(a, str_or_empty(doc_str(e->value))));
+	doc_foreach_entry (doc_get(object, "stringData"), e) {
+		auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+		const char *text = str_or_empty(doc_str(e->value));
+
+		base64_encode(text, strlen(text), &sb);
+		doc_set_string(a, doc_set_map(a, object, "data"), e->key, strbuf_cstr(&sb));
+	}
 	doc_del(object, "stringData");
 	want_str(a, object, "type", "Opaque");
 }

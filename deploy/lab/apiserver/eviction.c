@@ -47,14 +47,15 @@ static int find_budget(struct request *r, const struct doc *pod, struct revision
 	}
 	if (n > 1)
 		return refuse(&r->refusal, 500, "InternalError",
-			      "This pod has more than one PodDisruptionBudget, which the eviction subresource "
+			      "This pod has more than one PodDisruptionBudget, which the eviction "
+			      "subresource "
 			      "does not support.");
 	return 0;
 }
 
 static bool pod_ready(const struct doc *pod)
 {
-	doc_foreach_item(doc_find(pod, "status.conditions"), c)
+	doc_foreach_item (doc_find(pod, "status.conditions"), c)
 		if (str_eq(doc_str(doc_get(c, "type")), "Ready"))
 			return str_eq(doc_str(doc_get(c, "status")), "True");
 	return false;
@@ -89,25 +90,30 @@ static int check_budget(struct request *r, const struct doc *budget, const char 
 
 	if (doc_int_or(doc_get(st, "observedGeneration"), 0) <
 	    doc_find_int(budget, "metadata.generation", 0))
-		return too_many(r, "Cannot evict pod as it would violate the pod's disruption budget.",
-				arena_printf(&r->arena,
-					     "The disruption budget %s is still being processed by the server.",
-					     name));
+		return too_many(
+			r, "Cannot evict pod as it would violate the pod's disruption budget.",
+			arena_printf(
+				&r->arena,
+				"The disruption budget %s is still being processed by the server.",
+				name));
 	if (allowed < 0)
-		return refuse_forbidden(&r->refusal, (struct subject){"policy", "poddisruptionbudgets", NULL, name},
-					"pdb disruptions allowed is negative");
+		return refuse_forbidden(
+			&r->refusal, (struct subject){"policy", "poddisruptionbudgets", NULL, name},
+			"pdb disruptions allowed is negative");
 	if (doc_len(doc_get(st, "disruptedPods")) > DISRUPTED_PODS_MAX)
-		return refuse_forbidden(&r->refusal, (struct subject){"policy", "poddisruptionbudgets", NULL, name},
-					"DisruptedPods map too big - too many evictions not confirmed by PDB "
-					"controller");
+		return refuse_forbidden(
+			&r->refusal, (struct subject){"policy", "poddisruptionbudgets", NULL, name},
+			"DisruptedPods map too big - too many evictions not confirmed by PDB "
+			"controller");
 	if (!allowed)
-		return too_many(r, "Cannot evict pod as it would violate the pod's disruption budget.",
-				arena_printf(&r->arena,
-					     "The disruption budget %s needs %lld healthy pods and has %lld "
-					     "currently",
-					     name,
-					     (long long)doc_int_or(doc_get(st, "desiredHealthy"), 0),
-					     (long long)doc_int_or(doc_get(st, "currentHealthy"), 0)));
+		return too_many(
+			r, "Cannot evict pod as it would violate the pod's disruption budget.",
+			arena_printf(
+				&r->arena,
+				"The disruption budget %s needs %lld healthy pods and has %lld "
+				"currently",
+				name, (long long)doc_int_or(doc_get(st, "desiredHealthy"), 0),
+				(long long)doc_int_or(doc_get(st, "currentHealthy"), 0)));
 	return 0;
 }
 
@@ -117,7 +123,8 @@ static int use_up(struct request *r, struct revision *rev, const char *pod)
 	const struct resource *res =
 		registry_find(r->server->registry, "policy", "v1", "poddisruptionbudgets");
 	struct arena *a = &r->arena;
-	struct doc *budget = doc_clone(a, revision_doc(rev)), *st = doc_set_map(a, budget, "status");
+	struct doc *budget = doc_clone(a, revision_doc(rev)),
+		   *st = doc_set_map(a, budget, "status");
 	struct revision *now;
 
 	doc_set_int(a, st, "disruptionsAllowed",
@@ -149,7 +156,8 @@ static int evict(struct request *r)
 		if (find_budget(r, pod, &budget))
 			return REFUSED;
 		if (budget && !goes_unhealthy(revision_doc(budget), pod) &&
-		    (check_budget(r, revision_doc(budget), budget->name) || use_up(r, budget, rev->name)))
+		    (check_budget(r, revision_doc(budget), budget->name) ||
+		     use_up(r, budget, rev->name)))
 			return REFUSED;
 	}
 	return remove_object(r->server, r->res, rev, &o, &r->arena, &left, &r->refusal);

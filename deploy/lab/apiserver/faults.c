@@ -113,8 +113,9 @@ static bool fits(const char *want, const char *have)
 
 static bool matches(const struct rule_text *t, const struct request *r)
 {
-	return t->times && fits(t->verb, verb_name(r->verb)) && fits(t->resource, r->target.plural) &&
-	       fits(t->ns, r->target.ns) && fits(t->name, r->target.name) && fits(t->user, r->user);
+	return t->times && fits(t->verb, verb_name(r->verb)) &&
+	       fits(t->resource, r->target.plural) && fits(t->ns, r->target.ns) &&
+	       fits(t->name, r->target.name) && fits(t->user, r->user);
 }
 
 bool faults_match(struct faults *f, const struct request *r, struct fault *ret)

@@ -23,7 +23,7 @@ struct watch_fault {
 };
 
 struct fault {
-	int status; /* 0: none */
+	int status;                   /* 0: none */
 	const char *reason, *message; /* NULL: the usual ones */
 	int retry_after_s;
 	uint64_t delay_ms;

@@ -56,7 +56,8 @@ static struct step quoted_field(const char **p)
 	char quote = **p;
 	const char *end = strchr(*p + 1, quote);
 
-	if (!end || end[1] != ']' || !copy(s.field, sizeof(s.field), *p + 1, (size_t)(end - *p - 1)))
+	if (!end || end[1] != ']' ||
+	    !copy(s.field, sizeof(s.field), *p + 1, (size_t)(end - *p - 1)))
 		return bad_step();
 	*p = end + 2;
 	return s;
@@ -148,8 +149,7 @@ static const struct doc *walk_children(const struct doc *d, const struct step *s
 {
 	const struct doc *found;
 
-	doc_foreach_item(d, item)
-	{
+	doc_foreach_item (d, item) {
 		if (s->kind == STEP_FILTER && !passes(item, s))
 			continue;
 		found = walk(item, rest);
@@ -157,8 +157,7 @@ static const struct doc *walk_children(const struct doc *d, const struct step *s
 			return found;
 	}
 	if (s->kind == STEP_ALL)
-		doc_foreach_entry(d, e)
-		{
+		doc_foreach_entry (d, e) {
 			found = walk(e->value, rest);
 			if (found)
 				return found;
@@ -224,8 +223,9 @@ int jsonpath_check(const char *path, struct error *err)
 	do {
 		s = next_step(&p);
 		if (s.kind == STEP_BAD)
-			return error_set(err, -EINVAL, "JSONPath \"%.200s\" cannot be read at \"%.40s\"",
-					 path, p);
+			return error_set(err, -EINVAL,
+					 "JSONPath \"%.200s\" cannot be read at \"%.40s\"", path,
+					 p);
 	} while (s.kind != STEP_END);
 	return 0;
 }

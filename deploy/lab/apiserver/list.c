@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy/lab/apiserver/list.h"
 
-
 #include "deploy/lab/apiserver/server.h"
 #include "lib/base/str.h"
 
@@ -40,9 +39,10 @@ static int token_parse(struct request *r, const char *token, struct place *ret)
 {
 	const char *dot, *slash;
 
-	if (!str_starts(token, "c1.") || !(dot = strchr(token + 3, '.')) || !(slash = strchr(dot, '/')) ||
-	    str_to_u64(arena_strndup(&r->arena, token + 3, (size_t)(dot - token - 3)), 1, UINT64_MAX - 1,
-		       &ret->version, "version", NULL))
+	if (!str_starts(token, "c1.") || !(dot = strchr(token + 3, '.')) ||
+	    !(slash = strchr(dot, '/')) ||
+	    str_to_u64(arena_strndup(&r->arena, token + 3, (size_t)(dot - token - 3)), 1,
+		       UINT64_MAX - 1, &ret->version, "version", NULL))
 		return refuse_bad_request(&r->refusal, "continue key is not valid");
 	ret->ns = arena_strndup(&r->arena, dot + 1, (size_t)(slash - dot - 1));
 	ret->name = slash + 1;
@@ -122,12 +122,12 @@ static int too_new(struct request *r, uint64_t want, uint64_t have)
 static int expired(struct request *r, bool by_token)
 {
 	if (by_token)
-		return refuse_expired(&r->refusal,
-				      "The provided continue parameter is too old to display a consistent "
-				      "list result. You can start a new list without the continue "
-				      "parameter.");
-	return refuse_expired(&r->refusal,
-			      "The resourceVersion for the provided list is too old.");
+		return refuse_expired(
+			&r->refusal,
+			"The provided continue parameter is too old to display a consistent "
+			"list result. You can start a new list without the continue "
+			"parameter.");
+	return refuse_expired(&r->refusal, "The resourceVersion for the provided list is too old.");
 }
 
 /* Which version the list is of, and where it starts. */
@@ -138,17 +138,20 @@ static int choose_version(struct request *r, const struct list_query *q, struct 
 	*at = (struct place){have, NULL, NULL};
 	if (*q->continue_token) {
 		if (*q->version && !str_eq(q->version, "0"))
-			return refuse_bad_request(&r->refusal,
-						  "specifying resource version is not allowed when using continue");
+			return refuse_bad_request(
+				&r->refusal,
+				"specifying resource version is not allowed when using continue");
 		return token_parse(r, q->continue_token, at);
 	}
 	if (!*q->version)
-		return *q->version_match ? refuse_bad_request(&r->refusal,
-							      "resourceVersionMatch is forbidden unless "
-							      "resourceVersion is provided")
-					 : 0;
+		return *q->version_match
+			       ? refuse_bad_request(&r->refusal,
+						    "resourceVersionMatch is forbidden unless "
+						    "resourceVersion is provided")
+			       : 0;
 	if (str_to_u64(q->version, 0, UINT64_MAX - 1, &want, "resourceVersion", NULL))
-		return refuse_bad_request(&r->refusal, "Invalid value: \"%s\": resourceVersion is not a number",
+		return refuse_bad_request(&r->refusal,
+					  "Invalid value: \"%s\": resourceVersion is not a number",
 					  q->version);
 	if (want > have)
 		return too_new(r, want, have);
@@ -197,8 +200,8 @@ int list_select(struct request *r, const struct list_query *q, struct list_page 
 	if (p.remaining) {
 		const struct revision *last = found.items[found.n - 1];
 
-		p.next = arena_printf(&r->arena, "c1.%llu.%s/%s", (unsigned long long)at.version, last->ns,
-				      last->name);
+		p.next = arena_printf(&r->arena, "c1.%llu.%s/%s", (unsigned long long)at.version,
+				      last->ns, last->name);
 		p.has_remaining = !q->labels.n && !q->fields.n;
 	}
 	vec_release(&all);
@@ -263,8 +266,8 @@ static struct doc *list_table(struct request *r, const struct list_page *p)
 
 	list_meta(r, table, p);
 	for (size_t i = 0; i < p->n; i++)
-		table_add_row(&r->arena, table, r->res, request_versioned(r, p->items[i]), r->include,
-			      server_now_s(r->server));
+		table_add_row(&r->arena, table, r->res, request_versioned(r, p->items[i]),
+			      r->include, server_now_s(r->server));
 	return table;
 }
 
@@ -275,7 +278,8 @@ static struct doc *list_table(struct request *r, const struct list_page *p)
 static void reply_joined(struct request *r, const struct list_page *p)
 {
 	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
-	struct doc *head = list_head(r, p, r->res->list_kind, resource_api_version(&r->arena, r->res));
+	struct doc *head =
+		list_head(r, p, r->res->list_kind, resource_api_version(&r->arena, r->res));
 
 	doc_set_list(&r->arena, head, "items");
 	doc_write_json(head, DOC_COMPACT, &sb);

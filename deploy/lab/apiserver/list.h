@@ -13,7 +13,7 @@ struct list_page {
 	struct revision **items; /* each counted */
 	size_t n;
 	uint64_t version;
-	const char *next; /* continue token, NULL on the last page */
+	const char *next;   /* continue token, NULL on the last page */
 	uint64_t remaining; /* after this page; only without selectors */
 	bool has_remaining;
 };

@@ -34,8 +34,10 @@ const char *name_check_label(const char *s)
 		return "must be no more than 63 characters";
 	return dns_label(s, n)
 		       ? NULL
-		       : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
-			 "'-', and must start and end with an alphanumeric character (e.g. 'my-name',  or "
+		       : "a lowercase RFC 1123 label must consist of lower case alphanumeric "
+			 "characters or "
+			 "'-', and must start and end with an alphanumeric character (e.g. "
+			 "'my-name',  or "
 			 "'123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 }
 
@@ -47,8 +49,10 @@ const char *name_check_1035(const char *s)
 		return "must be no more than 63 characters";
 	return dns_label(s, n) && s[0] >= 'a'
 		       ? NULL
-		       : "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start "
-			 "with an alphabetic character, and end with an alphanumeric character (e.g. "
+		       : "a DNS-1035 label must consist of lower case alphanumeric characters or "
+			 "'-', start "
+			 "with an alphabetic character, and end with an alphanumeric character "
+			 "(e.g. "
 			 "'my-name',  or 'abc-123', regex used for validation is "
 			 "'[a-z]([-a-z0-9]*[a-z0-9])?')";
 }
@@ -73,7 +77,8 @@ const char *name_check_subdomain(const char *s)
 	return subdomain(s)
 		       ? NULL
 		       : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
-			 "characters, '-' or '.', and must start and end with an alphanumeric character "
+			 "characters, '-' or '.', and must start and end with an alphanumeric "
+			 "character "
 			 "(e.g. 'example.com', regex used for validation is "
 			 "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 }
@@ -99,8 +104,10 @@ static bool plain_name(const char *s)
 const char *name_check_qualified(const char *s)
 {
 	static const char why[] =
-		"name part must consist of alphanumeric characters, '-', '_' or '.', and must start and "
-		"end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
+		"name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+		"start and "
+		"end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', "
+		"regex "
 		"used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 	const char *slash = strchr(s, '/');
 	char prefix[SUBDOMAIN_MAX + 1];
@@ -124,7 +131,8 @@ const char *name_check_label_value(const char *s)
 		return NULL;
 	if (strlen(s) > LABEL_MAX)
 		return "must be no more than 63 characters";
-	return "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+	return "a valid label must be an empty string or consist of alphanumeric characters, '-', "
+	       "'_' or "
 	       "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or "
 	       "'my_value',  or '12345', regex used for validation is "
 	       "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -157,7 +165,7 @@ const char *name_uuid(struct arena *a)
 	r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
 	r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
 	return arena_printf(a,
-			    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0],
-			    r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12],
-			    r[13], r[14], r[15]);
+			    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+			    r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10],
+			    r[11], r[12], r[13], r[14], r[15]);
 }

@@ -18,13 +18,13 @@ static const char *quality_of_service(const struct doc *spec)
 	static const char *const kinds[] = {"cpu", "memory"};
 	bool any = false, all = true;
 
-	doc_foreach_item(doc_get(spec, "containers"), c)
-	{
+	doc_foreach_item (doc_get(spec, "containers"), c) {
 		const struct doc *limits = doc_find(c, "resources.limits");
 		const struct doc *requests = doc_find(c, "resources.requests");
 
 		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-			const struct doc *l = doc_get(limits, kinds[i]), *r = doc_get(requests, kinds[i]);
+			const struct doc *l = doc_get(limits, kinds[i]),
+					 *r = doc_get(requests, kinds[i]);
 
 			any = any || l || r;
 			all = all && l && doc_equal(l, r);
@@ -74,7 +74,7 @@ void crd_prepare(struct arena *a, struct doc *object)
 		  "the initial names have been accepted");
 	doc_set(a, status, "acceptedNames", doc_clone(a, doc_find(object, "spec.names")));
 	stored = doc_set_list(a, status, "storedVersions");
-	doc_foreach_item(doc_find(object, "spec.versions"), v)
+	doc_foreach_item (doc_find(object, "spec.versions"), v)
 		if (doc_bool_or(doc_get(v, "storage"), false))
 			doc_append(a, stored, doc_string(a, doc_str(doc_get(v, "name"))));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prepare.h - what a new object gets that its client may not choose: status and lifecycle fields. */
+/* prepare.h - what a new object gets that its client may not choose: status and lifecycle fields.
+ */
 #pragma once
 
 #include "lib/doc/doc.h"

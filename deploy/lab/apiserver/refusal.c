@@ -132,7 +132,8 @@ static void add(struct causes *c, const char *type, const char *field, const cha
 void cause_required(struct causes *c, const char *field, const char *detail)
 {
 	add(c, "FieldValueRequired", field,
-	    str_empty(detail) ? "Required value" : arena_printf(c->arena, "Required value: %s", detail));
+	    str_empty(detail) ? "Required value"
+			      : arena_printf(c->arena, "Required value: %s", detail));
 }
 
 /* A value as Kubernetes quotes it in a message: strings in quotes, structures as JSON. */
@@ -194,11 +195,12 @@ int refuse_causes(struct refusal *r, struct subject s, const struct causes *c)
 
 	if (!n)
 		return 0;
-	doc_foreach_item(c->list, cause)
+	doc_foreach_item (c->list, cause)
 		strbuf_addf(&sb, "%s%s: %s", sb.len ? ", " : "", doc_str(doc_get(cause, "field")),
 			    doc_str(doc_get(cause, "message")));
-	refuse(r, 422, "Invalid", n > 1 ? "%s%s%s \"%s\" is invalid: [%s]" : "%s%s%s \"%s\" is invalid: %s",
-	       s.kind, str_empty(s.group) ? "" : ".", str_or_empty(s.group), str_or_empty(s.name),
+	refuse(r, 422, "Invalid",
+	       n > 1 ? "%s%s%s \"%s\" is invalid: [%s]" : "%s%s%s \"%s\" is invalid: %s", s.kind,
+	       str_empty(s.group) ? "" : ".", str_or_empty(s.group), str_or_empty(s.name),
 	       strbuf_cstr(&sb));
 	set_details(r, s);
 	r->kind = s.kind;

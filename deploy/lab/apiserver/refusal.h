@@ -13,12 +13,12 @@
 
 struct refusal {
 	struct arena *arena;
-	int code;            /* HTTP status */
-	const char *reason;  /* "NotFound", "Conflict", ... */
+	int code;           /* HTTP status */
+	const char *reason; /* "NotFound", "Conflict", ... */
 	const char *message;
 	const char *group, *kind, *name, *uid; /* details; NULL when absent */
-	struct doc *causes;                    /* list of {reason, message, field}; NULL when none */
-	int retry_after_s;                     /* 0 = no hint */
+	struct doc *causes; /* list of {reason, message, field}; NULL when none */
+	int retry_after_s;  /* 0 = no hint */
 };
 
 /* What the request was about; plural may be NULL. */
@@ -26,8 +26,7 @@ struct subject {
 	const char *group, *plural, *kind, *name;
 };
 
-int refuse(struct refusal *r, int code, const char *reason, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+int refuse(struct refusal *r, int code, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 int refuse_not_found(struct refusal *r, struct subject s);
 int refuse_exists(struct refusal *r, struct subject s);
 int refuse_conflict(struct refusal *r, struct subject s, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -49,7 +48,8 @@ struct causes {
 #define CAUSES_MAX 50
 
 void cause_required(struct causes *c, const char *field, const char *detail);
-void cause_invalid(struct causes *c, const char *field, const struct doc *value, const char *detail);
+void cause_invalid(struct causes *c, const char *field, const struct doc *value,
+		   const char *detail);
 void cause_invalid_str(struct causes *c, const char *field, const char *value, const char *detail);
 void cause_forbidden(struct causes *c, const char *field, const char *detail);
 void cause_not_found(struct causes *c, const char *field, const char *value);

@@ -17,9 +17,10 @@ static int check_preconditions(const struct resource *res, const struct revision
 	struct subject s = resource_subject(res, rev->name);
 
 	if (o->uid && !str_eq(o->uid, rev->uid))
-		return refuse_conflict(f, s,
-				       "Precondition failed: UID in precondition: %s, UID in object meta: %s",
-				       o->uid, rev->uid);
+		return refuse_conflict(
+			f, s,
+			"Precondition failed: UID in precondition: %s, UID in object meta: %s",
+			o->uid, rev->uid);
 	if (o->version && !str_eq(o->version, version))
 		return refuse_conflict(f, s,
 				       "Precondition failed: ResourceVersion in precondition: %s, "
@@ -46,7 +47,7 @@ static void add_finalizer(struct arena *a, struct doc *meta, const char *name)
 {
 	struct doc *list = doc_set_list(a, meta, "finalizers");
 
-	doc_foreach_item(list, f)
+	doc_foreach_item (list, f)
 		if (str_eq(doc_str(f), name))
 			return;
 	doc_append(a, list, doc_string(a, name));
@@ -69,7 +70,8 @@ static bool mark(struct apiserver *s, struct arena *a, struct doc *d, int64_t gr
 	doc_set_string(a, meta, "deletionTimestamp", when_format(a, server_now_s(s) + grace));
 	doc_set_int(a, meta, "deletionGracePeriodSeconds", grace);
 	if (doc_get(meta, "generation"))
-		doc_set_int(a, meta, "generation", doc_int_or(doc_get(meta, "generation"), 0) + !dying);
+		doc_set_int(a, meta, "generation",
+			    doc_int_or(doc_get(meta, "generation"), 0) + !dying);
 	if (is_namespace)
 		doc_set_string(a, doc_set_map(a, d, "status"), "phase", "Terminating");
 	return true;
@@ -214,7 +216,8 @@ void remove_collection(struct request *r)
 	}
 	answer = list_document(r, &page);
 	for (size_t i = 0; i < page.n; i++) {
-		if (remove_object(r->server, r->res, page.items[i], &o, &r->arena, &left, &r->refusal)) {
+		if (remove_object(r->server, r->res, page.items[i], &o, &r->arena, &left,
+				  &r->refusal)) {
 			list_page_release(&page);
 			request_reply_refusal(r);
 			return;

@@ -4,10 +4,15 @@
 
 #include "deploy/lab/apiserver/request.h"
 
-enum propagation { PROPAGATE_DEFAULT, PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN };
+enum propagation {
+	PROPAGATE_DEFAULT,
+	PROPAGATE_BACKGROUND,
+	PROPAGATE_FOREGROUND,
+	PROPAGATE_ORPHAN
+};
 
 struct remove_options {
-	int64_t grace_s;  /* -1: the object's own */
+	int64_t grace_s;           /* -1: the object's own */
 	const char *uid, *version; /* preconditions; NULL: none */
 	enum propagation propagation;
 	bool dry_run;

@@ -44,7 +44,8 @@ void request_unref(struct request *r)
 
 static bool is_yaml(const char *type)
 {
-	return str_starts(type, "application/yaml") || str_starts(type, "application/apply-patch+yaml");
+	return str_starts(type, "application/yaml") ||
+	       str_starts(type, "application/apply-patch+yaml");
 }
 
 static bool is_json(const char *type)
@@ -70,12 +71,14 @@ int request_body(struct request *r, struct doc **ret)
 	} else if (is_json(type)) {
 		e = doc_read_json(&r->arena, v->body, v->body_size, NULL, ret, &err);
 	} else {
-		return refuse(&r->refusal, 415, "UnsupportedMediaType",
-			      "the body of the request was in an unknown format - accepted media types "
-			      "include: application/json, application/yaml");
+		return refuse(
+			&r->refusal, 415, "UnsupportedMediaType",
+			"the body of the request was in an unknown format - accepted media types "
+			"include: application/json, application/yaml");
 	}
 	if (e)
-		return refuse_bad_request(&r->refusal, "the object provided is unrecognized: %s", err.msg);
+		return refuse_bad_request(&r->refusal, "the object provided is unrecognized: %s",
+					  err.msg);
 	return 0;
 }
 
@@ -112,8 +115,8 @@ static void send_warnings(struct request *r)
 static void log_request(struct request *r, int status)
 {
 	if (r->server->log)
-		log_debug(r->server->log, "%d %s %s user=%s", status, r->view->method, r->view->target,
-			  r->user ? r->user : "-");
+		log_debug(r->server->log, "%d %s %s user=%s", status, r->view->method,
+			  r->view->target, r->user ? r->user : "-");
 }
 
 static void reply(struct request *r, int status, const char *type, const void *body, size_t n)
@@ -146,7 +149,8 @@ void request_reply_doc(struct request *r, int status, const struct doc *d)
 		doc_write_yaml(d, &sb);
 	else
 		doc_write_json(d, DOC_COMPACT, &sb);
-	reply(r, status, r->yaml ? "application/yaml" : "application/json", strbuf_cstr(&sb), sb.len);
+	reply(r, status, r->yaml ? "application/yaml" : "application/json", strbuf_cstr(&sb),
+	      sb.len);
 }
 
 void request_reply_object(struct request *r, int status, const struct doc *object)

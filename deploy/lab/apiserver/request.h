@@ -70,11 +70,11 @@ struct request {
 	enum { FIELDS_WARN, FIELDS_STRICT, FIELDS_IGNORE } field_validation;
 
 	/* Of writes (write.c, admission.c). */
-	struct doc *object;        /* the new state */
-	struct revision *old;      /* what it is based on; counted; NULL at creation */
-	struct doc *patch;         /* as sent */
-	int patch_kind;            /* write.c's */
-	unsigned attempts;         /* of a patch that met a change in between */
+	struct doc *object;   /* the new state */
+	struct revision *old; /* what it is based on; counted; NULL at creation */
+	struct doc *patch;    /* as sent */
+	int patch_kind;       /* write.c's */
+	unsigned attempts;    /* of a patch that met a change in between */
 	const struct remove_options *removal;
 	const char **warnings;
 	size_t n_warnings;

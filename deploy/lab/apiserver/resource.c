@@ -41,8 +41,8 @@ const struct resource *registry_add(struct registry *r, const struct resource *r
 	if (!res->list_kind)
 		res->list_kind = arena_printf(&r->arena, "%sList", res->kind);
 	if (!(res->flags & RES_VIRTUAL))
-		res->shelf = store_shelf(r->store, arena_printf(&r->arena, "%s/%s", res->group,
-								res->plural));
+		res->shelf = store_shelf(r->store,
+					 arena_printf(&r->arena, "%s/%s", res->group, res->plural));
 	vec_push(&r->rows, res);
 	return res;
 }
@@ -58,8 +58,8 @@ const struct resource *registry_find(const struct registry *r, const char *group
 				     const char *version, const char *plural)
 {
 	vec_foreach (&r->rows, it)
-		if (!(*it)->retired && str_eq((*it)->plural, plural) && str_eq((*it)->group, group) &&
-		    str_eq((*it)->version, version))
+		if (!(*it)->retired && str_eq((*it)->plural, plural) &&
+		    str_eq((*it)->group, group) && str_eq((*it)->version, version))
 			return *it;
 	return NULL;
 }
@@ -94,7 +94,8 @@ const struct resource *registry_of_shelf(const struct registry *r, const struct 
 bool registry_has_group_version(const struct registry *r, const char *group, const char *version)
 {
 	vec_foreach (&r->rows, it)
-		if (!(*it)->retired && str_eq((*it)->group, group) && str_eq((*it)->version, version))
+		if (!(*it)->retired && str_eq((*it)->group, group) &&
+		    str_eq((*it)->version, version))
 			return true;
 	return false;
 }

@@ -15,18 +15,18 @@
 
 enum resource_flags {
 	RES_NAMESPACED = 1 << 0,
-	RES_STATUS = 1 << 1,        /* a status subresource: main writes keep status, and the reverse */
-	RES_SCALE = 1 << 2,         /* autoscaling/v1 Scale */
-	RES_GENERATION = 1 << 3,    /* metadata.generation follows spec */
+	RES_STATUS = 1 << 1, /* a status subresource: main writes keep status, and the reverse */
+	RES_SCALE = 1 << 2,  /* autoscaling/v1 Scale */
+	RES_GENERATION = 1 << 3,       /* metadata.generation follows spec */
 	RES_STATUS_ON_CREATE = 1 << 4, /* status given at creation is kept (nodes) */
-	RES_NEEDS_VERSION = 1 << 5, /* updates must name a resourceVersion */
-	RES_GRACEFUL = 1 << 6,      /* deletion waits for the kubelet (pods) */
-	RES_VIRTUAL = 1 << 7,       /* nothing is stored: reviews */
-	RES_CUSTOM = 1 << 8,        /* from a CRD */
-	RES_SUBDOMAIN = 0,          /* names are DNS subdomains ... */
-	RES_LABEL_NAME = 1 << 9,    /* ... or RFC 1123 labels ... */
-	RES_1035_NAME = 1 << 10,    /* ... or RFC 1035 labels ... */
-	RES_PATH_NAME = 1 << 11,    /* ... or anything that can stand in a path (rbac) */
+	RES_NEEDS_VERSION = 1 << 5,    /* updates must name a resourceVersion */
+	RES_GRACEFUL = 1 << 6,         /* deletion waits for the kubelet (pods) */
+	RES_VIRTUAL = 1 << 7,          /* nothing is stored: reviews */
+	RES_CUSTOM = 1 << 8,           /* from a CRD */
+	RES_SUBDOMAIN = 0,             /* names are DNS subdomains ... */
+	RES_LABEL_NAME = 1 << 9,       /* ... or RFC 1123 labels ... */
+	RES_1035_NAME = 1 << 10,       /* ... or RFC 1035 labels ... */
+	RES_PATH_NAME = 1 << 11,       /* ... or anything that can stand in a path (rbac) */
 };
 
 struct column_list;
@@ -43,15 +43,17 @@ struct resource {
 	void (*check)(struct causes *c, const struct doc *object, const struct doc *old);
 	/* Sets what a client may not choose, on creation. */
 	void (*prepare)(struct arena *a, struct doc *object);
-	/* Extra field selectors beside metadata.name and metadata.namespace; up to seven, then NULL. */
+	/* Extra field selectors beside metadata.name and metadata.namespace; up to seven, then
+	 * NULL. */
 	const char *fields[8];
 	const struct column_list *columns; /* NULL: name and age */
 
 	/* Of custom resources only. */
-	const struct doc *schema; /* openAPIV3Schema */
+	const struct doc *schema;                                              /* openAPIV3Schema */
 	const char *scale_spec_path, *scale_status_path, *scale_selector_path; /* "spec.replicas" */
-	const char *crd; /* name of the CRD */
-	bool preferred;  /* the version discovery shows first */
+	const char *crd; /* name of the CRD, and its generation that this row came from */
+	int64_t crd_generation;
+	bool preferred; /* the version discovery shows first */
 
 	/* Filled by the registry. */
 	struct shelf *shelf;

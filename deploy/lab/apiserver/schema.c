@@ -81,7 +81,8 @@ static void prune(struct prune *p, const struct doc *schema, struct doc *d, cons
 		const struct doc *items = doc_get(schema, "items");
 
 		if (items)
-			prune(p, items, d->list.items[i], arena_printf(p->arena, "%s[%zu]", at, i), false);
+			prune(p, items, d->list.items[i], arena_printf(p->arena, "%s[%zu]", at, i),
+			      false);
 	}
 }
 
@@ -97,8 +98,7 @@ void schema_prune(struct arena *a, const struct doc *schema, struct doc *object,
 
 static void default_map(struct arena *a, const struct doc *schema, struct doc *object)
 {
-	doc_foreach_entry(doc_get(schema, "properties"), p)
-	{
+	doc_foreach_entry (doc_get(schema, "properties"), p) {
 		const struct doc *value = doc_get(p->value, "default");
 		struct doc *have = doc_get(object, p->key);
 
@@ -107,8 +107,7 @@ static void default_map(struct arena *a, const struct doc *schema, struct doc *o
 		if (!have && value)
 			doc_set(a, object, p->key, doc_clone(a, value));
 	}
-	doc_foreach_entry(object, e)
-	{
+	doc_foreach_entry (object, e) {
 		const struct doc *s = field_schema(schema, e->key);
 
 		if (s)
@@ -121,7 +120,7 @@ void schema_default(struct arena *a, const struct doc *schema, struct doc *objec
 	if (object->kind == DOC_MAP)
 		default_map(a, schema, object);
 	else if (object->kind == DOC_LIST && doc_get(schema, "items"))
-		doc_foreach_item(object, item)
+		doc_foreach_item (object, item)
 			schema_default(a, doc_get(schema, "items"), item);
 }
 
@@ -190,8 +189,7 @@ static void check_enum(struct causes *c, const struct doc *schema, const struct 
 	if (!doc_len(list))
 		return;
 	names = arena_array(c->arena, doc_len(list) + 1, const char *);
-	doc_foreach_item(list, v)
-	{
+	doc_foreach_item (list, v) {
 		if (doc_equal(v, d))
 			return;
 		names[n++] = v->kind == DOC_STRING ? v->string : doc_kind_name(v->kind);
@@ -218,12 +216,14 @@ static void check_number(struct causes *c, const struct doc *schema, const struc
 	    (v < limit || (v <= limit && flag(schema, "exclusiveMinimum"))))
 		cause_invalid(c, at, d,
 			      arena_printf(c->arena, "%s in body should be greater than %s%g", at,
-					   flag(schema, "exclusiveMinimum") ? "" : "or equal to ", limit));
+					   flag(schema, "exclusiveMinimum") ? "" : "or equal to ",
+					   limit));
 	if (number_of(doc_get(schema, "maximum"), &limit) &&
 	    (v > limit || (v >= limit && flag(schema, "exclusiveMaximum"))))
 		cause_invalid(c, at, d,
 			      arena_printf(c->arena, "%s in body should be less than %s%g", at,
-					   flag(schema, "exclusiveMaximum") ? "" : "or equal to ", limit));
+					   flag(schema, "exclusiveMaximum") ? "" : "or equal to ",
+					   limit));
 }
 
 /*
@@ -272,12 +272,13 @@ static void check_string(struct causes *c, const struct doc *schema, const struc
 
 	if (n < doc_int_or(doc_get(schema, "minLength"), 0))
 		cause_invalid(c, at, d,
-			      arena_printf(c->arena, "%s in body should be at least %lld chars long", at,
+			      arena_printf(c->arena,
+					   "%s in body should be at least %lld chars long", at,
 					   (long long)doc_int_or(doc_get(schema, "minLength"), 0)));
 	if (n > max)
 		cause_invalid(c, at, d,
-			      arena_printf(c->arena, "%s in body should be at most %lld chars long", at,
-					   (long long)max));
+			      arena_printf(c->arena, "%s in body should be at most %lld chars long",
+					   at, (long long)max));
 	if (!pattern || strlen(pattern) > 4096 || n > 65536)
 		return;
 	translate_pattern(pattern, &posix);
@@ -296,22 +297,25 @@ static void check_list(struct causes *c, const struct doc *schema, const struct 
 	int64_t n = (int64_t)doc_len(d);
 
 	if (n < doc_int_or(doc_get(schema, "minItems"), 0))
-		cause_invalid(c, at, d, arena_printf(c->arena, "%s in body should have at least %lld items",
-						     at, (long long)doc_int_or(doc_get(schema, "minItems"), 0)));
+		cause_invalid(c, at, d,
+			      arena_printf(c->arena, "%s in body should have at least %lld items",
+					   at,
+					   (long long)doc_int_or(doc_get(schema, "minItems"), 0)));
 	if (n > doc_int_or(doc_get(schema, "maxItems"), INT64_MAX))
-		cause_invalid(c, at, NULL, arena_printf(c->arena, "%s in body has too many items", at));
+		cause_invalid(c, at, NULL,
+			      arena_printf(c->arena, "%s in body has too many items", at));
 	for (size_t i = 0; items && i < d->list.n; i++)
-		validate(c, items, d->list.items[i], arena_printf(c->arena, "%s[%zu]", at, i), false);
+		validate(c, items, d->list.items[i], arena_printf(c->arena, "%s[%zu]", at, i),
+			 false);
 }
 
 static void check_map(struct causes *c, const struct doc *schema, const struct doc *d,
 		      const char *at, bool resource)
 {
-	doc_foreach_item(doc_get(schema, "required"), r)
+	doc_foreach_item (doc_get(schema, "required"), r)
 		if (doc_str(r) && !doc_get(d, doc_str(r)))
 			cause_required(c, below(c->arena, at, doc_str(r)), NULL);
-	doc_foreach_entry(d, e)
-	{
+	doc_foreach_entry (d, e) {
 		const struct doc *s = field_schema(schema, e->key);
 
 		if (s && !(resource && str_eq(e->key, "metadata")))
@@ -333,23 +337,27 @@ static void check_logic(struct causes *c, const struct doc *schema, const struct
 	const struct doc *any = doc_get(schema, "anyOf"), *one = doc_get(schema, "oneOf");
 	size_t any_ok = 0, one_ok = 0;
 
-	doc_foreach_item(doc_get(schema, "allOf"), s)
+	doc_foreach_item (doc_get(schema, "allOf"), s)
 		validate(c, s, d, at, false);
-	doc_foreach_item(any, s)
+	doc_foreach_item (any, s)
 		any_ok += passes(c, s, d);
-	doc_foreach_item(one, s)
+	doc_foreach_item (one, s)
 		one_ok += passes(c, s, d);
 	if (doc_len(any) && !any_ok)
 		cause_invalid(c, at, d,
-			      arena_printf(c->arena, "%s in body must validate at least one schema (anyOf)",
+			      arena_printf(c->arena,
+					   "%s in body must validate at least one schema (anyOf)",
 					   at));
 	if (doc_len(one) && one_ok != 1)
-		cause_invalid(c, at, d,
-			      arena_printf(c->arena,
-					   "%s in body must validate one and only one schema (oneOf)", at));
+		cause_invalid(
+			c, at, d,
+			arena_printf(c->arena,
+				     "%s in body must validate one and only one schema (oneOf)",
+				     at));
 	if (doc_get(schema, "not") && passes(c, doc_get(schema, "not"), d))
 		cause_invalid(c, at, d,
-			      arena_printf(c->arena, "%s in body must not validate the schema (not)", at));
+			      arena_printf(c->arena,
+					   "%s in body must not validate the schema (not)", at));
 }
 
 static void validate(struct causes *c, const struct doc *schema, const struct doc *d,

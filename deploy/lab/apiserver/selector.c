@@ -245,11 +245,12 @@ static int from_expression(struct parser *p, const struct doc *e)
 	if (str_empty(r.key))
 		return error_set(p->err, -EINVAL, "matchExpressions: key is required");
 	if (expression_op(doc_str(doc_get(e, "operator")), &r.op))
-		return error_set(p->err, -EINVAL,
-				 "matchExpressions: operator must be In, NotIn, Exists or DoesNotExist");
+		return error_set(
+			p->err, -EINVAL,
+			"matchExpressions: operator must be In, NotIn, Exists or DoesNotExist");
 	if (doc_len(values) > SELECTOR_MAX_REQUIREMENTS)
 		return error_set(p->err, -E2BIG, "matchExpressions: too many values");
-	doc_foreach_item(values, v)
+	doc_foreach_item (values, v)
 		add_value(p, &r, str_or_empty(doc_str(v)));
 	if ((r.op == SELECTOR_IN || r.op == SELECTOR_NOT_IN) && !r.n_values)
 		return error_set(p->err, -EINVAL, "matchExpressions: In and NotIn need values");
@@ -266,8 +267,7 @@ int selector_from_doc(struct arena *a, const struct doc *d, struct selector *ret
 
 	if (doc_len(labels) + doc_len(exprs) > SELECTOR_MAX_REQUIREMENTS)
 		return error_set(err, -E2BIG, "label selector has too many requirements");
-	doc_foreach_entry(labels, l)
-	{
+	doc_foreach_entry (labels, l) {
 		struct requirement r = {.key = l->key, .op = SELECTOR_IN};
 
 		add_value(&p, &r, str_or_empty(doc_str(l->value)));

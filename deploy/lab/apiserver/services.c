@@ -21,7 +21,8 @@ int services_set_range(struct apiserver *s, const char *cidr, struct error *err)
 		return error_set(err, -EINVAL, "service range \"%s\": want ADDRESS/BITS", cidr);
 	snprintf(text, sizeof(text), "%.*s", (int)(slash - cidr), cidr);
 	if (inet_pton(AF_INET, text, &in) != 1 || str_to_u64(slash + 1, 8, 28, &bits, "bits", NULL))
-		return error_set(err, -EINVAL, "service range \"%s\": want IPv4 with 8 to 28 bits", cidr);
+		return error_set(err, -EINVAL, "service range \"%s\": want IPv4 with 8 to 28 bits",
+				 cidr);
 	s->service_mask = 0xffffffffu << (32 - bits);
 	s->service_net = ntohl(in.s_addr) & s->service_mask;
 	return 0;
@@ -40,7 +41,8 @@ static bool address_taken(struct apiserver *s, const char *ip, const char *uid)
 	for (size_t i = 0; i < shelf_count(sh); i++) {
 		const struct revision *r = shelf_at(sh, i);
 
-		if (str_eq(doc_find_str(revision_doc(r), "spec.clusterIP"), ip) && !str_eq(r->uid, uid))
+		if (str_eq(doc_find_str(revision_doc(r), "spec.clusterIP"), ip) &&
+		    !str_eq(r->uid, uid))
 			return true;
 	}
 	return false;
@@ -55,7 +57,7 @@ static bool port_taken(struct apiserver *s, int64_t port, const char *uid)
 
 		if (str_eq(r->uid, uid))
 			continue;
-		doc_foreach_item(doc_find(revision_doc(r), "spec.ports"), p)
+		doc_foreach_item (doc_find(revision_doc(r), "spec.ports"), p)
 			if (doc_int_or(doc_get(p, "nodePort"), 0) == port)
 				return true;
 	}
@@ -93,7 +95,8 @@ static int check_address(struct apiserver *s, struct doc *object, const char *ip
 {
 	struct in_addr in;
 
-	if (inet_pton(AF_INET, ip, &in) != 1 || (ntohl(in.s_addr) & s->service_mask) != s->service_net)
+	if (inet_pton(AF_INET, ip, &in) != 1 ||
+	    (ntohl(in.s_addr) & s->service_mask) != s->service_net)
 		return refuse_address(f, object, ip, "the provided IP is not in the valid range");
 	if (address_taken(s, ip, uid))
 		return refuse_address(f, object, ip, "provided IP is already allocated");
@@ -114,8 +117,7 @@ static int give_ports(struct apiserver *s, struct arena *a, struct doc *spec, co
 {
 	int64_t next = NODE_PORT_FIRST;
 
-	doc_foreach_item(doc_get(spec, "ports"), p)
-	{
+	doc_foreach_item (doc_get(spec, "ports"), p) {
 		if (doc_int_or(doc_get(p, "nodePort"), 0))
 			continue;
 		while (next <= NODE_PORT_LAST && port_taken(s, next, uid))
@@ -130,8 +132,8 @@ static int give_ports(struct apiserver *s, struct arena *a, struct doc *spec, co
 /* A client that sends a Service back without its node ports keeps them. */
 static void keep_ports(struct arena *a, struct doc *spec, const struct doc *old)
 {
-	doc_foreach_item(doc_get(spec, "ports"), p)
-		doc_foreach_item(doc_find(old, "spec.ports"), q)
+	doc_foreach_item (doc_get(spec, "ports"), p)
+		doc_foreach_item (doc_find(old, "spec.ports"), q)
 			if (!doc_get(p, "nodePort") && doc_get(q, "nodePort") &&
 			    doc_equal(doc_get(p, "port"), doc_get(q, "port")) &&
 			    doc_equal(doc_get(p, "protocol"), doc_get(q, "protocol")))

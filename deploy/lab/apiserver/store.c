@@ -118,7 +118,8 @@ struct revision *shelf_get(const struct shelf *sh, const char *ns, const char *n
 {
 	size_t i = shelf_lower_bound(sh, ns, name);
 
-	return i < sh->items.n && !compare(sh->items.items[i], ns, name) ? sh->items.items[i] : NULL;
+	return i < sh->items.n && !compare(sh->items.items[i], ns, name) ? sh->items.items[i]
+									 : NULL;
 }
 
 size_t shelf_count(const struct shelf *sh)
@@ -345,8 +346,8 @@ static int write_snapshot(struct store *s, unsigned generation, struct error *er
 		vec_foreach (&sh->items, it) {
 			const struct revision *r = *it;
 
-			e = (struct storelog_entry){STORELOG_PUT, r->rv,   sh->name, r->ns,
-						    r->name,      r->uid,  r->json,  r->json_len};
+			e = (struct storelog_entry){STORELOG_PUT, r->rv,  sh->name, r->ns,
+						    r->name,      r->uid, r->json,  r->json_len};
 			storelog_write(&out, &e);
 		}
 	}
@@ -435,9 +436,8 @@ static int replay_log(struct store *s, unsigned generation, struct error *err)
 	auto_release(strbuf) struct strbuf data = STRBUF_INIT;
 	auto_free char *path = file_name(s, "log", generation);
 	size_t good = 0;
-	int e = has_file(s, "log", generation)
-			? io_read_file(path, STORE_FILE_LIMIT, &data, err)
-			: 0;
+	int e = has_file(s, "log", generation) ? io_read_file(path, STORE_FILE_LIMIT, &data, err)
+					       : 0;
 
 	if (!e)
 		e = replay(s, &data, &good, err);

@@ -42,17 +42,19 @@ struct event {
 	uint64_t rv;
 	enum event_type type;
 	struct shelf *shelf;
-	struct revision *now;    /* for EVENT_DELETED the last state, with the version of the deletion */
-	struct revision *before; /* NULL for EVENT_ADDED, and for the first change after a restart */
+	struct revision
+		*now; /* for EVENT_DELETED the last state, with the version of the deletion */
+	struct revision
+		*before; /* NULL for EVENT_ADDED, and for the first change after a restart */
 };
 
 typedef void (*store_event_fn)(void *arg, const struct event *e);
 
 struct store_options {
-	const char *dir;      /* NULL keeps everything in memory */
-	size_t log_bytes;     /* a log longer than this starts a new snapshot; 0 = 8 MiB */
-	size_t history;       /* events kept for watches; 0 = 10000 */
-	size_t max_objects;   /* 0 = 100000 */
+	const char *dir;       /* NULL keeps everything in memory */
+	size_t log_bytes;      /* a log longer than this starts a new snapshot; 0 = 8 MiB */
+	size_t history;        /* events kept for watches; 0 = 10000 */
+	size_t max_objects;    /* 0 = 100000 */
 	const struct log *log; /* may be NULL */
 };
 

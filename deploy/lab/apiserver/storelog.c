@@ -56,7 +56,7 @@ static int decode(const char *p, size_t n, struct storelog_entry *ret)
 
 	if (n < 1 + sizeof(e.rv) || !known_op(*p))
 		return -EBADMSG;
-	e.op = (enum storelog_op)*p++;
+	e.op = (enum storelog_op) * p++;
 	memcpy(&e.rv, p, sizeof(e.rv));
 	p += sizeof(e.rv);
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {

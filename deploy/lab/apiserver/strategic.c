@@ -6,8 +6,8 @@
 #include "lib/base/str.h"
 
 /*
- * Which type a field has, and how its list merges: by a key, as a set of scalars ("" as key), or, when
- * no row names it, not at all (the patch's list replaces the target's).
+ * Which type a field has, and how its list merges: by a key, as a set of scalars ("" as key), or,
+ * when no row names it, not at all (the patch's list replaces the target's).
  */
 struct merge_rule {
 	const char *type, *field;
@@ -112,7 +112,7 @@ static struct doc *without_directives(struct merge *m, const struct doc *d)
 	if (d->kind != DOC_LIST)
 		return doc_clone(m->arena, d);
 	out = doc_list(m->arena);
-	doc_foreach_item(d, item)
+	doc_foreach_item (d, item)
 		if (!directive(item) || doc_len(item) > 1)
 			doc_append(m->arena, out, without_directives(m, item));
 	return out;
@@ -148,7 +148,7 @@ static struct doc *merge_set(struct merge *m, const struct doc *target, const st
 	struct doc *out = target && target->kind == DOC_LIST ? doc_clone(m->arena, target)
 							     : doc_list(m->arena);
 
-	doc_foreach_item(patch, v)
+	doc_foreach_item (patch, v)
 		if (!find_equal(out, v, NULL))
 			doc_append(m->arena, out, doc_clone(m->arena, v));
 	return out;
@@ -223,7 +223,7 @@ static struct doc *merge_item(struct merge *m, const struct merge_rule *rule, st
 
 static bool replaces_whole(const struct doc *patch)
 {
-	doc_foreach_item(patch, item)
+	doc_foreach_item (patch, item)
 		if (str_eq(directive(item), "replace") && doc_len(item) == 1)
 			return true;
 	return false;
@@ -255,7 +255,7 @@ static void retain_keys(struct doc *out, const struct doc *keep)
 	for (size_t i = doc_len(out); i-- > 0;) {
 		bool wanted = false;
 
-		doc_foreach_item(keep, k)
+		doc_foreach_item (keep, k)
 			wanted = wanted || str_eq(doc_str(k), out->map.entries[i].key);
 		if (!wanted)
 			doc_del(out, out->map.entries[i].key);
@@ -265,19 +265,17 @@ static void retain_keys(struct doc *out, const struct doc *keep)
 /* Directives about a list beside them: what to take out, and the order of what stays. */
 static void list_directives(const char *type, bool root, struct doc *out, const struct doc *patch)
 {
-	doc_foreach_entry(patch, e)
-	{
+	doc_foreach_entry (patch, e) {
 		if (str_starts(e->key, "$deleteFromPrimitiveList/")) {
 			struct doc *list = doc_get(out, strchr(e->key, '/') + 1);
 			size_t at;
 
-			doc_foreach_item(e->value, v)
+			doc_foreach_item (e->value, v)
 				while (find_equal(list, v, &at))
 					doc_remove_at(list, at);
 		}
 	}
-	doc_foreach_entry(patch, e)
-	{
+	doc_foreach_entry (patch, e) {
 		if (str_starts(e->key, "$setElementOrder/")) {
 			const char *field = strchr(e->key, '/') + 1;
 			const struct merge_rule *rule = rule_of(type, field, root);
@@ -307,8 +305,7 @@ static struct doc *merge_map(struct merge *m, const char *type, bool root, const
 
 	if (str_eq(directive(patch), "delete"))
 		return doc_map(m->arena);
-	doc_foreach_entry(patch, e)
-	{
+	doc_foreach_entry (patch, e) {
 		struct doc *merged;
 
 		if (is_directive(e->key))
@@ -317,7 +314,8 @@ static struct doc *merge_map(struct merge *m, const char *type, bool root, const
 			doc_del(out, e->key);
 			continue;
 		}
-		merged = merge_field(m, rule_of(type, e->key, root), doc_get(out, e->key), e->value);
+		merged =
+			merge_field(m, rule_of(type, e->key, root), doc_get(out, e->key), e->value);
 		if (!merged)
 			return NULL;
 		doc_set(m->arena, out, e->key, merged);

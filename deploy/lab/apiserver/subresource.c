@@ -46,10 +46,12 @@ static const char *selector_text(struct request *r, const struct doc *d)
 	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
 
 	if (r->res->flags & RES_CUSTOM)
-		return r->res->scale_selector_path ? doc_str(jsonpath_first(d, r->res->scale_selector_path))
-						   : NULL;
-	doc_foreach_entry(doc_find(d, "spec.selector.matchLabels"), l)
-		strbuf_addf(&sb, "%s%s=%s", sb.len ? "," : "", l->key, str_or_empty(doc_str(l->value)));
+		return r->res->scale_selector_path
+			       ? doc_str(jsonpath_first(d, r->res->scale_selector_path))
+			       : NULL;
+	doc_foreach_entry (doc_find(d, "spec.selector.matchLabels"), l)
+		strbuf_addf(&sb, "%s%s=%s", sb.len ? "," : "", l->key,
+			    str_or_empty(doc_str(l->value)));
 	return arena_strdup(&r->arena, strbuf_cstr(&sb));
 }
 
@@ -64,7 +66,8 @@ static struct doc *scale_of(struct request *r, const struct doc *d)
 	doc_set_string(a, scale, "apiVersion", "autoscaling/v1");
 	meta = doc_set_map(a, scale, "metadata");
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		doc_set_string(a, meta, fields[i], doc_str(doc_get(doc_get(d, "metadata"), fields[i])));
+		doc_set_string(a, meta, fields[i],
+			       doc_str(doc_get(doc_get(d, "metadata"), fields[i])));
 	doc_set_int(a, doc_set_map(a, scale, "spec"), "replicas",
 		    doc_int_or(jsonpath_first(d, spec_path(r->res)), 0));
 	doc_set_int(a, doc_set_map(a, scale, "status"), "replicas",
@@ -121,9 +124,10 @@ static int set_scale(struct request *r, struct revision *rev, struct doc **ret)
 	if (refuse_causes(&r->refusal, request_subject(r), &c))
 		return REFUSED;
 	if (!str_empty(version) && !str_eq(version, doc_find_str(d, "metadata.resourceVersion")))
-		return refuse_conflict(&r->refusal, request_subject(r),
-				       "the object has been modified; please apply your changes to the "
-				       "latest version and try again");
+		return refuse_conflict(
+			&r->refusal, request_subject(r),
+			"the object has been modified; please apply your changes to the "
+			"latest version and try again");
 	set_int_at(a, d, spec_path(r->res), doc_int_or(wanted, 0));
 	if (write_changes_generation(r->res, d, revision_doc(rev)))
 		doc_set_int(a, doc_get(d, "metadata"), "generation",
@@ -159,7 +163,7 @@ static void add_scheduled(struct request *r, struct doc *pod)
 	struct arena *a = &r->arena;
 	struct doc *list = doc_set_list(a, doc_set_map(a, pod, "status"), "conditions"), *c;
 
-	doc_foreach_item(list, have)
+	doc_foreach_item (list, have)
 		if (str_eq(doc_str(doc_get(have, "type")), "PodScheduled"))
 			return;
 	c = doc_append(a, list, doc_map(a));
@@ -182,7 +186,8 @@ static int bind(struct request *r)
 		return refuse_bad_request(&r->refusal, "target.name is required");
 	if (!str_empty(have))
 		return refuse_conflict(&r->refusal, request_subject(r),
-				       "pod %s is already assigned to node \"%s\"", rev->name, have);
+				       "pod %s is already assigned to node \"%s\"", rev->name,
+				       have);
 	pod = doc_clone(&r->arena, revision_doc(rev));
 	doc_set_string(&r->arena, doc_set_map(&r->arena, pod, "spec"), "nodeName", node);
 	add_scheduled(r, pod);
@@ -215,7 +220,8 @@ static void serve_binding(struct request *r)
 static void serve_status(struct request *r)
 {
 	if (!(r->res->flags & RES_STATUS)) {
-		refuse(&r->refusal, 404, "NotFound", "the server could not find the requested resource");
+		refuse(&r->refusal, 404, "NotFound",
+		       "the server could not find the requested resource");
 		request_reply_refusal(r);
 	} else if (r->verb == VERB_GET) {
 		list_get(r);
@@ -291,7 +297,8 @@ void subresource_serve(struct request *r)
 			s->serve(r);
 			return;
 		}
-		refuse_not_served(&r->refusal, "the lab's API server does not serve %s", s->missing);
+		refuse_not_served(&r->refusal, "the lab's API server does not serve %s",
+				  s->missing);
 		request_reply_refusal(r);
 		return;
 	}

@@ -82,7 +82,7 @@ void sweeper_note(struct sweeper *w, const struct event *e)
 
 static bool has_finalizer(const struct doc *d, const char *name)
 {
-	doc_foreach_item(doc_find(d, "metadata.finalizers"), f)
+	doc_foreach_item (doc_find(d, "metadata.finalizers"), f)
 		if (str_eq(doc_str(f), name))
 			return true;
 	return false;
@@ -90,7 +90,7 @@ static bool has_finalizer(const struct doc *d, const char *name)
 
 static bool owner_is(const struct doc *d, const char *uid)
 {
-	doc_foreach_item(owners_of(d), o)
+	doc_foreach_item (owners_of(d), o)
 		if (str_eq(doc_str(doc_get(o, "uid")), uid))
 			return true;
 	return false;
@@ -103,8 +103,7 @@ static enum owner_state owner_state(struct apiserver *s, const struct doc *d)
 {
 	enum owner_state state = OWNER_NONE;
 
-	doc_foreach_item(owners_of(d), o)
-	{
+	doc_foreach_item (owners_of(d), o) {
 		struct revision *owner = store_by_uid(s->store, doc_str(doc_get(o, "uid")), NULL);
 		const struct doc *od = owner ? revision_doc(owner) : NULL;
 
@@ -174,7 +173,8 @@ static bool orphan(struct sweeper *w, const struct resource *res, struct revisio
 	return put_back(w, res, d, &a);
 }
 
-/* A foreground owner waits for dependents that block it; an orphaning one for those that name it. */
+/* A foreground owner waits for dependents that block it; an orphaning one for those that name it.
+ */
 static bool has_dependents(struct apiserver *s, const char *uid, bool blocking)
 {
 	for (struct shelf *sh = store_first_shelf(s->store); sh; sh = store_next_shelf(sh)) {
@@ -183,9 +183,10 @@ static bool has_dependents(struct apiserver *s, const char *uid, bool blocking)
 
 			if (!owner_is(d, uid))
 				continue;
-			doc_foreach_item(owners_of(d), o)
+			doc_foreach_item (owners_of(d), o)
 				if (str_eq(doc_str(doc_get(o, "uid")), uid) &&
-				    (!blocking || doc_bool_or(doc_get(o, "blockOwnerDeletion"), false)))
+				    (!blocking ||
+				     doc_bool_or(doc_get(o, "blockOwnerDeletion"), false)))
 					return true;
 		}
 	}
@@ -283,18 +284,29 @@ static void release(revisions *list)
 	vec_release(list);
 }
 
+static bool purge(struct sweeper *w, struct shelf *sh, const revisions *all)
+{
+	vec_foreach (all, it) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+
+		store_delete(w->server->store, sh, &a, doc_clone(&a, revision_doc(*it)), NULL);
+	}
+	return all->n > 0;
+}
+
 static bool sweep_shelf(struct sweeper *w, struct shelf *sh)
 {
 	const struct resource *res = registry_of_shelf(w->server->registry, sh);
 	revisions all = VEC_INIT;
 	bool changed = false;
 
-	if (!res) /* its CRD is gone: nothing is served from here */
-		return false;
 	collect(sh, &all);
-	vec_foreach (&all, it)
-		if (shelf_get(sh, (*it)->ns, (*it)->name) == *it)
-			changed |= sweep_object(w, res, *it);
+	if (!res) /* its CRD is gone, and what it described goes too */
+		changed = purge(w, sh, &all);
+	else
+		vec_foreach (&all, it)
+			if (shelf_get(sh, (*it)->ns, (*it)->name) == *it)
+				changed |= sweep_object(w, res, *it);
 	release(&all);
 	return changed;
 }
@@ -318,7 +330,8 @@ static void drop_old_events(struct sweeper *w)
 
 	collect(res->shelf, &all);
 	vec_foreach (&all, it)
-		if (when_parse(doc_find_str(revision_doc(*it), "metadata.creationTimestamp"), &made) &&
+		if (when_parse(doc_find_str(revision_doc(*it), "metadata.creationTimestamp"),
+			       &made) &&
 		    now - made > EVENT_LIFETIME_S)
 			delete_it(w, res, *it, PROPAGATE_DEFAULT);
 	release(&all);

@@ -55,7 +55,8 @@ static void add_definitions(struct arena *a, struct doc *table, const struct res
 
 		doc_set_string(a, d, "name", columns->items[i].name);
 		doc_set_string(a, d, "type",
-			       str_eq(columns->items[i].type, "date") ? "string" : columns->items[i].type);
+			       str_eq(columns->items[i].type, "date") ? "string"
+								      : columns->items[i].type);
 		doc_set_string(a, d, "format", str_or_empty(columns->items[i].format));
 		doc_set_string(a, d, "description", str_or_empty(columns->items[i].description));
 		doc_set_int(a, d, "priority", columns->items[i].priority);

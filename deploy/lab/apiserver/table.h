@@ -31,12 +31,7 @@ enum table_include { TABLE_METADATA, TABLE_OBJECT, TABLE_NONE };
 /* A Table without rows. */
 struct doc *table_new(struct arena *a, const struct resource *res, bool with_columns);
 void table_add_row(struct arena *a, struct doc *table, const struct resource *res,
-		   const struct doc *object, struct column_list {
-	const struct column *items;
-	size_t n;
-};
-
-enum table_include include, int64_t now_s);
+		   const struct doc *object, enum table_include include, int64_t now_s);
 /* The object as PartialObjectMetadata: type, metadata. */
 struct doc *partial_metadata(struct arena *a, const struct doc *object);
 

@@ -107,15 +107,16 @@ static int check_fields(struct request *r, const struct selector *fields)
 		const char *key = fields->items[i].key;
 		bool known = str_eq(key, "metadata.name") || str_eq(key, "metadata.namespace");
 
-		for (size_t f = 0; !known && f < ARRAY_SIZE(r->res->fields) && r->res->fields[f]; f++)
+		for (size_t f = 0; !known && f < ARRAY_SIZE(r->res->fields) && r->res->fields[f];
+		     f++)
 			known = str_eq(key, r->res->fields[f]);
 		if (!known)
-			return refuse_bad_request(
-				&r->refusal,
-				"Unable to find \"%s/%s, Resource=%s\" that match label selector \"\", field "
-				"selector \"%s\": field label not supported: %s",
-				r->res->group, r->res->version, r->res->plural,
-				request_query(r, "fieldSelector"), key);
+			return refuse_bad_request(&r->refusal,
+						  "Unable to find \"%s/%s, Resource=%s\" that "
+						  "match label selector \"\", field "
+						  "selector \"%s\": field label not supported: %s",
+						  r->res->group, r->res->version, r->res->plural,
+						  request_query(r, "fieldSelector"), key);
 	}
 	return 0;
 }
@@ -176,8 +177,9 @@ static int accept(struct request *r)
 			return 0;
 		text += n;
 	}
-	return refuse(&r->refusal, 406, "NotAcceptable",
-		      "only the following media types are accepted: application/json, application/yaml");
+	return refuse(
+		&r->refusal, 406, "NotAcceptable",
+		"only the following media types are accepted: application/json, application/yaml");
 }
 
 int request_options(struct request *r)
@@ -187,8 +189,9 @@ int request_options(struct request *r)
 	const char *include = request_query(r, "includeObject");
 
 	if (*dry && !str_eq(dry, "All"))
-		return refuse_bad_request(&r->refusal, "dryRun: Unsupported value: \"%s\": supported values: \"All\"",
-					  dry);
+		return refuse_bad_request(
+			&r->refusal, "dryRun: Unsupported value: \"%s\": supported values: \"All\"",
+			dry);
 	r->dry_run = *dry;
 	r->field_validation = str_eq(fields, "Strict")   ? FIELDS_STRICT
 			      : str_eq(fields, "Ignore") ? FIELDS_IGNORE

@@ -137,7 +137,8 @@ static void send_shaped(struct watcher *w, const char *type, const struct revisi
 	struct doc *d = doc_clone(&a, revision_doc(rev)), *out = d;
 
 	doc_set_string(&a, d, "apiVersion", resource_api_version(&a, w->r->res));
-	doc_setf(&a, doc_get(d, "metadata"), "resourceVersion", "%llu", (unsigned long long)version);
+	doc_setf(&a, doc_get(d, "metadata"), "resourceVersion", "%llu",
+		 (unsigned long long)version);
 	if (w->r->output == AS_METADATA) {
 		out = partial_metadata(&a, d);
 	} else if (w->r->output == AS_TABLE) {
@@ -169,8 +170,8 @@ static void send_bookmark(struct watcher *w, bool initial_end)
 	doc_setf(&a, meta, "resourceVersion", "%llu",
 		 (unsigned long long)store_version(w->server->store));
 	if (initial_end)
-		doc_set_string(&a, doc_set_map(&a, meta, "annotations"), "k8s.io/initial-events-end",
-			       "true");
+		doc_set_string(&a, doc_set_map(&a, meta, "annotations"),
+			       "k8s.io/initial-events-end", "true");
 	if (w->r->output == AS_TABLE) {
 		struct doc *table = table_new(&a, w->r->res, false);
 
@@ -261,19 +262,23 @@ static int check_query(struct request *r, const struct list_query *q, uint64_t *
 	*ret_version = 0;
 	if (q->send_initial_given && r->server->no_watch_list)
 		cause_forbidden(&c, "sendInitialEvents",
-				"sendInitialEvents is forbidden for watch unless the WatchList feature gate is "
+				"sendInitialEvents is forbidden for watch unless the WatchList "
+				"feature gate is "
 				"enabled");
 	else if (q->send_initial_given && !str_eq(q->version_match, "NotOlderThan"))
-		cause_forbidden(&c, "resourceVersionMatch",
-				"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+		cause_forbidden(
+			&c, "resourceVersionMatch",
+			"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
 	else if (!q->send_initial_given && *q->version_match)
-		cause_forbidden(&c, "resourceVersionMatch",
-				"resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
-				"provided");
+		cause_forbidden(
+			&c, "resourceVersionMatch",
+			"resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
+			"provided");
 	if (refuse_causes(&r->refusal, s, &c))
 		return REFUSED;
 	if (*q->version && str_to_u64(q->version, 0, UINT64_MAX - 1, ret_version, "", NULL))
-		return refuse_bad_request(&r->refusal, "Invalid value: \"%s\": resourceVersion is not a number",
+		return refuse_bad_request(&r->refusal,
+					  "Invalid value: \"%s\": resourceVersion is not a number",
 					  q->version);
 	return 0;
 }
@@ -303,7 +308,8 @@ static void begin(struct watcher *w, uint64_t version)
 	} else if (store_history_after(w->server->store, version, &from)) {
 		struct refusal f = {.arena = &w->r->arena};
 
-		refuse_expired(&f, "too old resource version: %llu (%llu)", (unsigned long long)version,
+		refuse_expired(&f, "too old resource version: %llu (%llu)",
+			       (unsigned long long)version,
 			       (unsigned long long)store_version(w->server->store));
 		send_error(w, &f);
 	} else {

@@ -29,7 +29,8 @@ static void refused(struct request *r)
 
 static int check_type(struct request *r, struct doc *d)
 {
-	const char *version = doc_str(doc_get(d, "apiVersion")), *kind = doc_str(doc_get(d, "kind"));
+	const char *version = doc_str(doc_get(d, "apiVersion")),
+		   *kind = doc_str(doc_get(d, "kind"));
 	const char *want = resource_api_version(&r->arena, r->res);
 
 	if (!d || d->kind != DOC_MAP)
@@ -37,14 +38,15 @@ static int check_type(struct request *r, struct doc *d)
 	if (str_empty(version))
 		doc_set_string(&r->arena, d, "apiVersion", want);
 	else if (!str_eq(version, want))
-		return refuse_bad_request(
-			&r->refusal,
-			"the API version in the data (%s) does not match the expected API version (%s)",
-			version, want);
+		return refuse_bad_request(&r->refusal,
+					  "the API version in the data (%s) does not match the "
+					  "expected API version (%s)",
+					  version, want);
 	if (str_empty(kind))
 		doc_set_string(&r->arena, d, "kind", r->res->kind);
 	else if (!str_eq(kind, r->res->kind))
-		return refuse_bad_request(&r->refusal, "%s in version \"%s\" cannot be handled as a %s", kind,
+		return refuse_bad_request(&r->refusal,
+					  "%s in version \"%s\" cannot be handled as a %s", kind,
 					  r->res->version, r->res->kind);
 	if (doc_get(d, "metadata") && doc_get(d, "metadata")->kind != DOC_MAP &&
 	    doc_get(d, "metadata")->kind != DOC_NULL)
@@ -55,7 +57,8 @@ static int check_type(struct request *r, struct doc *d)
 /* The namespace and name in the body may be left out, not differ. */
 static int check_place(struct request *r, struct doc *meta)
 {
-	const char *ns = doc_str(doc_get(meta, "namespace")), *name = doc_str(doc_get(meta, "name"));
+	const char *ns = doc_str(doc_get(meta, "namespace")),
+		   *name = doc_str(doc_get(meta, "name"));
 
 	if (!(r->res->flags & RES_NAMESPACED))
 		doc_del(meta, "namespace");
@@ -63,8 +66,9 @@ static int check_place(struct request *r, struct doc *meta)
 		doc_set_string(&r->arena, meta, "namespace", r->target.ns);
 	else if (!str_eq(ns, r->target.ns))
 		return refuse_bad_request(
-			&r->refusal, "the namespace of the provided object does not match the namespace "
-				     "sent on the request");
+			&r->refusal,
+			"the namespace of the provided object does not match the namespace "
+			"sent on the request");
 	if (*r->target.name && str_empty(name))
 		doc_set_string(&r->arena, meta, "name", r->target.name);
 	else if (*r->target.name && !str_eq(name, r->target.name))
@@ -86,16 +90,16 @@ static int prune(struct request *r)
 	schema_prune(&r->arena, r->res->schema, r->object, unknown);
 	if (!doc_len(unknown) || r->field_validation == FIELDS_IGNORE)
 		return 0;
-	doc_foreach_item(unknown, path)
-	{
+	doc_foreach_item (unknown, path) {
 		if (r->field_validation == FIELDS_WARN)
 			request_warn(r, "unknown field \"%s\"", doc_str(path));
 		strbuf_addf(&sb, "%sunknown field \"%s\"", sb.len ? ", " : "", doc_str(path));
 	}
 	if (r->field_validation == FIELDS_WARN)
 		return 0;
-	return refuse_bad_request(&r->refusal, "%s in version \"%s\" cannot be handled as a %s: strict "
-					       "decoding error: %s",
+	return refuse_bad_request(&r->refusal,
+				  "%s in version \"%s\" cannot be handled as a %s: strict "
+				  "decoding error: %s",
 				  r->res->kind, r->res->version, r->res->kind, strbuf_cstr(&sb));
 }
 
@@ -153,9 +157,9 @@ int write_check_namespace(struct apiserver *s, const struct resource *res, const
 		return refuse_not_found(f, resource_subject(namespaces, ns));
 	if (!doc_find_str(revision_doc(found), "metadata.deletionTimestamp"))
 		return 0;
-	refuse_forbidden(f, resource_subject(res, name),
-			 "unable to create new content in namespace %s because it is being terminated",
-			 ns);
+	refuse_forbidden(
+		f, resource_subject(res, name),
+		"unable to create new content in namespace %s because it is being terminated", ns);
 	f->causes = doc_list(f->arena);
 	cause = doc_append(f->arena, f->causes, doc_map(f->arena));
 	doc_set_string(f->arena, cause, "reason", "NamespaceTerminating");
@@ -175,8 +179,12 @@ int write_refuse_store(struct refusal *f, const struct error *err)
 
 /* ---- create ---- */
 
-static const char *const server_fields[] = {"uid",      "creationTimestamp",          "selfLink",
-					    "generation", "deletionTimestamp", "resourceVersion",
+static const char *const server_fields[] = {"uid",
+					    "creationTimestamp",
+					    "selfLink",
+					    "generation",
+					    "deletionTimestamp",
+					    "resourceVersion",
 					    "deletionGracePeriodSeconds"};
 
 static void fill_metadata(struct request *r)
@@ -284,9 +292,10 @@ static int load_old(struct request *r)
 
 static int conflict(struct request *r)
 {
-	return refuse_conflict(&r->refusal, request_subject(r),
-			       "the object has been modified; please apply your changes to the latest "
-			       "version and try again");
+	return refuse_conflict(
+		&r->refusal, request_subject(r),
+		"the object has been modified; please apply your changes to the latest "
+		"version and try again");
 }
 
 /* resourceVersion and uid in what was sent must be those that are stored. */
@@ -299,9 +308,10 @@ static int check_preconditions(struct request *r)
 	struct causes c = {.arena = &r->arena};
 
 	if (!str_empty(uid) && !str_eq(uid, r->old->uid))
-		return refuse_conflict(&r->refusal, request_subject(r),
-				       "Precondition failed: UID in precondition: %s, UID in object meta: %s",
-				       uid, r->old->uid);
+		return refuse_conflict(
+			&r->refusal, request_subject(r),
+			"Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
+			r->old->uid);
 	if (!str_empty(version))
 		return str_eq(version, have) ? 0 : conflict(r);
 	if (r->res->flags & (RES_CUSTOM | RES_NEEDS_VERSION)) {
@@ -325,7 +335,8 @@ static void copy_field(struct arena *a, struct doc *to, const struct doc *from, 
 /* A status write changes status alone; any other write leaves status as it is. */
 static void keep_the_other_half(struct request *r)
 {
-	static const char *const kept[] = {"labels", "annotations", "finalizers", "ownerReferences"};
+	static const char *const kept[] = {"labels", "annotations", "finalizers",
+					   "ownerReferences"};
 	struct arena *a = &r->arena;
 	const struct doc *old = revision_doc(r->old);
 	struct doc *status;
@@ -389,10 +400,10 @@ bool write_changes_generation(const struct resource *res, const struct doc *now,
 
 	if (!(res->flags & (RES_GENERATION | RES_CUSTOM)))
 		return false;
-	doc_foreach_entry(now, e)
+	doc_foreach_entry (now, e)
 		if (!has_field(outside, n, e->key) && !doc_equal(e->value, doc_get(was, e->key)))
 			return true;
-	doc_foreach_entry(was, e)
+	doc_foreach_entry (was, e)
 		if (!has_field(outside, n, e->key) && !doc_get(now, e->key))
 			return true;
 	return false;
@@ -402,11 +413,11 @@ bool write_is_change(const struct doc *now, const struct doc *was)
 {
 	size_t fields = 0;
 
-	doc_foreach_entry(now, e)
-	{
+	doc_foreach_entry (now, e) {
 		const struct doc *other = doc_get(was, e->key);
 
-		if (str_eq(e->key, "apiVersion")) /* versions of one object differ in nothing else */
+		if (str_eq(e->key,
+			   "apiVersion")) /* versions of one object differ in nothing else */
 			continue;
 		if (!doc_equal(e->value, other))
 			return true;
@@ -426,8 +437,9 @@ int write_store(struct apiserver *s, const struct resource *res, struct arena *a
 	    doc_int_or(doc_get(meta, "deletionGracePeriodSeconds"), 0) == 0 &&
 	    !resource_is(res, "", "namespaces")) {
 		*ret = NULL;
-		return store_delete(s->store, res->shelf, a, object, &err) ? write_refuse_store(f, &err)
-									   : 0;
+		return store_delete(s->store, res->shelf, a, object, &err)
+			       ? write_refuse_store(f, &err)
+			       : 0;
 	}
 	if (store_put(s->store, res->shelf, a, object, ret, &err))
 		return write_refuse_store(f, &err);
@@ -599,16 +611,17 @@ static int take_patch(struct request *r)
 
 	r->patch_kind = patch_kind(type);
 	if (r->patch_kind == PATCH_APPLY)
-		return refuse_not_served(&r->refusal,
-					 "server-side apply is not served by the lab's API server; use "
-					 "client-side apply (kubectl apply without --server-side)");
+		return refuse_not_served(
+			&r->refusal, "server-side apply is not served by the lab's API server; use "
+				     "client-side apply (kubectl apply without --server-side)");
 	if (r->patch_kind == PATCH_UNKNOWN ||
 	    (r->patch_kind == PATCH_STRATEGIC && r->res->flags & RES_CUSTOM))
-		return refuse(&r->refusal, 415, "UnsupportedMediaType",
-			      "the body of the request was in an unknown format - accepted media types "
-			      "include: application/json-patch+json, application/merge-patch+json%s",
-			      r->res->flags & RES_CUSTOM ? ""
-							 : ", application/strategic-merge-patch+json");
+		return refuse(
+			&r->refusal, 415, "UnsupportedMediaType",
+			"the body of the request was in an unknown format - accepted media types "
+			"include: application/json-patch+json, application/merge-patch+json%s",
+			r->res->flags & RES_CUSTOM ? ""
+						   : ", application/strategic-merge-patch+json");
 	return request_body(r, &r->patch);
 }
 
