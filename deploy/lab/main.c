@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-lab: a whole cluster on one machine. One row a command, one row a role. */
+#include "deploy/lab/apiserver/role.h"
 #include "deploy/lab/kubelet/role.h"
 #include "deploy/lab/options.h"
 #include "deploy/lab/roles_main.h"
@@ -79,6 +80,7 @@ static const struct cli_command commands[] = {
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
 	/* Roles: started by the supervisor, one process each. */
+	APISERVER_ROLE,
 	{.name = "supervise",
 	 .summary = "start a lab's processes and keep them running",
 	 .hidden = true,

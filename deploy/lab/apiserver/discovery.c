@@ -417,7 +417,7 @@ static bool serve_openapi(struct request *r, const char *rest)
  */
 static void serve_openapi_v2(struct request *r)
 {
-	static const char type[] = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+	static const char type[] = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 	static const char empty[] = {0x0a, 0x03, '2', '.', '0'};
 	const char *accept = http_headers_get(r->view->headers, "accept");
 

@@ -4,8 +4,8 @@
 
 int main(int argc, char **argv)
 {
-	const struct cli_command commands[] = {apiserver_role};
-	const struct cli_program program = {
+	static const struct cli_command commands[] = {APISERVER_ROLE};
+	static const struct cli_program program = {
 		.name = "sidestep-lab-apiserver",
 		.summary = "the lab's Kubernetes API server, without the lab",
 		.commands = commands,

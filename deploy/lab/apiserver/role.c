@@ -2,44 +2,40 @@
 #include "deploy/lab/apiserver/role.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "deploy/lab/apiserver/apiserver.h"
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 
-struct role_options {
-	const char *dir, *listen, *netns, *netns_address, *kubeconfig, *netns_kubeconfig, *user;
-	const char *pod_logs, *service_cidr;
-	int64_t port, netns_port;
-	bool allow_faults, no_watch_list, no_gc, verbose;
-};
-
-static const struct role_options role_defaults = {
-	.listen = "127.0.0.1",
-	.port = 6443,
-	.netns_address = "172.30.0.1",
-	.netns_port = 6443,
+const struct apiserver_role_opts apiserver_role_defaults = {
+	.root = "/run/sidestep-lab",
+	.listen = "127.0.0.1:6443",
+	.underlay = "172.30.0.1:6443",
 	.user = "admin",
 	.service_cidr = "10.96.0.0/16",
 };
 
 #define OPT(member, name, kind, value, help)                                                       \
-	CLI_OPT(struct role_options, member, name, 0, kind, value, help)
+	CLI_OPT(struct apiserver_role_opts, member, name, 0, kind, value, help)
 
-static const struct cli_option role_table[] = {
-	OPT(dir, "dir", CLI_STRING, "DIR", "where objects and certificates are kept; required"),
-	OPT(listen, "listen", CLI_STRING, "ADDRESS", "address to listen on"),
-	CLI_NUMBER(struct role_options, port, "port", 0, "N", 0, 65535,
-		   "port there; 0 takes a free one"),
-	OPT(netns, "netns", CLI_STRING, "FILE", "also listen inside this network namespace"),
-	OPT(netns_address, "netns-address", CLI_STRING, "ADDRESS", "address to listen on in there"),
-	CLI_NUMBER(struct role_options, netns_port, "netns-port", 0, "N", 0, 65535,
-		   "port in there"),
+const struct cli_option apiserver_role_options[15] = {
+	OPT(lab, "lab", CLI_STRING, "NAME", "keep everything in the folder of this lab"),
+	OPT(root, "root", CLI_STRING, "DIR", "where labs have their folders"),
+	OPT(dir, "dir", CLI_STRING, "DIR",
+	    "where objects and certificates are kept, without a lab"),
+	OPT(listen, "listen", CLI_STRING, "ADDRESS:PORT",
+	    "where to listen; port 0 takes a free one"),
+	OPT(underlay, "underlay", CLI_STRING, "ADDRESS:PORT",
+	    "where to listen inside --underlay-netns"),
+	OPT(underlay_netns, "underlay-netns", CLI_STRING, "FILE",
+	    "also listen inside this network namespace"),
 	OPT(kubeconfig, "write-kubeconfig", CLI_STRING, "FILE", "write a kubeconfig for --listen"),
-	OPT(netns_kubeconfig, "write-netns-kubeconfig", CLI_STRING, "FILE",
-	    "write a kubeconfig for --netns"),
+	OPT(underlay_kubeconfig, "write-underlay-kubeconfig", CLI_STRING, "FILE",
+	    "write a kubeconfig for --underlay"),
 	OPT(user, "user", CLI_STRING, "NAME", "the user those kubeconfigs name"),
-	OPT(pod_logs, "pod-logs", CLI_STRING, "DIR",
-	    "where the kubelet keeps <uid>/<container>.log"),
+	OPT(pod_logs, "pod-logs", CLI_STRING, "DIR", "where kubelets keep <uid>/<container>.log"),
 	OPT(service_cidr, "service-cidr", CLI_STRING, "CIDR", "addresses of Services"),
 	OPT(allow_faults, "allow-faults", CLI_FLAG, NULL, "serve /sidestep/faults (for tests)"),
 	OPT(no_watch_list, "no-watch-list", CLI_FLAG, NULL,
@@ -48,46 +44,63 @@ static const struct cli_option role_table[] = {
 	OPT(verbose, "verbose", CLI_FLAG, NULL, "log every request"),
 };
 
+struct endpoint {
+	char *address; /* owned */
+	uint16_t port;
+};
+
+static int parse_endpoint(const char *text, struct endpoint *ret, struct error *err)
+{
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+	int e;
+
+	if (!colon)
+		return error_set(err, -EINVAL, "\"%s\": want ADDRESS:PORT", text);
+	e = str_to_u64(colon + 1, 0, 65535, &port, "port", err);
+	if (e)
+		return e;
+	ret->address = xstrndup(text, (size_t)(colon - text));
+	ret->port = (uint16_t)port;
+	return 0;
+}
+
 static void on_signal(void *arg, int signo)
 {
 	(void)signo;
 	loop_stop(arg);
 }
 
-static int write_config(struct apiserver *s, const struct role_options *o, const char *path,
-			const char *address, uint16_t port, struct error *err)
+static int write_config(struct apiserver *s, const struct apiserver_role_opts *o, const char *path,
+			const struct endpoint *at, struct error *err)
 {
-	auto_free char *url = NULL;
+	auto_free char *url = xasprintf("https://%s:%u", at->address, at->port);
 
-	if (!path)
-		return 0;
-	url = xasprintf("https://%s:%u", address, port);
-	return apiserver_write_kubeconfig(s, o->user, "system:masters", url, path, err);
+	return path ? apiserver_write_kubeconfig(s, o->user, "system:masters", url, path, err) : 0;
 }
 
-/* A restart takes the same port again: clients find the server where it was. */
-static int listen_all(struct apiserver *s, const struct role_options *o, FILE *out,
-		      struct error *err)
+/* Kubeconfigs come last: whoever waits for the file finds a server that listens. */
+static int listen_all(struct apiserver *s, const struct apiserver_role_opts *o,
+		      struct endpoint *here, struct endpoint *under, struct error *err)
 {
-	uint16_t port = 0;
-	int e = apiserver_listen(s, o->listen, (uint16_t)o->port, &port, err);
+	int e = apiserver_listen(s, here->address, here->port, &here->port, err);
 
-	if (!e)
-		e = write_config(s, o, o->kubeconfig, o->listen, port, err);
-	if (e)
-		return e;
-	fprintf(out, "https://%s:%u\n", o->listen, port);
-	fflush(out);
-	if (!o->netns)
-		return 0;
-	e = apiserver_listen_in(s, o->netns, o->netns_address, (uint16_t)o->netns_port, &port, err);
-	return e ? e : write_config(s, o, o->netns_kubeconfig, o->netns_address, port, err);
+	if (!e && o->underlay_netns)
+		e = apiserver_listen_in(s, o->underlay_netns, under->address, under->port,
+					&under->port, err);
+	if (!e && o->underlay_netns)
+		e = write_config(s, o, o->underlay_kubeconfig, under, err);
+	return e ? e : write_config(s, o, o->kubeconfig, here, err);
 }
 
-static int serve(struct loop *loop, const struct role_options *o, const struct log *log, FILE *out,
-		 struct error *err)
+static int serve(struct loop *loop, const struct apiserver_role_opts *o, struct endpoint *here,
+		 struct endpoint *under, const struct cli_call *call, struct error *err)
 {
-	const char *const ips[] = {o->netns_address, o->listen, NULL};
+	const char *const ips[] = {here->address, under->address, NULL};
+	struct log log = {.out = call->err,
+			  .level = o->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+			  .name = "apiserver",
+			  .clock = clock_system()};
 	struct apiserver_options options = {
 		.dir = o->dir,
 		.service_cidr = o->service_cidr,
@@ -96,50 +109,58 @@ static int serve(struct loop *loop, const struct role_options *o, const struct l
 		.no_garbage_collection = o->no_gc,
 		.no_watch_list = o->no_watch_list,
 		.allow_faults = o->allow_faults,
-		.log = log,
+		.log = &log,
 	};
-	struct loop_signal *term = loop_signal_new(loop, SIGTERM, on_signal, loop);
-	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
 	struct apiserver *s = NULL;
 	int e = apiserver_new(loop, &options, &s, err);
 
 	if (!e)
-		e = listen_all(s, o, out, err);
-	if (!e)
+		e = listen_all(s, o, here, under, err);
+	if (!e) {
+		fprintf(call->out, "https://%s:%u\n", here->address, here->port);
+		fflush(call->out);
 		e = loop_run(loop, err);
+	}
 	apiserver_free(s);
-	loop_signal_free(term);
-	loop_signal_free(interrupt);
 	return e;
 }
 
-static int run(const struct cli_call *call, struct error *err)
+static int run(const struct apiserver_role_opts *o, const struct cli_call *call, struct error *err)
 {
-	const struct role_options *o = call->opts;
-	struct log log = {.out = call->err,
-			  .level = o->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-			  .name = "apiserver",
-			  .clock = clock_system()};
-	struct loop *loop;
-	int e;
+	struct endpoint here = {NULL, 0}, under = {NULL, 0};
+	struct loop *loop = loop_new(NULL);
+	struct loop_signal *term = loop_signal_new(loop, SIGTERM, on_signal, loop);
+	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
+	int e = parse_endpoint(o->listen, &here, err);
 
-	if (!o->dir)
-		return cli_usage(call, "--dir is required");
-	loop = loop_new(NULL);
-	e = serve(loop, o, &log, call->out, err);
+	if (!e)
+		e = parse_endpoint(o->underlay, &under, err);
+	if (!e)
+		e = serve(loop, o, &here, &under, call, err);
+	loop_signal_free(term);
+	loop_signal_free(interrupt);
 	loop_free(loop);
+	free(here.address);
+	free(under.address);
 	return e ? e : CLI_OK;
 }
 
-const struct cli_command apiserver_role = {
-	.name = "apiserver",
-	.summary = "serve the Kubernetes API of the lab",
-	.details = "Prints its URL when it listens and runs until SIGTERM. Everything it was told "
-		   "is on "
-		   "disk before\nit answers, so it may be killed at any moment and started again "
-		   "with the "
-		   "same options.\n",
-	CLI_OPTIONS(role_table),
-	CLI_DEFAULTS(role_defaults),
-	.run = run,
-};
+int apiserver_role_main(const struct cli_call *call, struct error *err)
+{
+	struct apiserver_role_opts o = *(const struct apiserver_role_opts *)call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	if (!o.lab && !o.dir)
+		return cli_usage(call, "--lab or --dir is required");
+	if (o.lab) {
+		const char *dir = arena_printf(&a, "%s/%s", o.root, o.lab);
+
+		o.dir = o.dir ? o.dir : arena_printf(&a, "%s/apiserver", dir);
+		o.pod_logs = o.pod_logs ? o.pod_logs : arena_printf(&a, "%s/pods", dir);
+		if (!o.kubeconfig)
+			o.kubeconfig = arena_printf(&a, "%s/kubeconfig", dir);
+		if (!o.underlay_kubeconfig)
+			o.underlay_kubeconfig = arena_printf(&a, "%s/kubeconfig-underlay", dir);
+	}
+	return run(&o, call, err);
+}
