@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy/lab/apiserver/admission.h"
 
-#include "deploy/lab/apiserver/base64.h"
 #include "deploy/lab/apiserver/names.h"
 #include "deploy/lab/apiserver/server.h"
+#include "lib/base/base64.h"
 #include "lib/base/str.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -239,16 +239,18 @@ static void denied(struct admission *ad, const struct doc *response)
 {
 	const char *message = doc_find_str(response, "status.message");
 	const char *reason = doc_find_str(response, "status.reason");
-	int64_t code = doc_find_int(response, "status.code", 403);
+	int64_t code = doc_find_int(response, "status.code", 400);
 	const char *name = ad->hooks[ad->at].name;
 
 	if (code < 400 || code > 599)
-		code = 403;
+		code = 400;
+	if (str_empty(reason))
+		reason = http_status_text((int)code);
 	if (str_empty(message))
-		refuse(&ad->r->refusal, (int)code, str_empty(reason) ? "Forbidden" : reason,
+		refuse(&ad->r->refusal, (int)code, reason,
 		       "admission webhook \"%s\" denied the request without explanation", name);
 	else
-		refuse(&ad->r->refusal, (int)code, str_empty(reason) ? "Forbidden" : reason,
+		refuse(&ad->r->refusal, (int)code, reason,
 		       "admission webhook \"%s\" denied the request: %s", name, message);
 	finish(ad, REFUSED);
 }
@@ -266,7 +268,7 @@ static int apply_patch(struct admission *ad, const struct doc *response, struct 
 		return 0;
 	if (!str_eq(doc_str(doc_get(response, "patchType")), "JSONPatch"))
 		return error_set(err, -EINVAL, "the answer's patchType is not JSONPatch");
-	if (!base64_decode(encoded, &text))
+	if (base64_decode(encoded, strlen(encoded), &text))
 		return error_set(err, -EINVAL, "the answer's patch is not base64");
 	e = doc_read_json(a, strbuf_cstr(&text), text.len, NULL, &patch, err);
 	if (!e)
@@ -338,7 +340,7 @@ static const char *ca_bundle(struct admission *ad, const struct doc *client)
 	auto_release(strbuf) struct strbuf pem = STRBUF_INIT;
 	const char *encoded = doc_str(doc_get(client, "caBundle"));
 
-	if (str_empty(encoded) || !base64_decode(encoded, &pem))
+	if (str_empty(encoded) || base64_decode(encoded, strlen(encoded), &pem))
 		return NULL;
 	return arena_strdup(&ad->r->arena, strbuf_cstr(&pem));
 }

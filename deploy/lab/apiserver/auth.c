@@ -2,9 +2,9 @@
 /* Who asks: client certificates of our own authority, a bearer token, impersonation. */
 #include <sys/stat.h>
 
-#include "deploy/lab/apiserver/base64.h"
 #include "deploy/lab/apiserver/names.h"
 #include "deploy/lab/apiserver/server.h"
+#include "lib/base/base64.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 

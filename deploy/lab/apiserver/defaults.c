@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "deploy/lab/apiserver/base64.h"
+#include "lib/base/base64.h"
 #include "lib/base/str.h"
 
 static void want_int(struct arena *a, struct doc *map, const char *key, int64_t v)

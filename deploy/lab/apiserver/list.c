@@ -130,6 +130,28 @@ static int expired(struct request *r, bool by_token)
 	return refuse_expired(&r->refusal, "The resourceVersion for the provided list is too old.");
 }
 
+static int check_match(struct request *r, const struct list_query *q)
+{
+	static const char *const known[] = {"Exact", "NotOlderThan", NULL};
+	static const char field[] = "resourceVersionMatch";
+	struct subject s = {"meta.k8s.io", NULL, "ListOptions", ""};
+	struct causes c = {.arena = &r->arena};
+
+	if (!*q->version_match)
+		return 0;
+	if (!str_eq(q->version_match, known[0]) && !str_eq(q->version_match, known[1]))
+		cause_unsupported(&c, field, q->version_match, known);
+	else if (!*q->version)
+		cause_forbidden(
+			&c, field,
+			"resourceVersionMatch is forbidden unless resourceVersion is provided");
+	else if (str_eq(q->version_match, "Exact") && str_eq(q->version, "0"))
+		cause_forbidden(
+			&c, field,
+			"resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+	return refuse_causes(&r->refusal, s, &c);
+}
+
 /* Which version the list is of, and where it starts. */
 static int choose_version(struct request *r, const struct list_query *q, struct place *at)
 {
@@ -143,25 +165,18 @@ static int choose_version(struct request *r, const struct list_query *q, struct 
 				"specifying resource version is not allowed when using continue");
 		return token_parse(r, q->continue_token, at);
 	}
+	if (check_match(r, q))
+		return REFUSED;
 	if (!*q->version)
-		return *q->version_match
-			       ? refuse_bad_request(&r->refusal,
-						    "resourceVersionMatch is forbidden unless "
-						    "resourceVersion is provided")
-			       : 0;
+		return 0;
 	if (str_to_u64(q->version, 0, UINT64_MAX - 1, &want, "resourceVersion", NULL))
 		return refuse_bad_request(&r->refusal,
 					  "Invalid value: \"%s\": resourceVersion is not a number",
 					  q->version);
 	if (want > have)
 		return too_new(r, want, have);
-	if (str_eq(q->version_match, "Exact")) {
-		if (!want)
-			return refuse_bad_request(&r->refusal,
-						  "resourceVersionMatch \"Exact\" is forbidden for "
-						  "resourceVersion \"0\"");
+	if (str_eq(q->version_match, "Exact"))
 		at->version = want;
-	}
 	return 0;
 }
 
