@@ -4,6 +4,7 @@
 #include "deploy/lab/kubelet/role.h"
 #include "deploy/lab/options.h"
 #include "deploy/lab/roles_main.h"
+#include "deploy/lab/story/story.h"
 #include "deploy/lab/supervise.h"
 #include "lib/base/clock.h"
 
@@ -47,6 +48,31 @@ static const struct cli_option controllers_rows[] = {
 		"nodes get a /24 of it each"),
 };
 
+static const struct story_options demo_defaults = {.lab = {.lab = "demo"},
+						   .report = "build/demo",
+						   .nodes = 2,
+						   .window_ns = 10 * NS_PER_S,
+						   .timeout_ns = 120 * NS_PER_S};
+static const struct cli_option demo_rows[] = {
+	LAB_OPTION(struct story_options),
+	CLI_OPT(struct story_options, report, "report", 0, CLI_STRING, "DIR",
+		"where report.html, .txt, .json and the evidence go"),
+	CLI_OPT(struct story_options, envoy, "envoy", 0, CLI_STRING, "FILE",
+		"the Envoy that sidecars run"),
+	CLI_OPT(struct story_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"use this real API server instead of the lab's own"),
+	CLI_OPT(struct story_options, profile, "profile", 0, CLI_STRING, "FILE",
+		"durations and waivers (default: the lab's)"),
+	CLI_OPT(struct story_options, window_ns, "window", 0, CLI_DURATION, "TIME",
+		"how long each state is measured"),
+	CLI_OPT(struct story_options, clsact, "clsact", 0, CLI_FLAG, NULL,
+		"attach the datapath the way kernels before 6.6 need it"),
+	CLI_OPT(struct story_options, keep, "keep", 0, CLI_FLAG, NULL,
+		"leave the lab up afterwards"),
+	CLI_OPT(struct story_options, timeout_ns, "timeout", 0, CLI_DURATION, "TIME",
+		"how long to wait for each stage of the lab"),
+};
+
 static const struct cli_command commands[] = {
 	{.name = "up",
 	 .summary = "bring a lab up, or to what is asked",
@@ -79,6 +105,14 @@ static const struct cli_command commands[] = {
 	 .run = lab_shell_main,
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "demo",
+	 .summary = "the product's story: one namespace leaves Istio, and comes back, under load",
+	 .details = "Exit 0 when the promise was kept, 3 when it was broken, 5 when it could not "
+		    "be judged.\n",
+	 .needs = NEEDS_ROOT | NEEDS_BPF,
+	 .run = lab_demo_main,
+	 CLI_OPTIONS(demo_rows),
+	 CLI_DEFAULTS(demo_defaults)},
 	/* Roles: started by the supervisor, one process each. */
 	APISERVER_ROLE,
 	{.name = "supervise",

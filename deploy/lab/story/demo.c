@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sidestep lab demo`: the table of the story's steps. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deploy/lab/down.h"
+#include "deploy/lab/ready.h"
+#include "deploy/lab/story/story.h"
+#include "deploy/lab/up.h"
+#include "lib/base/alloc.h"
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "lib/doc/bind.h"
+
+const char *step_outcome_name(enum step_outcome o)
+{
+	static const char *const names[] = {"ok", "failed", "inconclusive", "skipped", "not built"};
+
+	return names[o];
+}
+
+double story_now(const struct story *s)
+{
+	return (double)(loop_now_ns(s->loop) - s->began_ns) / 1e9;
+}
+
+static void ring(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+int story_rest(struct story *s, uint64_t ns, struct error *err)
+{
+	bool rang = false;
+	struct loop_timer *timer = loop_timer_new(s->loop, ring, &rang);
+	int r = 0;
+
+	loop_timer_set(timer, ns);
+	while (!rang && !s->interrupted && r >= 0)
+		r = loop_turn(s->loop, true, err);
+	loop_timer_free(timer);
+	if (r >= 0 && s->interrupted)
+		return error_set(err, -EINTR, "interrupted");
+	return r < 0 ? r : 0;
+}
+
+static char *counts_dir(const struct story *s)
+{
+	return xasprintf("%s/counts", s->lab.dir);
+}
+
+/* Once a second while counting: the totals since the start, for the steps' figures. */
+static void sample(void *arg)
+{
+	struct story *s = arg;
+	auto_free char *dir = counts_dir(s);
+	struct counts now = {0}, since = {0};
+
+	loop_timer_set(s->sampler, NS_PER_S);
+	if (!s->counting)
+		return;
+	if (counts_read(dir, &now, NULL) == 0) {
+		counts_since(&now, &s->start, &since);
+		vec_push(&s->samples,
+			 ((struct story_sample){story_now(s), counts_total(&since), since.lost}));
+		counts_release(&since);
+	}
+	counts_release(&now);
+}
+
+/* --- steps: 0 with *outcome and *words, or a negative errno that ends the story --- */
+
+static int do_lab(struct story *s, enum step_outcome *outcome, const char **words,
+		  struct error *err)
+{
+	const struct story_options *o = s->options;
+	struct up_options up = {.lab = o->lab,
+				.nodes = o->nodes,
+				.istio = true,
+				.clsact = o->clsact,
+				.kubeconfig = o->kubeconfig,
+				.envoy = o->envoy,
+				.timeout_ns = o->timeout_ns,
+				.manifests = {s->subject.manifests.items, s->subject.manifests.n}};
+	struct lab before = {0};
+	int r = lab_load(&before, o->lab.lab, NULL);
+
+	/* The story begins with a fresh lab: what an old one left goes first. */
+	if (!r)
+		r = lab_remove(&before, err);
+	if (r == -ENOENT && lab_init(&before, o->lab.lab, 1, err) == 0)
+		r = 0;
+	lab_release(&before);
+	if (!r)
+		r = lab_bring_up(&up, &s->progress, &s->lab, err);
+	if (!r)
+		r = lab_connect(&s->lab, s->loop, o->timeout_ns, &s->client, err);
+	*words = arena_printf(&s->arena, "%u nodes, real Envoy sidecars, STRICT mutual TLS",
+			      s->lab.n_nodes);
+	*outcome = STORY_OK;
+	return r;
+}
+
+/* Steady: for three seconds no request fails and every second some pass. */
+static bool steady(struct story *s)
+{
+	const struct story_sample *v = s->samples.items;
+	size_t n = s->samples.n;
+
+	for (size_t i = n - MIN(n, (size_t)3); i < n; i++)
+		if (i == 0 || v[i].totals.failed != v[i - 1].totals.failed ||
+		    v[i].totals.ok == v[i - 1].totals.ok)
+			return false;
+	return n > 3;
+}
+
+static int begin_counting(struct story *s, struct error *err)
+{
+	auto_free char *dir = counts_dir(s);
+
+	counts_release(&s->start);
+	vec_clear(&s->samples);
+	s->counting = true;
+	return counts_read(dir, &s->start, err);
+}
+
+static int do_traffic(struct story *s, enum step_outcome *outcome, const char **words,
+		      struct error *err)
+{
+	double give_up = story_now(s) + 60;
+	int r = begin_counting(s, err);
+
+	while (!r && !steady(s) && story_now(s) < give_up) {
+		progress_live(&s->progress, "waiting for steady traffic");
+		r = story_rest(s, NS_PER_S, err);
+	}
+	if (r < 0)
+		return r;
+	if (!steady(s)) {
+		*outcome = STORY_FAILED;
+		*words = "traffic did not become steady within a minute";
+		return 0;
+	}
+	/* Counting proper begins now. */
+	r = begin_counting(s, err);
+	if (!r)
+		r = story_measure(s, WINDOW_BEFORE, err);
+	s->baseline = s->windows[WINDOW_BEFORE].totals;
+	*outcome = STORY_OK;
+	*words = arena_printf(&s->arena, "%.0f requests a second in the baseline",
+			      (double)s->baseline.sent / s->windows[WINDOW_BEFORE].seconds);
+	return r;
+}
+
+/* Runs a tool; what its exit code means for the step. */
+static int run_tool(struct story *s, const char *title, const char *name, const char *const *args,
+		    struct tool_run *t, enum step_outcome *outcome, const char **words,
+		    struct error *err)
+{
+	struct error why = ERROR_INIT;
+	int r = story_tool(s, title, name, args, t, &why);
+
+	if (r == -ENOENT) {
+		*outcome = STORY_NOT_BUILT;
+		*words = arena_strdup(&s->arena, why.msg);
+		return 0;
+	}
+	if (r < 0)
+		return error_set(err, r, "%s", why.msg);
+	*outcome = t->code == CLI_OK || t->code == CLI_WARNED ? STORY_OK
+		   : t->code == CLI_INCONCLUSIVE              ? STORY_INCONCLUSIVE
+							      : STORY_FAILED;
+	*words = arena_printf(&s->arena, "exit %d (%s)%s%s", t->code, exit_code_meaning(t->code),
+			      t->code ? ": " : "", t->code ? tool_last_words(&s->arena, t) : "");
+	return 0;
+}
+
+static const char *profile(const struct story *s)
+{
+	return s->options->profile;
+}
+
+static int do_preflight(struct story *s, enum step_outcome *outcome, const char **words,
+			struct error *err)
+{
+	const char *args[] = {"run",      "--kubeconfig", s->lab.kubeconfig_here,
+			      "--output", "json",         NULL};
+	struct tool_run t;
+	int r = run_tool(s, "preflight", "preflight", args, &t, outcome, words, err);
+
+	if (!r)
+		s->preflight = t.doc;
+	tool_run_release(&t);
+	return r;
+}
+
+/* One read-only verb of migrate, as JSON. */
+static int migrate_verb(struct story *s, const char *verb, const char *ns, struct doc **ret_doc,
+			enum step_outcome *outcome, const char **words, struct error *err)
+{
+	const char *title = arena_printf(&s->arena, "%s-%s", verb, ns);
+	const char *args[] = {verb,        ns,         "--kubeconfig", s->lab.kubeconfig_here,
+			      "--profile", profile(s), "--output",     "json",
+			      NULL};
+	struct tool_run t;
+	int r = run_tool(s, title, "migrate", args, &t, outcome, words, err);
+
+	if (!r && ret_doc)
+		*ret_doc = t.doc;
+	tool_run_release(&t);
+	return r;
+}
+
+static int do_inventory(struct story *s, enum step_outcome *outcome, const char **words,
+			struct error *err)
+{
+	return migrate_verb(s, "inventory", s->namespace, NULL, outcome, words, err);
+}
+
+static int do_translate(struct story *s, enum step_outcome *outcome, const char **words,
+			struct error *err)
+{
+	return migrate_verb(s, "translate", s->namespace, NULL, outcome, words, err);
+}
+
+static int do_verify(struct story *s, enum step_outcome *outcome, const char **words,
+		     struct error *err)
+{
+	return migrate_verb(s, "verify", s->namespace, &s->verify, outcome, words, err);
+}
+
+static int do_plan(struct story *s, enum step_outcome *outcome, const char **words,
+		   struct error *err)
+{
+	return migrate_verb(s, "plan", s->namespace, &s->plan, outcome, words, err);
+}
+
+/* What must be blocked is: exit 3, and every reason names an object and a path. */
+static int do_blocked(struct story *s, enum step_outcome *outcome, const char **words,
+		      struct error *err)
+{
+	size_t refused = 0, asked = 0;
+	int r = 0;
+
+	s->blocked_found = doc_list(&s->arena);
+	for (size_t i = 0; !r && i < s->subject.blocked.n; i++) {
+		struct doc *d = NULL;
+		size_t before = doc_len(s->blocked_found);
+
+		r = migrate_verb(s, "plan", s->subject.blocked.items[i], &d, outcome, words, err);
+		if (r < 0 || *outcome == STORY_NOT_BUILT)
+			return r;
+		doc_foreach_item (doc_get(d, "blocked"), b)
+			doc_append(&s->arena, s->blocked_found, doc_clone(&s->arena, b));
+		refused += doc_len(s->blocked_found) > before;
+		asked++;
+	}
+	*outcome = refused == asked ? STORY_OK : STORY_FAILED;
+	*words = arena_printf(&s->arena, "%zu of %zu namespaces blocked, for %zu reasons", refused,
+			      asked, doc_len(s->blocked_found));
+	return r;
+}
+
+static int do_migrate(struct story *s, enum step_outcome *outcome, const char **words,
+		      struct error *err)
+{
+	const char *args[] = {"run",       s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
+			      "--profile", profile(s),   "--yes",        NULL};
+	struct tool_run t;
+	int r;
+
+	s->changed = true;
+	r = run_tool(s, "migrate-run", "migrate", args, &t, outcome, words, err);
+	tool_run_release(&t);
+	return r;
+}
+
+static int do_without(struct story *s, enum step_outcome *outcome, const char **words,
+		      struct error *err)
+{
+	int r = story_measure(s, WINDOW_WITHOUT, err);
+	int64_t n = s->windows[WINDOW_WITHOUT].sidecars;
+
+	*outcome = n == 0 ? STORY_OK : STORY_FAILED;
+	*words = arena_printf(&s->arena, "%lld sidecars in the namespace", (long long)n);
+	return r;
+}
+
+static int do_rollback(struct story *s, enum step_outcome *outcome, const char **words,
+		       struct error *err)
+{
+	const char *args[] = {"rollback",  s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
+			      "--profile", profile(s),   "--yes",        NULL};
+	struct tool_run t;
+	int r = run_tool(s, "migrate-rollback", "migrate", args, &t, outcome, words, err);
+
+	if (!r && t.code == CLI_ROLLED_BACK)
+		*outcome = STORY_OK;
+	tool_run_release(&t);
+	return r;
+}
+
+static int do_after(struct story *s, enum step_outcome *outcome, const char **words,
+		    struct error *err)
+{
+	int r = story_measure(s, WINDOW_AFTER, err);
+	int64_t n = s->windows[WINDOW_AFTER].sidecars, want = s->windows[WINDOW_BEFORE].sidecars;
+
+	*outcome = n == want ? STORY_OK : STORY_FAILED;
+	*words = arena_printf(&s->arena, "%lld of %lld sidecars are back", (long long)n,
+			      (long long)want);
+	return r;
+}
+
+static int do_timeline(struct story *s, enum step_outcome *outcome, const char **words,
+		       struct error *err)
+{
+	return migrate_verb(s, "report", s->namespace, &s->timeline, outcome, words, err);
+}
+
+static const struct {
+	const char *id, *title;
+	int (*run)(struct story *s, enum step_outcome *outcome, const char **words,
+		   struct error *err);
+	bool needed; /* nothing further makes sense without it */
+} table[] = {
+	{"lab", "a cluster of two nodes with Istio in front", do_lab, true},
+	{"traffic", "traffic on every edge, and intruders", do_traffic, true},
+	{"preflight", "will it run here", do_preflight, false},
+	{"inventory", "what is there, and who calls whom", do_inventory, false},
+	{"translate", "Istio's objects to policies of the mesh", do_translate, false},
+	{"verify", "the same connections are allowed, proved", do_verify, false},
+	{"plan", "every change, gate and inverse", do_plan, true},
+	{"blocked", "what cannot move is refused, with the reason", do_blocked, false},
+	{"migrate", "the namespace leaves its sidecars", do_migrate, true},
+	{"without", "measured without sidecars", do_without, false},
+	{"rollback", "and comes back", do_rollback, true},
+	{"after", "measured with sidecars again", do_after, false},
+	{"timeline", "the run's own record", do_timeline, false},
+};
+
+static struct story_step *begin_step(struct story *s, size_t i)
+{
+	struct story_step *step = vec_add(&s->steps);
+
+	step->id = table[i].id;
+	step->title = table[i].title;
+	step->from_s = story_now(s);
+	s->progress.steps = ARRAY_SIZE(table);
+	s->progress.step = (unsigned)i;
+	progress_begin(&s->progress, "%s", table[i].title);
+	return step;
+}
+
+static void end_step(struct story *s, struct story_step *step)
+{
+	const char *word = step_outcome_name(step->outcome);
+
+	step->to_s = story_now(s);
+	if (step->words)
+		word = arena_printf(&s->arena, "%s: %s", word, step->words);
+	progress_end(&s->progress, step->title, word);
+}
+
+/* Negative errno: the story cannot go on (interrupted, or the machine failed it). */
+static int tell(struct story *s, struct error *err)
+{
+	bool go_on = true;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(table); i++) {
+		struct story_step *step;
+
+		if (!go_on) {
+			step = vec_add(&s->steps);
+			*step = (struct story_step){.id = table[i].id,
+						    .title = table[i].title,
+						    .outcome = STORY_SKIPPED,
+						    .words = "a step before it did not succeed",
+						    .from_s = story_now(s),
+						    .to_s = story_now(s)};
+			continue;
+		}
+		step = begin_step(s, i);
+		r = table[i].run(s, &step->outcome, &step->words, err);
+		if (r < 0) {
+			step->outcome = STORY_FAILED;
+			step->words = arena_strdup(&s->arena, err->msg);
+		}
+		end_step(s, step);
+		go_on = !table[i].needed || step->outcome == STORY_OK;
+	}
+	return r;
+}
+
+/* Clients pause, what is on its way arrives, both sides are read. */
+static int read_at_rest(struct story *s, struct counts *end, struct error *err)
+{
+	auto_free char *dir = counts_dir(s);
+	auto_free char *pause = xasprintf("%s/pause", dir);
+	int r = io_write_file_atomic(pause, "", 0, 0644, err);
+
+	if (!r)
+		r = story_rest(s, 4 * NS_PER_S, err);
+	s->counting = false;
+	return r < 0 ? r : counts_read(dir, end, err);
+}
+
+static void on_signal(void *arg, UNUSED int signo)
+{
+	struct story *s = arg;
+
+	s->interrupted = true;
+	loop_stop(s->loop);
+}
+
+static const struct bind_field subject_fields[] = {
+	BIND(struct story_subject, namespace, "namespace", BIND_STRING, BIND_REQUIRED),
+	BIND(struct story_subject, blocked, "blocked", BIND_STRINGS, 0),
+	BIND(struct story_subject, manifests, "manifests", BIND_STRINGS, BIND_REQUIRED),
+};
+static BIND_TABLE(subject_table, struct story_subject, subject_fields);
+
+/* The file says folders; what follows wants paths. */
+static int read_subject(struct story *s, const char *source_dir, struct error *err)
+{
+	struct arena *a = &s->arena;
+	const char *path = arena_printf(a, "%s/deploy/lab/story.yaml", source_dir);
+	struct doc_stream docs;
+	int r = doc_read_file(a, path, &docs, err);
+
+	if (!r && docs.n != 1)
+		r = error_set(err, -EINVAL, "%s: want one document", path);
+	if (!r)
+		r = bind_decode(a, &subject_table, docs.docs[0], "", &s->subject, NULL, err);
+	for (size_t i = 0; !r && i < s->subject.manifests.n; i++)
+		s->subject.manifests.items[i] = arena_printf(
+			a, "%s/deploy/lab/manifests/%s", source_dir, s->subject.manifests.items[i]);
+	s->namespace = s->subject.namespace;
+	return r;
+}
+
+/* What the command line leaves open is the lab's own. */
+static int read_data(struct story *s, struct story_options *o, struct error *err)
+{
+	struct lab where = {0};
+	int r = lab_init(&where, o->lab.lab, 1, err);
+
+	if (!r && !o->profile)
+		o->profile =
+			arena_printf(&s->arena, "%s/deploy/lab/profile.yaml", where.source_dir);
+	if (!r)
+		r = read_subject(s, where.source_dir, err);
+	lab_release(&where);
+	return r;
+}
+
+static int prepare(struct story *s, const struct story_options *o, struct error *err)
+{
+	s->options = o;
+	s->loop = loop_new(NULL);
+	s->began_ns = loop_now_ns(s->loop);
+	s->began_wall_ns = clock_wall_ns(clock_system());
+	s->evidence = arena_printf(&s->arena, "%s/evidence", o->report);
+	s->sampler = loop_timer_new(s->loop, sample, s);
+	loop_timer_set(s->sampler, NS_PER_S);
+	loop_signal_new(s->loop, SIGINT, on_signal, s);
+	loop_signal_new(s->loop, SIGTERM, on_signal, s);
+	progress_init(&s->progress, stderr, clock_system());
+	if (io_remove_tree(s->evidence, err) < 0)
+		return -EIO;
+	return io_mkdirs(s->evidence, 0755, err);
+}
+
+static int clean_up(struct story *s, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct lab lab = {0};
+	int r;
+
+	kube_client_free(s->client);
+	s->client = NULL;
+	if (s->options->keep && !s->interrupted) {
+		progress_line(&s->progress, "the lab stays up; remove it with: sidestep lab down");
+		return 0;
+	}
+	r = lab_load(&lab, s->options->lab.lab, &why);
+	if (!r)
+		r = lab_remove(&lab, &why);
+	lab_release(&lab);
+	if (r < 0 && r != -ENOENT)
+		return error_set(err, r, "%s", why.msg);
+	return 0;
+}
+
+static void story_release(struct story *s)
+{
+	progress_release(&s->progress);
+	counts_release(&s->start);
+	vec_release(&s->steps);
+	vec_release(&s->samples);
+	lab_release(&s->lab);
+	loop_free(s->loop);
+	arena_release(&s->arena);
+	free(s);
+}
+
+int lab_demo_main(const struct cli_call *call, struct error *err)
+{
+	struct story_options o = *(const struct story_options *)call->opts;
+	struct story *s = xcalloc(1, sizeof(*s));
+	struct counts end = {0};
+	int r = prepare(s, &o, err);
+
+	if (!r)
+		r = read_data(s, &o, err);
+	if (!r)
+		r = tell(s, err);
+	if (!r)
+		r = read_at_rest(s, &end, err);
+	if (!r)
+		r = story_report(s, &end, err);
+	counts_release(&end);
+	if (clean_up(s, r < 0 ? NULL : err) < 0 && r >= 0)
+		r = -EIO;
+	if (s->interrupted)
+		r = CLI_INTERRUPTED;
+	story_release(s);
+	return r;
+}

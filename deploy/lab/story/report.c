@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The judgement from the counts alone, and the report as JSON, page and text. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deploy/lab/story/story.h"
+#include "lib/base/alloc.h"
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+
+struct judgement {
+	struct counts all; /* since counting began */
+	struct count_totals totals;
+	int64_t new_missing; /* refused requests that got through and did not before the first
+				change */
+	int64_t retries;
+	struct doc *mismatches;
+	bool steps_ok, steps_known;
+	int code;
+	const char *words;
+};
+
+/* --- the judgement --- */
+
+static void judge_steps(const struct story *s, struct judgement *j)
+{
+	j->steps_ok = j->steps_known = true;
+	for (size_t i = 0; i < s->steps.n; i++) {
+		enum step_outcome o = s->steps.items[i].outcome;
+
+		j->steps_ok = j->steps_ok && (o == STORY_OK || o == STORY_NOT_BUILT);
+		j->steps_known = j->steps_known && o != STORY_INCONCLUSIVE && o != STORY_NOT_BUILT;
+	}
+}
+
+static void judge(struct story *s, const struct counts *end, struct judgement *j)
+{
+	struct arena *a = &s->arena;
+
+	counts_since(end, &s->start, &j->all);
+	j->totals = counts_total(&j->all);
+	j->new_missing = j->totals.refused_missing - s->baseline.refused_missing;
+	j->mismatches = counts_mismatches(a, &j->all, &j->retries);
+	judge_steps(s, j);
+	j->code = CLI_BLOCKED;
+	if (j->totals.failed)
+		j->words = arena_printf(a, "The promise is broken: %lld requests failed.",
+					(long long)j->totals.failed);
+	else if (j->new_missing > 0)
+		j->words = arena_printf(
+			a, "The promise is broken: %lld requests got through that must be refused.",
+			(long long)j->new_missing);
+	else if (j->all.lost)
+		j->words =
+			arena_printf(a, "The promise is broken: %lld long-lived connections lost.",
+				     (long long)j->all.lost);
+	else if (!j->steps_ok)
+		j->words = "No request failed, but a step of the story did not succeed.";
+	else
+		j->code = CLI_OK;
+	if (j->code)
+		return;
+	if (!j->steps_known || doc_len(j->mismatches) || j->totals.ok == 0) {
+		j->code = CLI_INCONCLUSIVE;
+		j->words = j->totals.ok == 0 ? "Inconclusive: no request was counted."
+			   : doc_len(j->mismatches)
+				   ? "Inconclusive: clients and servers counted differently."
+				   : "Inconclusive: not every step could be judged.";
+		return;
+	}
+	j->words = arena_printf(
+		a,
+		"The promise is kept: %lld requests, none failed, %lld refused as they "
+		"must be, none got through, no long-lived connection lost.",
+		(long long)j->totals.sent, (long long)j->totals.refused);
+}
+
+/* --- figures --- */
+
+static double round2(double v)
+{
+	return round(v * 100) / 100;
+}
+
+/* Totals at a moment of the story, from the samples. */
+static struct count_totals totals_at(const struct story *s, double at)
+{
+	struct count_totals t = {0};
+
+	for (size_t i = 0; i < s->samples.n && s->samples.items[i].at_s <= at; i++)
+		t = s->samples.items[i].totals;
+	return t;
+}
+
+static struct doc *requests_doc(struct arena *a, const struct count_totals *t)
+{
+	struct doc *d = doc_map(a);
+
+	doc_set_int(a, d, "sent", t->sent);
+	doc_set_int(a, d, "ok", t->ok);
+	doc_set_int(a, d, "refused", t->refused);
+	doc_set_int(a, d, "refused_missing", t->refused_missing);
+	doc_set_int(a, d, "failed", t->failed);
+	return d;
+}
+
+static struct doc *requests_between(struct story *s, double from, double to)
+{
+	struct count_totals a = totals_at(s, from), b = totals_at(s, to);
+	struct count_totals d = {b.sent - a.sent, b.ok - a.ok, b.refused - a.refused,
+				 b.refused_missing - a.refused_missing, b.failed - a.failed};
+
+	return requests_doc(&s->arena, &d);
+}
+
+static void add_step(struct story *s, struct doc *list, const char *id, const char *title,
+		     const char *status, double from, double to)
+{
+	struct arena *a = &s->arena;
+	struct doc *d = doc_append(a, list, doc_map(a));
+
+	doc_set_string(a, d, "id", id);
+	doc_set_string(a, d, "title", title);
+	doc_set_string(a, d, "status", status);
+	doc_set(a, d, "from", doc_real(a, round2(from)));
+	doc_set(a, d, "seconds", doc_real(a, round2(to - from)));
+	doc_set(a, d, "requests", requests_between(s, from, to));
+}
+
+static double story_seconds(const struct story *s, const char *rfc3339)
+{
+	int64_t wall;
+
+	if (clock_parse_rfc3339(str_or_empty(rfc3339), &wall) < 0)
+		return -1;
+	return (double)(wall - s->began_wall_ns) / 1e9;
+}
+
+/* The run's own steps (from its journal), each with the requests of its seconds. */
+static void add_run_steps(struct story *s, struct doc *list)
+{
+	doc_foreach_item (doc_get(s->timeline, "steps"), step) {
+		double from = story_seconds(s, doc_str(doc_get(step, "began")));
+		double to = story_seconds(s, doc_str(doc_get(step, "ended")));
+
+		if (from >= 0)
+			add_step(s, list, str_or_empty(doc_str(doc_get(step, "id"))),
+				 str_or_empty(doc_str(doc_get(step, "title"))),
+				 str_or_empty(doc_str(doc_get(step, "state"))), from,
+				 to < 0 ? from : to);
+	}
+}
+
+static struct doc *steps_doc(struct story *s)
+{
+	struct doc *list = doc_list(&s->arena);
+
+	for (size_t i = 0; i < s->steps.n; i++) {
+		const struct story_step *step = &s->steps.items[i];
+
+		add_step(s, list, step->id, step->title, step_outcome_name(step->outcome),
+			 step->from_s, step->to_s);
+		doc_set_string(&s->arena, doc_at(list, doc_len(list) - 1), "words", step->words);
+		if (str_eq(step->id, "migrate"))
+			add_run_steps(s, list);
+	}
+	return list;
+}
+
+static const char *const window_names[WINDOWS] = {"with_sidecars", "without_sidecars",
+						  "with_sidecars_again"};
+
+typedef double (*figure_fn)(const struct window_figures *f);
+
+static double memory_of(const struct window_figures *f)
+{
+	return f->sidecar_mib + f->app_mib;
+}
+
+static double cpu_of(const struct window_figures *f)
+{
+	return f->cpu_s;
+}
+
+static double start_of(const struct window_figures *f)
+{
+	return f->pod_start_s;
+}
+
+static struct doc *windows_doc(struct story *s, figure_fn figure)
+{
+	struct arena *a = &s->arena;
+	struct doc *d = doc_map(a);
+
+	for (size_t i = 0; i < WINDOWS; i++)
+		doc_set(a, d, window_names[i],
+			s->windows[i].taken ? doc_real(a, round2(figure(&s->windows[i])))
+					    : doc_null(a));
+	return d;
+}
+
+/* A latency is printed for the state it was measured in; states are compared only when no window
+ * was short of CPU. */
+static struct doc *latency_doc(struct story *s)
+{
+	struct arena *a = &s->arena;
+	struct doc *d = doc_map(a);
+	bool comparable = true;
+
+	for (size_t i = 0; i < WINDOWS; i++) {
+		const struct window_figures *f = &s->windows[i];
+		struct doc *w = doc_set_map(a, d, window_names[i]);
+
+		comparable = comparable && f->taken && !f->saturated;
+		if (!f->taken || f->saturated)
+			continue;
+		doc_set(a, w, "p50", doc_real(a, f->p50_ms));
+		doc_set(a, w, "p99", doc_real(a, f->p99_ms));
+		doc_set(a, w, "fresh_p50", doc_real(a, f->fresh_p50_ms));
+	}
+	doc_set_bool(a, d, "comparable", comparable);
+	return d;
+}
+
+static struct doc *edges_doc(struct arena *a, const struct counts *c)
+{
+	struct doc *list = doc_list(a);
+
+	for (size_t i = 0; i < c->edges.n; i++) {
+		const struct count_edge *e = &c->edges.items[i];
+		const struct count_totals t = {e->sent, e->ok, e->refused, e->refused_missing,
+					       e->failed};
+		struct doc *d = doc_append(a, list, doc_map(a));
+
+		doc_set_string(a, d, "client", e->client);
+		doc_set_string(a, d, "target", e->target);
+		doc_set_string(a, d, "how", e->how);
+		doc_set_string(a, d, "expect", e->refuse ? "refuse" : "pass");
+		doc_set(a, d, "requests", requests_doc(a, &t));
+		if (doc_len(e->kinds))
+			doc_set(a, d, "failed_as", doc_clone(a, e->kinds));
+		if (doc_len(e->forms))
+			doc_set(a, d, "refused_as", doc_clone(a, e->forms));
+	}
+	return list;
+}
+
+static struct doc *equivalence_part(struct story *s)
+{
+	static const char *const members[] = {"compared",    "exhaustive", "approximated",
+					      "differences", "widening",   "properties",
+					      "product"};
+	struct arena *a = &s->arena;
+	struct doc *from = doc_get(s->verify, "equivalence");
+	struct doc *d = doc_map(a);
+
+	if (!from)
+		from = s->verify;
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		struct doc *v = doc_get(from, members[i]);
+
+		doc_set(a, d, members[i], v ? doc_clone(a, v) : doc_null(a));
+	}
+	return d;
+}
+
+static struct doc *evidence_doc(struct story *s)
+{
+	static const char *const names[] = {"preflight",        "inventory-%s", "translate-%s",
+					    "verify-%s",        "plan-%s",      "migrate-run",
+					    "migrate-rollback", "report-%s"};
+	struct arena *a = &s->arena;
+	struct doc *list = doc_list(a);
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *percent = strchr(names[i], '%');
+		const char *base = percent ? arena_printf(a, "%.*s%s", (int)(percent - names[i]),
+							  names[i], s->namespace)
+					   : names[i];
+
+		if (io_exists(arena_printf(a, "%s/%s.out", s->evidence, base)))
+			doc_append(a, list, doc_stringf(a, "evidence/%s.out", base));
+	}
+	return list;
+}
+
+static struct doc *report_doc(struct story *s, const struct judgement *j)
+{
+	struct arena *a = &s->arena;
+	struct doc *d = doc_map(a), *m, *waivers;
+	char when[CLOCK_RFC3339_SIZE];
+
+	doc_set_string(a, d, "verdict", j->words);
+	doc_set_int(a, d, "exit_code", j->code);
+	doc_set_string(a, d, "began", clock_rfc3339(s->began_wall_ns, 0, when));
+	doc_set_string(a, d, "namespace", s->namespace);
+	waivers = doc_find(s->plan, "waivers");
+	doc_set(a, d, "waivers", waivers ? doc_clone(a, waivers) : doc_list(a));
+	m = doc_set(a, d, "requests", requests_doc(a, &j->totals));
+	doc_set_int(a, m, "announced", 0);
+	doc_set_int(a, m, "refused_missing_before_first_change", s->baseline.refused_missing);
+	doc_set_int(a, m, "proxy_retries", j->retries);
+	m = doc_set_map(a, d, "connections");
+	doc_set_int(a, m, "long_lived", j->all.long_lived);
+	doc_set_int(a, m, "ended_with_pod", j->all.ended_with_pod);
+	doc_set_int(a, m, "lost", j->all.lost);
+	doc_set(a, d, "steps", steps_doc(s));
+	m = doc_set_map(a, d, "sidecars");
+	doc_set_int(a, m, "before", s->windows[WINDOW_BEFORE].sidecars);
+	doc_set_int(a, m, "after",
+		    s->windows[WINDOW_WITHOUT].taken ? s->windows[WINDOW_WITHOUT].sidecars : -1);
+	doc_set_int(a, m, "after_rollback",
+		    s->windows[WINDOW_AFTER].taken ? s->windows[WINDOW_AFTER].sidecars : -1);
+	doc_set(a, d, "equivalence", equivalence_part(s));
+	doc_set(a, d, "blocked", s->blocked_found ? s->blocked_found : doc_list(a));
+	doc_set(a, d, "latency_ms", latency_doc(s));
+	doc_set(a, d, "memory_mib", windows_doc(s, memory_of));
+	doc_set(a, d, "cpu_seconds", windows_doc(s, cpu_of));
+	doc_set(a, d, "pod_start_s", windows_doc(s, start_of));
+	doc_set(a, d, "edges", edges_doc(a, &j->all));
+	doc_set(a, d, "mismatches", j->mismatches);
+	doc_set(a, d, "recent", j->all.recent);
+	doc_set(a, d, "evidence", evidence_doc(s));
+	doc_set_string(a, doc_set_map(a, d, "not_covered"), "phase-1",
+		       "Replacing the CNI that a cluster has is not part of this story.");
+	return d;
+}
+
+/* --- the page --- */
+
+static enum page_mood mood_of(int code)
+{
+	return code == CLI_OK ? PAGE_GOOD : code == CLI_INCONCLUSIVE ? PAGE_DOUBT : PAGE_BAD;
+}
+
+static const char *text_of(struct arena *a, const struct doc *d)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+
+	if (!d || d->kind == DOC_NULL)
+		return "not measured";
+	if (d->kind == DOC_STRING)
+		return d->string;
+	doc_write_json(d, DOC_COMPACT, &sb);
+	return arena_strdup(a, strbuf_cstr(&sb));
+}
+
+static void page_waivers(struct story *s, const struct doc *d, struct page *p)
+{
+	doc_foreach_item (doc_get(d, "waivers"), w)
+		page_note(p, PAGE_DOUBT, "Accepted by %s until %s: %s. %s",
+			  text_of(&s->arena, doc_get(w, "owner")),
+			  text_of(&s->arena, doc_get(w, "expires")),
+			  text_of(&s->arena, doc_get(w, "id")),
+			  text_of(&s->arena, doc_get(w, "reason")));
+}
+
+static void page_figures(const struct judgement *j, struct page *p)
+{
+	page_figure(p, PAGE_PLAIN, "requests sent", "%lld", (long long)j->totals.sent);
+	page_figure(p, j->totals.failed ? PAGE_BAD : PAGE_GOOD, "failed", "%lld",
+		    (long long)j->totals.failed);
+	page_figure(p, PAGE_PLAIN, "refused, as they must be", "%lld",
+		    (long long)j->totals.refused);
+	page_figure(p, j->new_missing > 0 ? PAGE_BAD : PAGE_GOOD, "got through, must not", "%lld",
+		    (long long)j->new_missing);
+	page_figure(p, j->all.lost ? PAGE_BAD : PAGE_GOOD, "long-lived connections lost",
+		    "%lld of %lld", (long long)j->all.lost, (long long)j->all.long_lived);
+}
+
+static void page_steps(struct story *s, const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"step",  "what",     "status",  ">seconds",
+					      ">sent", ">refused", ">failed", NULL};
+
+	page_heading(p, "Timeline");
+	doc_foreach_item (doc_get(d, "steps"), step)
+		page_band(p, PAGE_PLAIN, text_of(&s->arena, doc_get(step, "id")),
+			  doc_get(step, "from")->real,
+			  doc_get(step, "from")->real + doc_get(step, "seconds")->real,
+			  text_of(&s->arena, doc_get(step, "status")));
+	page_table(p, columns);
+	doc_foreach_item (doc_get(d, "steps"), step) {
+		const char *status = text_of(&s->arena, doc_get(step, "status"));
+		bool good = str_eq(status, "ok") || str_eq(status, "done");
+
+		page_row(p, good ? PAGE_GOOD : PAGE_DOUBT, text_of(&s->arena, doc_get(step, "id")),
+			 text_of(&s->arena, doc_get(step, "title")), status,
+			 text_of(&s->arena, doc_get(step, "seconds")),
+			 text_of(&s->arena, doc_find(step, "requests.sent")),
+			 text_of(&s->arena, doc_find(step, "requests.refused")),
+			 text_of(&s->arena, doc_find(step, "requests.failed")), NULL);
+	}
+}
+
+static void page_costs(struct story *s, struct page *p)
+{
+	static const char *const labels[WINDOWS] = {"with sidecars", "without", "with them again"};
+	bool comparable = true;
+
+	page_heading(p, "What the sidecars cost");
+	for (size_t i = 0; i < WINDOWS; i++) {
+		comparable = comparable && s->windows[i].taken && !s->windows[i].saturated;
+		if (s->windows[i].taken)
+			page_bar(p, PAGE_PLAIN, labels[i], round2(memory_of(&s->windows[i])),
+				 "MiB of all pods (PSS)");
+	}
+	page_text(p, "CPU of all pods over %.0f s:", (double)s->options->window_ns / 1e9);
+	for (size_t i = 0; i < WINDOWS; i++)
+		if (s->windows[i].taken)
+			page_bar(p, PAGE_PLAIN, labels[i], round2(s->windows[i].cpu_s),
+				 "CPU seconds");
+	page_text(p, "From a pod's creation to Ready:");
+	for (size_t i = 0; i < WINDOWS; i++)
+		if (s->windows[i].taken)
+			page_bar(p, PAGE_PLAIN, labels[i], round2(s->windows[i].pod_start_s),
+				 "s (mean)");
+	if (!comparable) {
+		page_note(p, PAGE_DOUBT,
+			  "No latencies are compared: the CPU was saturated, or a "
+			  "state was not measured.");
+		return;
+	}
+	page_text(p, "Median latency of a request:");
+	for (size_t i = 0; i < WINDOWS; i++)
+		page_bar(p, PAGE_PLAIN, labels[i], s->windows[i].p50_ms, "ms");
+}
+
+static void page_equivalence(struct story *s, const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"namespace", "object", "path", "reason", NULL};
+	struct doc *e = doc_get(d, "equivalence");
+
+	page_heading(p, "Proof");
+	page_text(p,
+		  "Compared %s distinguishable connections (exhaustive: %s): %s differences, %s "
+		  "widenings, %s approximated by a named waiver.",
+		  text_of(&s->arena, doc_get(e, "compared")),
+		  text_of(&s->arena, doc_get(e, "exhaustive")),
+		  text_of(&s->arena, doc_get(e, "differences")),
+		  text_of(&s->arena, doc_get(e, "widening")),
+		  text_of(&s->arena, doc_get(e, "approximated")));
+	page_heading(p, "Blocked, and why");
+	page_table(p, columns);
+	doc_foreach_item (doc_get(d, "blocked"), b)
+		page_row(p, PAGE_PLAIN, text_of(&s->arena, doc_get(b, "namespace")),
+			 text_of(&s->arena, doc_get(b, "object")),
+			 text_of(&s->arena, doc_get(b, "path")),
+			 text_of(&s->arena, doc_get(b, "reason")), NULL);
+}
+
+static void page_edges(const struct judgement *j, struct arena *a, struct page *p)
+{
+	static const char *const columns[] = {"client", "target",   "connection", ">sent",
+					      ">ok",    ">refused", ">failed",    NULL};
+
+	page_heading(p, "Every edge");
+	page_table(p, columns);
+	for (size_t i = 0; i < j->all.edges.n; i++) {
+		const struct count_edge *e = &j->all.edges.items[i];
+
+		page_row(p, e->failed || e->refused_missing ? PAGE_BAD : PAGE_PLAIN, e->client,
+			 e->target, e->how, arena_printf(a, "%lld", (long long)e->sent),
+			 arena_printf(a, "%lld", (long long)e->ok),
+			 arena_printf(a, "%lld", (long long)e->refused),
+			 arena_printf(a, "%lld", (long long)e->failed), NULL);
+	}
+}
+
+static void page_end(struct story *s, const struct doc *d, struct page *p)
+{
+	page_heading(p, "Evidence");
+	doc_foreach_item (doc_get(d, "evidence"), e)
+		page_text(p, "%s", text_of(&s->arena, e));
+	page_heading(p, "Not covered here");
+	page_text(p,
+		  "Phase 1 of the guide, replacing the CNI that a cluster has, is not part of this "
+		  "story. Neither are L7 rules, mutual authentication and encryption of the wire.");
+}
+
+static int write_file(struct story *s, const char *name, const struct strbuf *text,
+		      struct error *err)
+{
+	auto_free char *path = xasprintf("%s/%s", s->options->report, name);
+
+	return io_write_file_atomic(path, strbuf_cstr(text), text->len, 0644, err);
+}
+
+static int write_page(struct story *s, const struct judgement *j, const struct doc *d,
+		      struct error *err)
+{
+	auto_release(strbuf) struct strbuf html = STRBUF_INIT;
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	struct page p;
+	int r;
+
+	page_init(&p, "One namespace leaves Istio, and comes back",
+		  arena_printf(&s->arena, "Namespace %s, %u nodes on one machine", s->namespace,
+			       s->lab.n_nodes));
+	page_verdict(&p, mood_of(j->code), "%s", j->words);
+	page_waivers(s, d, &p);
+	if (s->baseline.refused_missing)
+		page_note(&p, PAGE_DOUBT,
+			  "Before the first change Istio itself let %lld requests through that "
+			  "must be refused.",
+			  (long long)s->baseline.refused_missing);
+	page_figures(j, &p);
+	page_steps(s, d, &p);
+	page_equivalence(s, d, &p);
+	page_costs(s, &p);
+	page_edges(j, &s->arena, &p);
+	page_end(s, d, &p);
+	page_render_html(&p, &html);
+	page_render_text(&p, &text);
+	page_release(&p);
+	r = write_file(s, "report.html", &html, err);
+	return r < 0 ? r : write_file(s, "report.txt", &text, err);
+}
+
+int story_report(struct story *s, const struct counts *end, struct error *err)
+{
+	auto_release(strbuf) struct strbuf json = STRBUF_INIT;
+	struct judgement j = {0};
+	struct doc *d;
+	int r;
+
+	judge(s, end, &j);
+	d = report_doc(s, &j);
+	doc_write_json(d, DOC_PRETTY, &json);
+	strbuf_addc(&json, '\n');
+	r = write_file(s, "report.json", &json, err);
+	if (!r)
+		r = write_page(s, &j, d, err);
+	progress_line(&s->progress, "%s", j.words);
+	progress_line(&s->progress, "report: %s/report.html, .txt, .json", s->options->report);
+	counts_release(&j.all);
+	return r < 0 ? r : j.code;
+}

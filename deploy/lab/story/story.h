@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deploy/lab/story/story.h - the product's story on a lab, told by running the real programs.
+ *
+ * Traffic and intruders run from the first step to the last; every second their counts are read.
+ * Each step is one row of a table: it starts programs as a user would, keeps what they print as
+ * evidence, and says how it went. What was promised is judged at the end from the counts alone.
+ */
+#pragma once
+
+#include "deploy/lab/counts.h"
+#include "deploy/lab/lab.h"
+#include "deploy/lab/options.h"
+#include "lib/base/vec.h"
+#include "lib/cli/progress.h"
+#include "lib/doc/bind.h"
+#include "lib/kube/client.h"
+#include "lib/loop/loop.h"
+#include "lib/report/page.h"
+
+struct story_options {
+	struct lab_options lab;
+	const char *report; /* folder for report.html, .txt, .json and evidence/ */
+	const char *envoy;
+	const char *kubeconfig;
+	const char *random;  /* seed of a generated namespace instead of the manifests', or NULL */
+	const char *profile; /* NULL: the lab's own */
+	bool keep;           /* leave the lab up */
+	bool clsact;
+	int64_t nodes;
+	uint64_t window_ns; /* how long each state is measured */
+	uint64_t timeout_ns;
+};
+
+enum step_outcome { STORY_OK, STORY_FAILED, STORY_INCONCLUSIVE, STORY_SKIPPED, STORY_NOT_BUILT };
+const char *step_outcome_name(enum step_outcome o);
+
+struct story_step {
+	const char *id, *title;
+	enum step_outcome outcome;
+	const char *words;   /* what it concluded, one sentence */
+	double from_s, to_s; /* since the story began */
+};
+
+/* Totals at one second of the story. */
+struct story_sample {
+	double at_s;
+	struct count_totals totals;
+	int64_t lost;
+};
+
+/* What is measured with sidecars, without, and with them again. */
+enum story_window { WINDOW_BEFORE, WINDOW_WITHOUT, WINDOW_AFTER, WINDOWS };
+struct window_figures {
+	bool taken;
+	bool saturated; /* the CPU was: latencies compare nothing */
+	double p50_ms, p99_ms, fresh_p50_ms;
+	double cpu_s, seconds;       /* of pods: CPU seconds used in so many seconds */
+	double sidecar_mib, app_mib; /* PSS */
+	double pod_start_s;          /* mean, from creation to Ready */
+	int64_t pods, sidecars;
+	struct count_totals totals;
+};
+
+/* What it is about: deploy/lab/story.yaml, or generated. */
+struct story_subject {
+	const char *namespace;    /* leaves Istio, and comes back */
+	struct strings blocked;   /* must be refused, with the reason */
+	struct strings manifests; /* paths, in this order */
+};
+
+struct story {
+	struct arena arena;
+	const struct story_options *options;
+	struct lab lab;
+	struct loop *loop;
+	struct kube_client *client;
+	struct progress progress;
+	struct story_subject subject;
+	const char *namespace; /* the subject's */
+	const char *evidence;  /* folder */
+	bool interrupted;
+	uint64_t began_ns;
+	int64_t began_wall_ns;
+	VEC(struct story_step) steps;
+	VEC(struct story_sample) samples;
+	struct loop_timer *sampler;
+	struct counts start; /* at the beginning of counting */
+	bool counting;
+	struct count_totals baseline; /* before the first change: what Istio itself does */
+	bool changed;                 /* the first change was made */
+	struct window_figures windows[WINDOWS];
+	struct doc *preflight, *verify, *plan, *timeline; /* what the tools printed, or NULL */
+	struct doc *blocked_found;                        /* list */
+};
+
+/* Seconds since the story began. */
+double story_now(const struct story *s);
+/* Runs the loop for ns; -EINTR when interrupted. */
+int story_rest(struct story *s, uint64_t ns, struct error *err);
+
+/* A program's run. */
+struct tool_run {
+	int code; /* exit code, -1 when a signal ended it */
+	struct strbuf out, err;
+	struct doc *doc; /* standard output as JSON, NULL when it is not */
+};
+/*
+ * Runs sidestep-NAME (beside us) and waits; keeps evidence/TITLE.out and .err. args ends with NULL.
+ * -ENOENT: not built.
+ */
+int story_tool(struct story *s, const char *title, const char *name, const char *const *args,
+	       struct tool_run *ret, struct error *err);
+void tool_run_release(struct tool_run *t);
+/* The last line of a program's standard error, for a sentence. */
+const char *tool_last_words(struct arena *a, const struct tool_run *t);
+
+/* Measures for options->window_ns. */
+int story_measure(struct story *s, enum story_window w, struct error *err);
+
+/* The judgement; fills the report's documents and writes the three files. Exit code. */
+int story_report(struct story *s, const struct counts *end, struct error *err);
+
+int lab_demo_main(const struct cli_call *call, struct error *err);
