@@ -9,7 +9,15 @@
 #include "lib/mesh/desired.h"
 
 /* A block before it is a row; of two for one block the higher rank wins. */
-enum rank { RANK_BLOCK, RANK_API_SERVER, RANK_POD_STALE, RANK_POD, RANK_REMOTE_NODE, RANK_HOST };
+enum rank {
+	RANK_BLOCK,
+	RANK_POD_NET,
+	RANK_API_SERVER,
+	RANK_POD_STALE,
+	RANK_POD,
+	RANK_REMOTE_NODE,
+	RANK_HOST
+};
 
 struct draft {
 	struct net_cidr cidr;
@@ -99,6 +107,11 @@ static void add_nodes(const struct mesh_input *in, struct drafts *d)
 		const struct node *n = &in->nodes[i];
 		bool own = str_eq(n->meta.name, in->node_name);
 
+		struct net_cidr net;
+
+		/* A pod nobody has told us of yet is in the cluster all the same. */
+		if (n->pod_cidr && net_cidr_parse(n->pod_cidr, &net, NULL) == 0)
+			add(d, &net, RANK_POD_NET, IDENTITY_UNMANAGED, tunnel_to(in, n->meta.name));
 		for (size_t k = 0; k < n->n_addresses; k++) {
 			struct net_cidr host;
 

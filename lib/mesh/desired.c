@@ -236,8 +236,8 @@ void mesh_compile(struct arena *a, const struct mesh_input *in, struct mesh_desi
 	ret->endpoints = arena_array(a, in->n_locals + 1, struct mesh_endpoint);
 	for (size_t i = 0; i < in->n_locals; i++)
 		compile_endpoint(a, in, &in->locals[i], ret, &ret->endpoints[ret->n_endpoints++]);
-	mesh_compile_services(a, in, ret);
 	mesh_compile_addresses(a, in, ret);
+	mesh_compile_services(a, in, ret);
 	compile_nodes(a, in, ret);
 	qsort(ret->sets, ret->n_sets, sizeof(*ret->sets), cmp_set);
 	qsort(ret->endpoints, ret->n_endpoints, sizeof(*ret->endpoints), cmp_endpoint);

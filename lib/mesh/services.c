@@ -8,6 +8,12 @@
 #include "lib/base/str.h"
 #include "lib/mesh/desired.h"
 
+/* The single addresses this node knows, sorted. */
+struct known {
+	struct mesh_address *hosts;
+	size_t n;
+};
+
 static uint8_t protocol(const char *name)
 {
 	int n = name ? mesh_proto_number(name) : MESH_TCP;
@@ -87,8 +93,32 @@ static void settle_backends(struct arena *a, struct mesh_service *s)
 	s->n_backends = kept;
 }
 
-static void add_backends(const struct service *s, const struct service_port *p,
-			 const struct endpoint_slice *slice, struct mesh_service *out)
+static int cmp_address(const void *pa, const void *pb)
+{
+	const struct mesh_address *a = pa, *b = pb;
+
+	return (ntohl(a->key.addr) > ntohl(b->key.addr)) -
+	       (ntohl(a->key.addr) < ntohl(b->key.addr));
+}
+
+/*
+ * Whether this node knows who is at a pod's address. A slice may arrive before its pod or the pod's
+ * identity; a connection sent there meanwhile would be refused by policy.
+ */
+static bool pod_is_known(const struct known *known, const struct slice_endpoint *e, __be32 addr)
+{
+	struct mesh_address key = {.key.addr = addr};
+	const struct mesh_address *at;
+
+	if (!known || !str_eq(e->target_kind, "Pod"))
+		return true;
+	at = bsearch(&key, known->hosts, known->n, sizeof(*known->hosts), cmp_address);
+	return at && at->entry.identity != IDENTITY_UNMANAGED;
+}
+
+static void add_backends(const struct known *known, const struct service *s,
+			 const struct service_port *p, const struct endpoint_slice *slice,
+			 struct mesh_service *out)
 {
 	uint16_t port = slice_port(slice, p);
 
@@ -97,7 +127,7 @@ static void add_backends(const struct service *s, const struct service_port *p,
 		struct mesh_backend b = {{.port = htons(port)}, 0};
 
 		if (e->addresses.n && v4(e->addresses.items[0], &b.address.addr) &&
-		    backend_state(s, e, &b.state))
+		    backend_state(s, e, &b.state) && pod_is_known(known, e, b.address.addr))
 			out->backends[out->n_backends++] = b;
 	}
 }
@@ -109,8 +139,9 @@ static bool slice_of(const struct endpoint_slice *slice, const struct service *s
 	       !str_eq(slice->address_type, "IPv6") && !str_eq(slice->address_type, "FQDN");
 }
 
-static void compile_port(struct arena *a, const struct mesh_input *in, const struct service *s,
-			 const struct service_port *p, __be32 addr, struct mesh_service *out)
+static void compile_port(struct arena *a, const struct mesh_input *in, const struct known *known,
+			 const struct service *s, const struct service_port *p, __be32 addr,
+			 struct mesh_service *out)
 {
 	size_t room = 1;
 
@@ -126,7 +157,7 @@ static void compile_port(struct arena *a, const struct mesh_input *in, const str
 	out->backends = arena_array(a, room, struct mesh_backend);
 	for (size_t i = 0; i < in->n_slices; i++) {
 		if (slice_of(&in->slices[i], s))
-			add_backends(s, p, &in->slices[i], out);
+			add_backends(known, s, p, &in->slices[i], out);
 	}
 	settle_backends(a, out);
 }
@@ -144,7 +175,12 @@ static int cmp_service(const void *pa, const void *pb)
 void mesh_compile_services(struct arena *a, const struct mesh_input *in, struct mesh_desired *ret)
 {
 	size_t room = 1, n = 0;
+	struct known known = {arena_array(a, ret->n_addresses + 1, struct mesh_address), 0};
 
+	for (size_t i = 0; i < ret->n_addresses; i++) {
+		if (ret->addresses[i].key.prefixlen == 32)
+			known.hosts[known.n++] = ret->addresses[i];
+	}
 	for (size_t i = 0; i < in->n_services; i++)
 		room += in->services[i].n_ports;
 	ret->services = arena_array(a, room, struct mesh_service);
@@ -156,7 +192,8 @@ void mesh_compile_services(struct arena *a, const struct mesh_input *in, struct 
 			continue;
 		for (size_t p = 0; p < s->n_ports; p++) {
 			if (protocol(s->ports[p].protocol))
-				compile_port(a, in, s, &s->ports[p], addr, &ret->services[n++]);
+				compile_port(a, in, &known, s, &s->ports[p], addr,
+					     &ret->services[n++]);
 		}
 	}
 	qsort(ret->services, n, sizeof(*ret->services), cmp_service);

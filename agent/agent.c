@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's parts put together, in the order that needs no part before it exists. */
+#include "agent/agent.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/io.h"
+#include "lib/base/macros.h"
+#include "lib/base/str.h"
+#include "lib/kube/config.h"
+
+static const uint64_t queue_retry_ns = NS_PER_S / 5;
+
+static void on_changed(void *arg)
+{
+	reconcile_soon(arg);
+}
+
+static void on_reconcile(void *arg)
+{
+	reconcile(arg);
+}
+
+static void on_publish(void *arg)
+{
+	struct agent *agent = arg;
+
+	if (agent->applied->revision)
+		publish_node(agent);
+	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
+}
+
+static void on_verify(void *arg)
+{
+	struct agent *agent = arg;
+
+	agent->verify_next = true;
+	reconcile_soon(agent);
+	loop_timer_set(agent->verify_timer, agent->options.verify_interval);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct agent *agent = arg;
+
+	log_info(&agent->log, "stopping signal=%d", signo);
+	loop_stop(agent->loop);
+}
+
+/* Deletions that CNI left; again soon when a plugin is at it. */
+static void drain(void *arg)
+{
+	struct agent *agent = arg;
+	struct error err = ERROR_INIT;
+	int r = agent_drain_queue(agent, &err);
+
+	if (r == -EAGAIN)
+		loop_timer_set(agent->queue_timer, queue_retry_ns);
+	else if (r < 0)
+		log_warn(&agent->log, "deletion queue: %s", err.msg);
+}
+
+static const char *read_boot_id(struct arena *a)
+{
+	struct strbuf sb = STRBUF_INIT;
+	const char *id = "unknown";
+
+	if (io_read_file("/proc/sys/kernel/random/boot_id", 64, &sb, NULL) == 0 && sb.len >= 36)
+		id = arena_strndup(a, sb.buf, 36);
+	strbuf_release(&sb);
+	return id;
+}
+
+static int open_cluster(struct agent *agent, struct error *err)
+{
+	const struct kube_config_options where = {.kubeconfig = agent->options.kubeconfig,
+						  .context = agent->options.context};
+	struct kube_config config;
+	int r = kube_config_load(&agent->arena, &where, &config, err);
+
+	if (r < 0)
+		return r;
+	agent->client = kube_client_new(agent->loop, &config, NULL);
+	agent->allocator = allocator_new(agent->client, &agent->log);
+	agent->writer = writer_new(agent->client, &agent->log);
+	return 0;
+}
+
+static int open_kernel(struct agent *agent, struct error *err)
+{
+	const struct datapath_options o = {.pin_root = agent->options.pin_root,
+					   .cgroup = agent->options.cgroup,
+					   .attach = (enum datapath_attach)agent->options.attach,
+					   .log = &agent->log};
+	int r = netlink_open(-1, &agent->nl, err);
+
+	if (r == 0)
+		r = datapath_open(&o, &agent->dp, err);
+	if (r == 0)
+		r = node_prepare(agent, err);
+	if (r == 0)
+		r = agent_restore(agent, err);
+	return r;
+}
+
+static void make_timers(struct agent *agent)
+{
+	agent->reconcile_timer = loop_timer_new(agent->loop, on_reconcile, agent);
+	agent->verify_timer = loop_timer_new(agent->loop, on_verify, agent);
+	agent->publish_timer = loop_timer_new(agent->loop, on_publish, agent);
+	agent->queue_timer = loop_timer_new(agent->loop, drain, agent);
+	agent->signals[0] = loop_signal_new(agent->loop, SIGTERM, on_signal, agent);
+	agent->signals[1] = loop_signal_new(agent->loop, SIGINT, on_signal, agent);
+}
+
+int agent_start(struct agent *agent, const struct agent_options *options, struct error *err)
+{
+	int r;
+
+	memset(agent, 0, sizeof(*agent));
+	agent->options = *options;
+	agent->clock = clock_system();
+	agent->log = (struct log){stderr, (enum log_level)options->log_level, options->log_json,
+				  "sidestepd", agent->clock};
+	agent->applied = xcalloc(1, sizeof(*agent->applied));
+	map_init(&agent->answers);
+	snprintf(agent->problem, sizeof(agent->problem), "waiting for the API server");
+	r = agent_options_finish(&agent->arena, &agent->options, err);
+	if (r < 0)
+		return r;
+	agent->boot_id = read_boot_id(&agent->arena);
+	agent->loop = loop_new(agent->clock);
+	agent->started_ns = loop_now_ns(agent->loop);
+	make_timers(agent);
+	r = open_kernel(agent, err);
+	if (r == 0)
+		r = open_cluster(agent, err);
+	if (r == 0)
+		r = events_start(agent, err);
+	if (r == 0)
+		r = api_start(agent, err);
+	if (r < 0)
+		return r;
+	cluster_start(&agent->cluster, agent->client, &agent->log, on_changed, agent);
+	drain(agent);
+	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
+	loop_timer_set(agent->verify_timer, agent->options.verify_interval);
+	log_info(&agent->log, "started node=%s socket=%s attach=%s", agent->options.node,
+		 agent->options.socket, datapath_attach_mode(agent->dp));
+	return 0;
+}
+
+void agent_stop(struct agent *agent)
+{
+	api_stop(agent);
+	events_stop(agent);
+	cluster_stop(&agent->cluster);
+	writer_free(agent->writer);
+	allocator_free(agent->allocator);
+	kube_client_free(agent->client);
+	publish_stop(agent);
+	loop_timer_free(agent->reconcile_timer);
+	loop_timer_free(agent->verify_timer);
+	loop_timer_free(agent->publish_timer);
+	loop_timer_free(agent->queue_timer);
+	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
+		loop_signal_free(agent->signals[i]);
+	datapath_close(agent->dp);
+	netlink_close(agent->nl);
+	loop_free(agent->loop);
+	endpoints_release(&agent->endpoints);
+	ipam_release(&agent->ipam);
+	if (agent->applied)
+		arena_release(&agent->applied->arena);
+	free(agent->applied);
+	arena_release(&agent->arena);
+}

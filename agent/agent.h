@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent/agent.h - the whole agent in one struct, passed down; there are no globals.
+ *
+ * Sources on the one event loop: informers (what the cluster says), the unix socket (CNI and
+ * tools), the ring of events, and timers. Everything that changes what the kernel should hold calls
+ * reconcile_soon(); nothing else writes to the kernel.
+ */
+#pragma once
+
+#include "agent/allocate.h"
+#include "agent/cluster.h"
+#include "agent/datapath/datapath.h"
+#include "agent/endpoint.h"
+#include "agent/ipam.h"
+#include "agent/options.h"
+#include "agent/writer.h"
+#include "lib/base/map.h"
+#include "lib/http/server.h"
+#include "lib/net/netlink.h"
+
+/* The last desired state that is in force, and the input it was made from. */
+struct applied {
+	struct arena arena;
+	struct mesh_input input;
+	struct mesh_desired desired;
+	uint64_t revision; /* counts applied states; 0: none yet */
+	struct datapath_change change;
+};
+
+struct agent {
+	struct arena arena; /* options, names: as long as the agent */
+	struct agent_options options;
+	struct log log;
+	const struct clock *clock;
+	struct loop *loop;
+	struct loop_signal *signals[2];
+	uint64_t started_ns;
+	const char *boot_id;
+
+	struct kube_client *client;
+	struct cluster cluster;
+	struct allocator *allocator;
+	struct writer *writer;
+
+	struct datapath *dp;
+	struct netlink *nl;
+	uint32_t overlay_ifindex;
+	uint32_t mtu; /* of pods */
+	struct net_addr node_addr;
+
+	struct endpoints endpoints;
+	struct ipam ipam;
+
+	struct applied *applied; /* never NULL; revision 0 at first */
+	struct loop_timer *reconcile_timer, *verify_timer, *publish_timer, *queue_timer;
+	bool verify_next;  /* read the kernel's rows again in the next round */
+	bool failing;      /* the last round failed */
+	char problem[512]; /* why not ready; "" when ready */
+
+	struct http_server *server;
+	struct pending *pending; /* ADDs that wait for their policy */
+	struct events *events;
+	struct map answers; /* request name -> struct answer (agent/publish.c) */
+	char *node_digest;  /* of the SidestepNode status written last; NULL: none */
+};
+
+/* Everything but running the loop. What fails leaves *agent fit for agent_stop(). */
+int agent_start(struct agent *agent, const struct agent_options *options, struct error *err);
+/* Closes sockets and handles; pins, rows and endpoints stay. */
+void agent_stop(struct agent *agent);
+
+/* agent/reconcile.c */
+/* After resync_delay, unless a round is already due. */
+void reconcile_soon(struct agent *agent);
+/* Now; what the timer calls, and tests. */
+void reconcile(struct agent *agent);
+
+/* agent/node.c */
+/* Sysctls, tunnel device and its programs; once at start. */
+int node_prepare(struct agent *agent, struct error *err);
+/* The node's configuration row and its routes to the pods of other nodes. */
+int node_apply(struct agent *agent, const struct mesh_input *in, const struct mesh_desired *d,
+	       struct error *err);
+
+/* agent/attach.c */
+/* Takes in what sidestep-cni says; fills *ret_ep. -EEXIST, -ENOSPC, -EINVAL, or what attaching
+ * said. */
+int agent_attach(struct agent *agent, const char *container, const struct attach_request *rq,
+		 struct agent_ep **ret_ep, struct error *err);
+/* Removes an endpoint; absent is success. */
+void agent_detach(struct agent *agent, const char *container);
+/* Endpoints from disk; those whose device is gone are dropped. */
+int agent_restore(struct agent *agent, struct error *err);
+/* Takes what CNI left in the queue. -EAGAIN when a plugin holds its lock. */
+int agent_drain_queue(struct agent *agent, struct error *err);
+
+/* agent/api.c */
+int api_start(struct agent *agent, struct error *err);
+void api_stop(struct agent *agent);
+/* Answers ADDs whose endpoint is in force. */
+void api_endpoints_changed(struct agent *agent);
+
+/* agent/show.c: the records of lib/agentapi from the agent's state, in the arena */
+struct doc *show_status(struct agent *agent, struct arena *a);
+struct doc *show_endpoints(struct agent *agent, struct arena *a);
+struct doc *show_endpoint(struct agent *agent, struct arena *a, const struct agent_ep *ep);
+struct doc *show_identities(struct agent *agent, struct arena *a);
+struct doc *show_policies(struct agent *agent, struct arena *a);
+struct doc *show_services(struct agent *agent, struct arena *a);
+struct doc *show_config(struct agent *agent, struct arena *a);
+struct doc *show_regenerated(struct agent *agent, struct arena *a, struct agent_ep *ep);
+/* NULL with *err filled when a side cannot be found. */
+struct doc *show_trace(struct agent *agent, struct arena *a, const struct http_query *q,
+		       struct error *err);
+void show_metrics(struct agent *agent, struct strbuf *out);
+
+/* agent/publish.c: into the cluster */
+void publish_node(struct agent *agent);
+void publish_stop(struct agent *agent);
+void publish_policies(struct agent *agent);
+void publish_requests(struct agent *agent);
+
+/* agent/regenerate.c */
+/* Compares one endpoint's rows with what was compiled last, and repairs; *ret in the arena. */
+int agent_regenerate(struct agent *agent, struct agent_ep *ep, struct arena *a,
+		     struct datapath_regenerated *ret, struct error *err);
+
+/* agent/events.c */
+int events_start(struct agent *agent, struct error *err);
+void events_stop(struct agent *agent);
+/* The exchange becomes a stream of flows. */
+void events_subscribe(struct agent *agent, struct http_exchange *x);
