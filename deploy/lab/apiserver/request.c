@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "deploy/lab/apiserver/protobuf.h"
 #include "deploy/lab/apiserver/server.h"
 #include "lib/base/str.h"
 
@@ -70,11 +71,15 @@ int request_body(struct request *r, struct doc **ret)
 			*ret = stream.docs[0];
 	} else if (is_json(type)) {
 		e = doc_read_json(&r->arena, v->body, v->body_size, NULL, ret, &err);
+	} else if (str_starts(type, PROTOBUF_TYPE)) {
+		e = protobuf_read(&r->arena, v->body, v->body_size, ret, &err);
+		if (e == -ENOSYS)
+			return refuse(&r->refusal, 415, "UnsupportedMediaType", "%s", err.msg);
 	} else {
 		return refuse(
 			&r->refusal, 415, "UnsupportedMediaType",
 			"the body of the request was in an unknown format - accepted media types "
-			"include: application/json, application/yaml");
+			"include: application/json, application/yaml, " PROTOBUF_TYPE);
 	}
 	if (e)
 		return refuse_bad_request(&r->refusal, "the object provided is unrecognized: %s",
