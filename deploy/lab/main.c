@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-lab: a whole cluster on one machine. One row a command, one row a role. */
-#include "deploy/lab/apiserver/role.h"
+#include "deploy/lab/apiserver_role.h"
 #include "deploy/lab/kubelet/role.h"
 #include "deploy/lab/options.h"
 #include "deploy/lab/roles_main.h"
@@ -73,6 +73,25 @@ static const struct cli_option demo_rows[] = {
 		"how long to wait for each stage of the lab"),
 };
 
+static const struct dns_role_options dns_defaults = {.role = {.lab = "lab"},
+						     .listen = "127.0.0.1:53"};
+static const struct cli_option dns_rows[] = {
+	ROLE_OPTIONS(struct dns_role_options),
+	CLI_OPT(struct dns_role_options, listen, "listen", 0, CLI_STRING, "ADDRESS:PORT",
+		"where to answer, UDP and TCP"),
+};
+
+static const struct cli_option relay_rows[] = {
+	CLI_OPT(struct relay_role_options, lab, "lab", 0, CLI_STRING, "NAME", "which lab"),
+	CLI_OPT(struct relay_role_options, to_kubeconfig, "to-kubeconfig", 0, CLI_STRING, "FILE",
+		"the kubeconfig that names the server"),
+	CLI_OPT(struct relay_role_options, underlay, "underlay", 0, CLI_STRING, "ADDRESS:PORT",
+		"where to listen"),
+	CLI_OPT(struct relay_role_options, underlay_netns, "underlay-netns", 0, CLI_STRING, "FILE",
+		"the network namespace to listen in"),
+};
+static const struct relay_role_options relay_defaults = {.lab = "lab"};
+
 static const struct cli_command commands[] = {
 	{.name = "up",
 	 .summary = "bring a lab up, or to what is asked",
@@ -128,6 +147,18 @@ static const struct cli_command commands[] = {
 	 .run = lab_controllers_main,
 	 CLI_OPTIONS(controllers_rows),
 	 CLI_DEFAULTS(controllers_defaults)},
+	{.name = "dns",
+	 .summary = "cluster DNS",
+	 .hidden = true,
+	 .run = lab_dns_main,
+	 CLI_OPTIONS(dns_rows),
+	 CLI_DEFAULTS(dns_defaults)},
+	{.name = "relay",
+	 .summary = "a real API server on the underlay",
+	 .hidden = true,
+	 .run = lab_relay_main,
+	 CLI_OPTIONS(relay_rows),
+	 CLI_DEFAULTS(relay_defaults)},
 	LAB_KUBELET_COMMANDS,
 };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "deploy/lab/apiserver/role.h"
+#include "deploy/lab/apiserver_role.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "deploy/lab/apiserver/apiserver.h"
+#include "deploy/lab/endpoint.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
@@ -43,27 +44,6 @@ const struct cli_option apiserver_role_options[15] = {
 	OPT(no_gc, "no-gc", CLI_FLAG, NULL, "leave owners and namespaces to a controller manager"),
 	OPT(verbose, "verbose", CLI_FLAG, NULL, "log every request"),
 };
-
-struct endpoint {
-	char *address; /* owned */
-	uint16_t port;
-};
-
-static int parse_endpoint(const char *text, struct endpoint *ret, struct error *err)
-{
-	const char *colon = strrchr(text, ':');
-	uint64_t port;
-	int e;
-
-	if (!colon)
-		return error_set(err, -EINVAL, "\"%s\": want ADDRESS:PORT", text);
-	e = str_to_u64(colon + 1, 0, 65535, &port, "port", err);
-	if (e)
-		return e;
-	ret->address = xstrndup(text, (size_t)(colon - text));
-	ret->port = (uint16_t)port;
-	return 0;
-}
 
 static void on_signal(void *arg, int signo)
 {
@@ -127,21 +107,19 @@ static int serve(struct loop *loop, const struct apiserver_role_opts *o, struct 
 
 static int run(const struct apiserver_role_opts *o, const struct cli_call *call, struct error *err)
 {
-	struct endpoint here = {NULL, 0}, under = {NULL, 0};
+	struct endpoint here, under;
 	struct loop *loop = loop_new(NULL);
 	struct loop_signal *term = loop_signal_new(loop, SIGTERM, on_signal, loop);
 	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
-	int e = parse_endpoint(o->listen, &here, err);
+	int e = endpoint_parse(o->listen, &here, err);
 
 	if (!e)
-		e = parse_endpoint(o->underlay, &under, err);
+		e = endpoint_parse(o->underlay, &under, err);
 	if (!e)
 		e = serve(loop, o, &here, &under, call, err);
 	loop_signal_free(term);
 	loop_signal_free(interrupt);
 	loop_free(loop);
-	free(here.address);
-	free(under.address);
 	return e ? e : CLI_OK;
 }
 
