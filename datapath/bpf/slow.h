@@ -58,7 +58,7 @@ static __always_inline int slow_other(struct __sk_buff *skb, struct work *w)
 
 	if (type == net16(ETH_P_ARP) && w->hook == HOOK_TO_POD)
 		return TC_ACT_OK;
-	if (type == net16(ETH_P_ARP) && w->hook == HOOK_FROM_POD && ep)
+	if (type == net16(ETH_P_ARP) && w->hook == HOOK_FROM_POD && w->endpoint && ep)
 		return slow_arp(skb, ep);
 	__builtin_memset(&w->pkt, 0, sizeof(w->pkt));
 	if (type != net16(ETH_P_IPV6))

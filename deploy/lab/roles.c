@@ -97,12 +97,11 @@ static void agent(struct lab *lab, const struct lab_node *node, struct role_args
 	add(out, program(lab, "sidestepd"));
 	add2(out, "--node", node->name);
 	add2(out, "--kubeconfig", lab->kubeconfig_underlay);
-	add2(out, "--bpf-root", arena_printf(&lab->arena, "%s/sidestep", node->bpf));
+	add2(out, "--pin-root", arena_printf(&lab->arena, "%s/sidestep", node->bpf));
 	add2(out, "--cgroup", node->cgroup);
 	add2(out, "--state-dir", arena_printf(&lab->arena, "%s/sidestepd", node->dir));
 	add2(out, "--socket", node->agent_socket);
 	add2(out, "--queue", arena_printf(&lab->arena, "%s/cni-queue", node->dir));
-	add2(out, "--node-address", node->address);
 	if (lab->clsact)
 		add2(out, "--attach", "clsact");
 }

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statfs.h>
+
+#include "agent/datapath/maps.h"
+#include "lib/base/alloc.h"
+#include "lib/base/io.h"
+#include "lib/base/macros.h"
+
+#define BPFFS_MAGIC 0xcafe4a11
+
+const struct map_spec map_specs[MAP_COUNT] = {
+#define SPEC_X(noun, ver, kind, ktype, vtype, n, fl, cls, text)                                    \
+	[MAP_##noun] = {                                                                           \
+		#noun, #noun "_v" #ver, ver, BPF_MAP_TYPE_##kind, sizeof(ktype), sizeof(vtype), n, \
+		fl,    MAP_CLASS_##cls, text},
+#define SPEC_R(noun, ver, n, cls, text)                                                            \
+	[MAP_##noun] = {#noun, #noun "_v" #ver, ver, BPF_MAP_TYPE_RINGBUF, 0, 0, n,                \
+			0,     MAP_CLASS_##cls, text},
+	FOREACH_MAP(SPEC_X, SPEC_R)
+#undef SPEC_X
+#undef SPEC_R
+};
+
+bool map_is_array(enum map_id id)
+{
+	return map_specs[id].type == BPF_MAP_TYPE_ARRAY;
+}
+
+/* Largest value of the table, and one CPU's share of a per-CPU one, with room. */
+#define MAX_ROW 512
+
+static int check_layout(const struct map_spec *s, int fd, struct error *err)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return error_errno(err, -errno, "reading the layout of map %s", s->pin);
+	if (info.type != s->type || info.key_size != s->key_size ||
+	    info.value_size != s->value_size)
+		return error_set(
+			err, -EEXIST,
+			"pinned map %s has another layout (type %u, key %u, value %u) than "
+			"this program expects (%u, %u, %u); remove the pins or run the "
+			"version that made them",
+			s->pin, info.type, info.key_size, info.value_size, s->type, s->key_size,
+			s->value_size);
+	return 0;
+}
+
+static int make(const struct map_spec *s, const char *path, int *ret_fd, struct error *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = s->flags);
+	int fd = bpf_map_create(s->type, s->pin, s->key_size, s->value_size, s->entries, &opts);
+
+	if (fd < 0)
+		return error_errno(err, fd, "creating map %s", s->pin);
+	if (bpf_obj_pin(fd, path)) {
+		int code = error_errno(err, -errno, "pinning %s", path);
+
+		close(fd);
+		return code;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_one(const struct map_spec *s, const char *root, bool create, int *ret_fd,
+		    struct error *err)
+{
+	char path[512];
+	int fd, code;
+
+	snprintf(path, sizeof(path), "%s/%s", root, s->pin);
+	fd = bpf_obj_get(path);
+	if (fd < 0 && errno == ENOENT && create)
+		return make(s, path, ret_fd, err);
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : error_errno(err, -errno, "opening %s", path);
+	code = check_layout(s, fd, err);
+	if (code)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return code;
+}
+
+static void forget(struct maps *m)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		m->fd[i] = -1;
+}
+
+static int check_bpffs(const char *root, struct error *err)
+{
+	struct statfs fs;
+
+	if (statfs(root, &fs))
+		return error_errno(err, -errno, "%s", root);
+	if ((unsigned long)fs.f_type != BPFFS_MAGIC)
+		return error_set(err, -EINVAL,
+				 "%s is not on a bpf file system; mount one (mount -t bpf bpf "
+				 "/sys/fs/bpf) or choose another pin root",
+				 root);
+	return 0;
+}
+
+int maps_open(struct maps *m, const char *root, struct error *err)
+{
+	int code;
+
+	forget(m);
+	code = io_mkdirs(root, 0700, err);
+	if (!code)
+		code = check_bpffs(root, err);
+	for (size_t i = 0; !code && i < MAP_COUNT; i++)
+		code = open_one(&map_specs[i], root, true, &m->fd[i], err);
+	if (code)
+		maps_close(m);
+	return code;
+}
+
+int maps_open_existing(struct maps *m, const char *root, struct error *err)
+{
+	size_t found = 0;
+
+	forget(m);
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		int code = open_one(&map_specs[i], root, false, &m->fd[i], err);
+
+		if (code && code != -ENOENT) {
+			maps_close(m);
+			return code;
+		}
+		found += !code;
+	}
+	if (!found)
+		return error_set(err, -ENOENT,
+				 "no maps below %s: the agent has not run on this node, or pins "
+				 "elsewhere (--pin-root)",
+				 root);
+	return 0;
+}
+
+void maps_close(struct maps *m)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		if (m->fd[i] >= 0)
+			close(m->fd[i]);
+	forget(m);
+}
+
+/* An array is read in one call. */
+static int each_slot(const struct maps *m, enum map_id id,
+		     void (*fn)(void *arg, const void *key, const void *value), void *arg,
+		     struct error *err)
+{
+	const struct map_spec *s = &map_specs[id];
+	size_t step = (s->value_size + 7) & ~(size_t)7;
+	auto_free uint32_t *keys = xcalloc(s->entries, sizeof(*keys));
+	auto_free uint8_t *values = xcalloc(s->entries, step);
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	__u32 n = s->entries, next = 0;
+
+	if (bpf_map_lookup_batch(m->fd[id], NULL, &next, keys, values, &n, &opts) &&
+	    errno != ENOENT)
+		return error_errno(err, -errno, "reading map %s", s->pin);
+	for (uint32_t i = 0; i < n; i++)
+		fn(arg, &keys[i], values + i * (size_t)s->value_size);
+	return (int)n;
+}
+
+int maps_each(const struct maps *m, enum map_id id,
+	      void (*fn)(void *arg, const void *key, const void *value), void *arg,
+	      struct error *err)
+{
+	const struct map_spec *s = &map_specs[id];
+	uint8_t keys[2][MAX_ROW], value[MAX_ROW];
+	const void *previous = NULL;
+	/* A row that vanishes under a reader starts the walk again: enough is enough. */
+	uint32_t n = 0, limit = s->entries * 2;
+
+	if (m->fd[id] < 0)
+		return error_set(err, -ENOENT, "map %s is not there", s->pin);
+	if (map_is_array(id))
+		return each_slot(m, id, fn, arg, err);
+	for (unsigned which = 0; n < limit; which ^= 1) {
+		if (bpf_map_get_next_key(m->fd[id], previous, keys[which])) {
+			if (errno == ENOENT)
+				break;
+			return error_errno(err, -errno, "reading map %s", s->pin);
+		}
+		if (!bpf_map_lookup_elem(m->fd[id], keys[which], value)) {
+			fn(arg, keys[which], value);
+			n++;
+		}
+		previous = keys[which];
+	}
+	return (int)n;
+}
+
+int maps_put(const struct maps *m, enum map_id id, const void *key, const void *value,
+	     struct error *err)
+{
+	if (!bpf_map_update_elem(m->fd[id], key, value, BPF_ANY))
+		return 0;
+	return error_errno(err, -errno, "writing a row of map %s", map_specs[id].pin);
+}
+
+int maps_delete(const struct maps *m, enum map_id id, const void *key, struct error *err)
+{
+	if (!bpf_map_delete_elem(m->fd[id], key) || errno == ENOENT)
+		return 0;
+	return error_errno(err, -errno, "deleting a row of map %s", map_specs[id].pin);
+}
+
+int maps_get(const struct maps *m, enum map_id id, const void *key, void *ret_value)
+{
+	return m->fd[id] < 0 || bpf_map_lookup_elem(m->fd[id], key, ret_value) ? -ENOENT : 0;
+}
+
+int maps_get_sum(const struct maps *m, enum map_id id, uint32_t slot, uint64_t *ret_counters,
+		 size_t n)
+{
+	int cpus = libbpf_num_possible_cpus();
+	auto_free uint64_t *values = NULL;
+
+	if (cpus < 1 || m->fd[id] < 0)
+		return -ENOENT;
+	values = xcalloc((size_t)cpus * n, sizeof(*values));
+	if (bpf_map_lookup_elem(m->fd[id], &slot, values))
+		return -ENOENT;
+	memset(ret_counters, 0, n * sizeof(*ret_counters));
+	for (size_t i = 0; i < (size_t)cpus * n; i++)
+		ret_counters[i % n] += values[i];
+	return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent/datapath/state.h - what the files of this library share; nobody else includes it. */
+#pragma once
+
+#include "agent/datapath/datapath.h"
+#include "agent/datapath/maps.h"
+
+enum program_id {
+	PROGRAM_FROM_POD,
+	PROGRAM_TO_POD,
+	PROGRAM_FROM_OVERLAY,
+	PROGRAM_TO_OVERLAY,
+	PROGRAM_CONNECT4,
+	PROGRAM_SENDMSG4,
+	PROGRAM_RECVMSG4,
+	PROGRAM_COUNT,
+};
+
+struct program_spec {
+	const char *name;
+	uint32_t tcx; /* attach type for BPF_LINK_CREATE; tcx or cgroup */
+	bool egress;  /* of the device, for clsact */
+	bool socket;  /* lives in the cgroup */
+};
+extern const struct program_spec program_specs[PROGRAM_COUNT];
+
+struct pod_programs;
+struct sock_programs;
+struct ring_buffer;
+
+struct datapath {
+	struct maps maps;
+	struct pod_programs *packet; /* skeletons */
+	struct sock_programs *socket;
+	int program_fd[PROGRAM_COUNT];
+	uint32_t program_id[PROGRAM_COUNT];
+	uint64_t program_tag;
+	uint32_t hz;
+	bool clsact;
+	char *root;
+	const struct log *log;
+	uint32_t *generations; /* mapped; stride 2 */
+	struct ring_buffer *ring;
+	struct event_sink {
+		void (*fn)(void *arg, const struct event *e);
+		void *arg;
+		unsigned left;
+	} sink;
+};
+
+/* load.c */
+int load_programs(struct datapath *dp, struct error *err);
+void load_release(struct datapath *dp);
+
+/* attach.c */
+int attach_cgroup(struct datapath *dp, const char *cgroup, struct error *err);
+/* Every link that is pinned runs our programs from now on. */
+int attach_update_all(struct datapath *dp, struct error *err);
+/* Whether the device runs our two programs; ret_replaced when it had to be made so. */
+int attach_check_pod(struct datapath *dp, uint32_t ifindex, bool *ret_replaced, struct error *err);
+
+/* apply.c */
+struct apply_report {
+	struct arena *arena;
+	struct strings *lines; /* of what differed */
+};
+int apply(struct datapath *dp, const struct mesh_desired *desired, struct datapath_change *change,
+	  const struct apply_report *report, struct error *err);
+/* Slot of the agent's endpoint number; 0: none. *ret_row may be NULL. */
+uint32_t apply_slot(struct datapath *dp, uint32_t id, struct endpoint *ret_row);
+void apply_note(const struct apply_report *report, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* clsact.c */
+int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program,
+		  struct error *err);
+int clsact_detach(uint32_t ifindex, enum program_id program, struct error *err);
+/* Id of the program of ours on the hook, 0: none. */
+uint32_t clsact_query(uint32_t ifindex, enum program_id program);
+/* Takes our filters, and only ours, off a device of this namespace. */
+void clsact_remove(uint32_t ifindex);
+
+static inline uint32_t generation_now(const struct datapath *dp, uint32_t index)
+{
+	return __atomic_load_n(&dp->generations[(size_t)index * 2], __ATOMIC_ACQUIRE);
+}
+
+static inline void generation_bump(struct datapath *dp, uint32_t index)
+{
+	__atomic_fetch_add(&dp->generations[(size_t)index * 2], 1, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two pods on real veths, through agent/datapath, once over tcx and once over clsact. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/datapath/maps.h"
+#include "lib/base/io.h"
+#include "lib/net/netns.h"
+#include "tests/datapath/attach/wires.h"
+#include "tests/support/test.h"
+
+static struct wires wires;
+static const enum datapath_attach modes[] = {DATAPATH_ATTACH_TCX, DATAPATH_ATTACH_CLSACT};
+
+static void close_all(struct datapath *dp)
+{
+	struct error err = ERROR_INIT;
+
+	datapath_close(dp);
+	if (datapath_unload(wires.root, &err))
+		fail_msg("%s", err.msg);
+	assert_false(io_exists(wires.root));
+}
+
+static void nothing_before_the_row(enum datapath_attach mode)
+{
+	struct datapath *dp;
+	int fd;
+
+	wires_open(&wires, mode, &dp);
+	assert_string_equal(datapath_attach_mode(dp),
+			    mode == DATAPATH_ATTACH_TCX ? "tcx" : "clsact");
+	fd = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	wires_expect_drop(dp, REASON_EP_NOT_READY);
+	close(fd);
+	close_all(dp);
+}
+
+static void allowed_and_refused(enum datapath_attach mode)
+{
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client, conn, other;
+
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	conn = wires_accept(server);
+	wires_talk(client, conn);
+	wires_talk(conn, client);
+	other = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT + 1);
+	wires_expect_drop(dp, REASON_POLICY);
+	close(other);
+	/* B asks to be refused visibly. */
+	wires.endpoints[WIRE_B].row.flags |= ENDPOINT_REFUSE;
+	wires_apply(&wires, dp);
+	other = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT + 1);
+	assert_int_equal(wires_connected(other), ECONNREFUSED);
+	wires.endpoints[WIRE_B].row.flags &= ~(uint32_t)ENDPOINT_REFUSE;
+	close(other);
+	close(conn);
+	close(client);
+	close(server);
+	close_all(dp);
+}
+
+static void a_change_meets_live_connections(enum datapath_attach mode)
+{
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client, conn;
+
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	conn = wires_accept(server);
+	wires_talk(client, conn);
+	wires_policy(&wires, dp, 0);
+	assert_int_equal(write(client, "y", 1), 1);
+	wires_expect_drop(dp, REASON_POLICY);
+	wires_policy(&wires, dp, WIRE_PORT);
+	wires_hear(conn, 'y'); /* the kernel sends it again, and the connection lives */
+	wires_talk(conn, client);
+	close(conn);
+	close(client);
+	close(server);
+	close_all(dp);
+}
+
+static void a_service_reaches_its_backend(enum datapath_attach mode)
+{
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client, conn;
+
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	client = wires_connect(&wires, WIRE_A, WIRE_VIP, 80);
+	assert_int_equal(wires_connected(client), 0);
+	conn = wires_accept(server);
+	wires_talk(client, conn);
+	wires_talk(conn, client);
+	close(conn);
+	close(client);
+	close(server);
+	close_all(dp);
+}
+
+static void killed_and_started_again(enum datapath_attach mode)
+{
+	struct datapath_change change;
+	struct error err = ERROR_INIT;
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client, conn, status;
+	pid_t child = fork();
+
+	if (!child) {
+		wires_open(&wires, mode, &dp);
+		wires_policy(&wires, dp, WIRE_PORT);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	conn = wires_accept(server);
+	wires_talk(client, conn);
+	/* The next one finds everything, replaces the programs, and has nothing to write. */
+	wires_open(&wires, mode, &dp);
+	wires_talk(client, conn);
+	wires.sets[0].digest = mesh_set_digest(wires.rows, 1);
+	wires_policy(&wires, dp, WIRE_PORT);
+	assert_int_equal(datapath_apply(dp, &wires.want, true, &change, &err), 0);
+	assert_int_equal(change.written + change.deleted + change.bumped, 0);
+	wires_talk(conn, client);
+	close(conn);
+	close(client);
+	close(server);
+	close_all(dp);
+}
+
+static void corrupt(void)
+{
+	struct maps maps;
+	struct error err = ERROR_INIT;
+	struct policy_key key;
+	struct endpoint row;
+
+	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	assert_int_equal(bpf_map_get_next_key(maps.fd[MAP_policy], NULL, &key), 0);
+	assert_int_equal(maps_delete(&maps, MAP_policy, &key, &err), 0);
+	for (uint32_t slot = 1; slot < 8; slot++) {
+		if (maps_get(&maps, MAP_endpoint, &slot, &row) || row.tag != 101)
+			continue;
+		row.identity = 4242;
+		assert_int_equal(maps_put(&maps, MAP_endpoint, &slot, &row, &err), 0);
+	}
+	maps_close(&maps);
+}
+
+static void regenerating_repairs(enum datapath_attach mode)
+{
+	struct datapath_regenerated done;
+	struct error err = ERROR_INIT;
+	struct arena a = ARENA_INIT;
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client;
+
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	assert_int_equal(datapath_regenerate(dp, &wires.want, 101, &a, &done, &err), 0);
+	assert_int_equal(done.corrupted.n, 0);
+	assert_true(done.generation_after > done.generation_before);
+	assert_false(done.program_replaced);
+	corrupt();
+	datapath_detach(dp, wires.wire[WIRE_B].ifindex, &err);
+	assert_int_equal(datapath_regenerate(dp, &wires.want, 101, &a, &done, &err), 0);
+	assert_true(done.program_replaced);
+	assert_true(done.corrupted.n >= 3); /* a policy row, the endpoint's own, the program */
+	assert_true(done.generation_after > done.generation_before);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	close(client);
+	close(server);
+	arena_release(&a);
+	close_all(dp);
+}
+
+/* Port of the address that a client in pod A sees after connecting to the service. */
+static uint16_t peer_port_in_cgroup(void)
+{
+	struct error err = ERROR_INIT;
+	char path[192], pid[16];
+	int pipes[2], status;
+	uint16_t port = 0;
+	pid_t child;
+
+	assert_int_equal(pipe(pipes), 0);
+	child = fork();
+	if (!child) {
+		struct sockaddr_in to = {.sin_family = AF_INET,
+					 .sin_port = htons(80),
+					 .sin_addr.s_addr = inet_addr(WIRE_VIP)};
+		socklen_t len = sizeof(to);
+		int back, fd, n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+
+		snprintf(path, sizeof(path), "%s/cgroup.procs", wires.cgroup);
+		if (netns_enter(wires.wire[WIRE_A].netns, &back, &err))
+			_exit(1);
+		FILE *procs = fopen(path, "w");
+		if (!procs || fwrite(pid, 1, (size_t)n, procs) != (size_t)n || fclose(procs))
+			_exit(2);
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
+		    getpeername(fd, (struct sockaddr *)&to, &len))
+			_exit(3);
+		port = ntohs(to.sin_port);
+		_exit(write(pipes[1], &port, sizeof(port)) != sizeof(port));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(pipes[0], &port, sizeof(port)), sizeof(port));
+	close(pipes[0]);
+	close(pipes[1]);
+	return port;
+}
+
+TEST(sockets_are_translated_unless_they_opt_out)
+{
+	struct datapath *dp;
+	int server;
+
+	if (!wires.cgroup[0])
+		skip();
+	server = wires_listen(&wires, WIRE_B, WIRE_PORT);
+	wires_open(&wires, DATAPATH_ATTACH_AUTO, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	assert_int_equal(peer_port_in_cgroup(), WIRE_PORT);
+	wires.endpoints[WIRE_A].sock_optout = true;
+	wires_apply(&wires, dp);
+	assert_int_equal(peer_port_in_cgroup(), 80);
+	wires.endpoints[WIRE_A].sock_optout = false;
+	wires_apply(&wires, dp);
+	assert_int_equal(peer_port_in_cgroup(), WIRE_PORT);
+	close(server);
+	close_all(dp);
+}
+
+#define BOTH(name)                                                                                 \
+	TEST(name##_both)                                                                          \
+	{                                                                                          \
+		for (size_t i = 0; i < ARRAY_SIZE(modes); i++)                                     \
+			name(modes[i]);                                                            \
+	}
+BOTH(nothing_before_the_row)
+BOTH(allowed_and_refused)
+BOTH(a_change_meets_live_connections)
+BOTH(a_service_reaches_its_backend)
+BOTH(killed_and_started_again)
+BOTH(regenerating_repairs)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_before_the_row_both),
+		cmocka_unit_test(allowed_and_refused_both),
+		cmocka_unit_test(a_change_meets_live_connections_both),
+		cmocka_unit_test(a_service_reaches_its_backend_both),
+		cmocka_unit_test(killed_and_started_again_both),
+		cmocka_unit_test(regenerating_repairs_both),
+		cmocka_unit_test(sockets_are_translated_unless_they_opt_out),
+	};
+	int failed;
+
+	wires_setup(&wires, "attach");
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	wires_teardown(&wires);
+	return failed;
+}

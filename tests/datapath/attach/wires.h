@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/datapath/attach/wires.h - a node namespace with two pods on veths, as the CNI plugin leaves
+ * them, and what lib/mesh would want of them. The calling process lives in the node.
+ */
+#pragma once
+
+#include "agent/datapath/datapath.h"
+#include "lib/net/netlink.h"
+
+enum { WIRE_A, WIRE_B, WIRES };
+
+#define WIRE_ADDR_A "10.9.0.1"
+#define WIRE_ADDR_B "10.9.0.2"
+#define WIRE_VIP    "10.96.9.9" /* port 80 is B's 8080 */
+#define WIRE_PORT   8080
+
+struct wire {
+	int netns;
+	uint32_t ifindex; /* host side */
+	struct net_mac mac, host_mac;
+	uint64_t cookie;
+};
+
+struct wires {
+	char root[128];   /* pins */
+	char cgroup[128]; /* "" when there is no cgroup2 */
+	struct wire wire[WIRES];
+	struct mesh_row rows[2]; /* what B lets in */
+	struct mesh_set sets[2]; /* B's ingress; the set that allows nothing */
+	struct mesh_endpoint endpoints[WIRES];
+	struct mesh_backend backend;
+	struct mesh_service service;
+	struct mesh_address addresses[WIRES];
+	struct mesh_desired want;
+};
+
+/* Exits 77 where it cannot be done. tag keeps tests apart. */
+void wires_setup(struct wires *w, const char *tag);
+void wires_teardown(struct wires *w);
+void wires_open(struct wires *w, enum datapath_attach attach, struct datapath **ret);
+/* B lets A in on port (0: nothing); applies. */
+void wires_policy(struct wires *w, struct datapath *dp, uint16_t port);
+void wires_apply(struct wires *w, struct datapath *dp);
+
+/* Sockets inside a pod. connect is started, not waited for. */
+int wires_listen(struct wires *w, int pod, uint16_t port);
+int wires_connect(struct wires *w, int pod, const char *addr, uint16_t port);
+/* Waits (generously) for the end of a connect: 0 or the errno it ended with. */
+int wires_connected(int fd);
+int wires_accept(int fd);
+/* Writes at one end, waits for it at the other. */
+void wires_hear(int fd, char want);
+void wires_talk(int from, int to);
+/* Waits until a record of a drop for `reason` arrives. */
+void wires_expect_drop(struct datapath *dp, uint8_t reason);
