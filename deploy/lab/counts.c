@@ -280,21 +280,17 @@ double counts_latency_ms(const struct counts *c, double share, const char *how)
 	return -1;
 }
 
-/* The host of "scheme://HOST:PORT/..." and its port. */
-static const char *target_host(struct arena *a, const char *target, int64_t *ret_port)
+/* The first label of the host of "scheme://HOST.NAMESPACE:PORT/...". */
+static const char *target_host(struct arena *a, const char *target)
 {
 	const char *host = strstr(target, "://");
-	const char *colon;
 
 	host = host ? host + 3 : target;
-	colon = strrchr(host, ':');
-	*ret_port = colon ? strtoll(colon + 1, NULL, 10) : 0;
 	return arena_strndup(a, host, strcspn(host, ".:/"));
 }
 
 /* A Service's pods are those of the workloads whose name begins with its name. */
-static int64_t served_for(const struct counts *c, const char *client, const char *host,
-			  int64_t port)
+static int64_t served_for(const struct counts *c, const char *client, const char *host)
 {
 	int64_t n = 0;
 
@@ -302,46 +298,53 @@ static int64_t served_for(const struct counts *c, const char *client, const char
 		const struct count_served *s = &c->served.items[i];
 		const char *name = strchr(s->server, '/');
 
-		if (s->port == port && str_eq(s->client, client) && name &&
-		    str_starts(name + 1, host))
+		if (str_eq(s->client, client) && name && str_starts(name + 1, host))
 			n += s->requests;
 	}
 	return n;
 }
 
-/* Sums over the ways of connecting: a server cannot tell them apart. */
-static bool first_of_target(const struct counts *c, size_t i)
+struct conversation {
+	const char *client, *host;
+	int64_t ok, sent;
+};
+
+/* Sums over ports and ways of connecting: a server cannot tell them apart. */
+static void add_conversation(struct conversation *list, size_t *n, const struct count_edge *e,
+			     const char *host)
 {
-	return i == 0 || !str_eq(c->edges.items[i - 1].client, c->edges.items[i].client) ||
-	       !str_eq(c->edges.items[i - 1].target, c->edges.items[i].target);
+	size_t i = 0;
+
+	while (i < *n && !(str_eq(list[i].client, e->client) && str_eq(list[i].host, host)))
+		i++;
+	if (i == *n)
+		list[(*n)++] = (struct conversation){e->client, host, 0, 0};
+	list[i].ok += e->ok;
+	list[i].sent += e->sent;
 }
 
 struct doc *counts_mismatches(struct arena *a, const struct counts *c, int64_t *ret_retries)
 {
+	struct conversation *talks = arena_array(a, c->edges.n, struct conversation);
 	struct doc *list = doc_list(a);
+	size_t n = 0;
 
 	*ret_retries = 0;
-	for (size_t i = 0; i < c->edges.n; i++) {
-		const struct count_edge *e = &c->edges.items[i];
-		int64_t ok = 0, sent = 0, port, served;
-		const char *host;
+	for (size_t i = 0; i < c->edges.n; i++)
+		if (!c->edges.items[i].refuse)
+			add_conversation(talks, &n, &c->edges.items[i],
+					 target_host(a, c->edges.items[i].target));
+	for (size_t i = 0; i < n; i++) {
+		int64_t served = served_for(c, talks[i].client, talks[i].host);
 		struct doc *one;
 
-		if (e->refuse || !first_of_target(c, i))
-			continue;
-		for (size_t k = i; k < c->edges.n && (k == i || !first_of_target(c, k)); k++) {
-			ok += c->edges.items[k].ok;
-			sent += c->edges.items[k].sent;
-		}
-		host = target_host(a, e->target, &port);
-		served = served_for(c, e->client, host, port);
-		*ret_retries += served > sent ? served - sent : 0;
-		if (served >= ok)
+		*ret_retries += served > talks[i].sent ? served - talks[i].sent : 0;
+		if (served >= talks[i].ok)
 			continue;
 		one = doc_append(a, list, doc_map(a));
-		doc_set_string(a, one, "client", e->client);
-		doc_set_string(a, one, "target", e->target);
-		doc_set_int(a, one, "ok", ok);
+		doc_set_string(a, one, "client", talks[i].client);
+		doc_set_string(a, one, "server", talks[i].host);
+		doc_set_int(a, one, "ok", talks[i].ok);
 		doc_set_int(a, one, "served", served);
 	}
 	return list;

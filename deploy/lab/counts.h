@@ -72,7 +72,7 @@ struct count_totals counts_total(const struct counts *c);
 double counts_latency_ms(const struct counts *c, double share, const char *how);
 
 /*
- * Servers against clients at rest: list of {client, port, server, ok, served} where a server
+ * Servers against clients at rest: list of {client, server, ok, served} where a server
  * received fewer requests than its client had answered; *ret_retries is what servers received
  * beyond what clients sent (a proxy's retries).
  */

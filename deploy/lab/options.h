@@ -26,6 +26,7 @@ struct up_options {
 	struct cli_list manifests;
 	const char *kubeconfig;
 	const char *envoy;
+	const char *random; /* seed, or NULL */
 	uint64_t timeout_ns;
 };
 struct status_options {

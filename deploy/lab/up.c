@@ -11,6 +11,7 @@
 #include "deploy/lab/apply.h"
 #include "deploy/lab/down.h"
 #include "deploy/lab/network.h"
+#include "deploy/lab/random.h"
 #include "deploy/lab/ready.h"
 #include "deploy/lab/roles.h"
 #include "deploy/lab/sysctl.h"
@@ -184,6 +185,36 @@ static int apply_system(const struct lab *lab, struct kube_client *client, struc
 	return r;
 }
 
+/* Written beside the rest of the lab, so that it can be read and applied by hand. */
+static int write_random(struct lab *lab, const char *seed_text, const char **ret_path,
+			const char **ret_namespace, struct error *err)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	struct random_namespace random;
+	struct arena a = ARENA_INIT;
+	uint64_t seed;
+	int r = str_to_u64(seed_text, 0, UINT64_MAX, &seed, "--random", err);
+
+	if (r < 0)
+		return r;
+	random_namespace_make(&random, &a, seed);
+	random_namespace_write(&random, &text);
+	*ret_path = arena_printf(&lab->arena, "%s/random.yaml", lab->dir);
+	*ret_namespace = arena_strdup(&lab->arena, random.name);
+	r = io_write_file_atomic(*ret_path, text.buf, text.len, 0644, err);
+	arena_release(&a);
+	return r;
+}
+
+static int apply_random(const struct up_options *o, struct lab *lab, struct kube_client *client,
+			struct progress *p, struct error *err)
+{
+	const char *path, *ns;
+	int r = write_random(lab, o->random, &path, &ns, err);
+
+	return r < 0 ? r : apply(client, p, path, err);
+}
+
 static int populate(const struct up_options *o, struct lab *lab, struct kube_client *client,
 		    struct progress *p, struct error *err)
 {
@@ -197,6 +228,8 @@ static int populate(const struct up_options *o, struct lab *lab, struct kube_cli
 		r = lab_wait_webhook(client, o->timeout_ns, err);
 	for (size_t i = 0; !r && i < o->manifests.n; i++)
 		r = apply(client, p, o->manifests.items[i], err);
+	if (!r && o->random)
+		r = apply_random(o, lab, client, p, err);
 	if (!r)
 		r = lab_wait_deployments(client, o->timeout_ns, p, err);
 	return r;

@@ -80,6 +80,7 @@ static int do_lab(struct story *s, enum step_outcome *outcome, const char **word
 				.istio = true,
 				.clsact = o->clsact,
 				.kubeconfig = o->kubeconfig,
+				.random = o->random,
 				.envoy = o->envoy,
 				.timeout_ns = o->timeout_ns,
 				.manifests = {s->subject.manifests.items, s->subject.manifests.n}};
@@ -437,6 +438,10 @@ static int read_subject(struct story *s, const char *source_dir, struct error *e
 	for (size_t i = 0; !r && i < s->subject.manifests.n; i++)
 		s->subject.manifests.items[i] = arena_printf(
 			a, "%s/deploy/lab/manifests/%s", source_dir, s->subject.manifests.items[i]);
+	if (!r && s->options->random) {
+		s->subject.manifests.n = s->subject.blocked.n = 0;
+		s->subject.namespace = arena_printf(a, "random-%s", s->options->random);
+	}
 	s->namespace = s->subject.namespace;
 	return r;
 }
