@@ -301,7 +301,7 @@ static void add_istio(struct plan *p)
 
 	doc_set_string(p->a, doc_set_map(p->a, doc_set_map(p->a, o, "spec"), "mtls"), "mode",
 		       "STRICT");
-	o = object(p, "security.istio.io/v1", "AuthorizationPolicy", p->ns, "default-deny");
+	o = object(p, "security.istio.io/v1", "AuthorizationPolicy", p->ns, "deny-the-rest");
 	doc_set_map(p->a, o, "spec");
 	for (unsigned i = 0; i < p->n; i++)
 		add_authorization(p, i);
@@ -317,7 +317,7 @@ static void add_intruder(struct plan *p)
 	struct doc *args;
 
 	add_namespace(p, p->intruder, NULL);
-	args = doc_set_list(p->a, container(p, add_deployment(p, p->intruder, "outsider", 1)),
+	args = doc_set_list(p->a, container(p, add_deployment(p, p->intruder, "tries-all", 1)),
 			    "args");
 	doc_append(p->a, args, doc_string(p->a, "--rate=1"));
 	for (unsigned i = 0; i < p->n; i++) {
