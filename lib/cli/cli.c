@@ -35,6 +35,7 @@ static void hint(const struct dispatch *d)
 	fputs(" --help'.\n", d->err);
 }
 
+static int usage(const struct dispatch *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static int usage(const struct dispatch *d, const char *fmt, ...)
 {
 	va_list ap;

@@ -391,8 +391,13 @@ static void read_rule(struct reader *r, const struct cnp_rule *in, struct mesh_r
 	const char *path = rule->path;
 	bool ok = make_room(r, in, path, rule), has_peers, has_ports;
 
-	ok = ok && (rule_unknown_below(&r->b, path) & refuse_unbuilt(r, in, path, rule->direction) &
-		    read_peers(r, in, path, rule) & read_ports(r, in, path, rule));
+	/* Every part is read even after one was refused: the status names all that is wrong. */
+	if (ok) {
+		ok = rule_unknown_below(&r->b, path);
+		ok = refuse_unbuilt(r, in, path, rule->direction) && ok;
+		ok = read_peers(r, in, path, rule) && ok;
+		ok = read_ports(r, in, path, rule) && ok;
+	}
 	if (!ok) {
 		rule_broken(&r->b, rule);
 		return;

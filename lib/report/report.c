@@ -25,6 +25,8 @@ void report_release(struct report *r)
 }
 
 static struct finding *add(struct report *r, const char *scope, const char *fmt, va_list ap)
+	PRINTF_LIKE(3, 0);
+static struct finding *add(struct report *r, const char *scope, const char *fmt, va_list ap)
 {
 	struct finding *f;
 

@@ -28,6 +28,7 @@ void world_namespace(void)
 	}
 }
 
+static int quiet(enum libbpf_print_level level, const char *format, va_list args) PRINTF_LIKE(2, 0);
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (level == LIBBPF_WARN)
@@ -182,7 +183,7 @@ void world_rule(struct world *w, enum pod pod, enum direction dir, __u32 identit
 	struct policy_key key = {.prefixlen = policy_prefixlen(proto, port_bits),
 				 .set = pod,
 				 .identity = identity,
-				 .direction = dir,
+				 .direction = (__u8)dir,
 				 .proto = proto,
 				 .port = htons(port)};
 	struct policy_entry e = {
