@@ -24,6 +24,10 @@ enum field_class {
 };
 const char *field_class_name(enum field_class c);
 
+/* What a profile must waive by name before a namespace may move (each is a finding's id). */
+#define WAIVER_ENCRYPTION_LOST     "encryption-lost"
+#define WAIVER_IDENTITY_BY_ADDRESS "identity-by-address"
+
 struct field_verdict {
 	const char *namespace; /* that is blocked or served by it */
 	const char *object;    /* "AuthorizationPolicy/shop/only-orders" */

@@ -7,7 +7,7 @@ static int check_bpffs(const struct check *c, void *arg, struct report *r, struc
 {
 	const struct preflight_env *env = arg;
 	struct env_mount *mounts;
-	const char *other = NULL;
+	const char *top = NULL; /* the last one mounted there hides the others */
 	size_t n, stacked = 0;
 	int ret = env_mounts(env, &mounts, &n, err);
 
@@ -16,15 +16,13 @@ static int check_bpffs(const struct check *c, void *arg, struct report *r, struc
 	for (size_t i = 0; i < n; i++) {
 		if (!str_eq(mounts[i].point, "/sys/fs/bpf"))
 			continue;
-		if (str_eq(mounts[i].type, "bpf"))
-			stacked++;
-		else
-			other = mounts[i].type;
+		top = mounts[i].type;
+		stacked += str_eq(top, "bpf");
 	}
-	if (other)
-		report_add(r, c, FINDING_FAIL, "", "%s is mounted at /sys/fs/bpf", other);
-	else if (!stacked)
+	if (!top)
 		report_add(r, c, FINDING_FAIL, "", "nothing is mounted at /sys/fs/bpf");
+	else if (!str_eq(top, "bpf"))
+		report_add(r, c, FINDING_FAIL, "", "%s is mounted at /sys/fs/bpf", top);
 	else if (stacked > 1)
 		report_add(r, c, FINDING_FAIL, "",
 			   "mounted %zu times on top of each other: pins below are hidden",

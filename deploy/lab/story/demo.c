@@ -201,8 +201,15 @@ static int migrate_verb(struct story *s, const char *verb, const char *ns, struc
 			enum step_outcome *outcome, const char **words, struct error *err)
 {
 	const char *title = arena_printf(&s->arena, "%s-%s", verb, ns);
-	const char *args[] = {verb,        ns,         "--kubeconfig", s->lab.kubeconfig_here,
-			      "--profile", profile(s), "--output",     "json",
+	bool plans = str_eq(verb, "plan");
+	const char *args[] = {verb,
+			      ns,
+			      "--kubeconfig",
+			      s->lab.kubeconfig_here,
+			      "--output",
+			      "json",
+			      plans ? "--profile" : NULL,
+			      profile(s),
 			      NULL};
 	struct tool_run t;
 	int r = run_tool(s, title, "migrate", args, &t, outcome, words, err);
@@ -291,8 +298,8 @@ static int do_without(struct story *s, enum step_outcome *outcome, const char **
 static int do_rollback(struct story *s, enum step_outcome *outcome, const char **words,
 		       struct error *err)
 {
-	const char *args[] = {"rollback",  s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
-			      "--profile", profile(s),   "--yes",        NULL};
+	const char *args[] = {"rollback", s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
+			      "--yes",    NULL};
 	struct tool_run t;
 	int r = run_tool(s, "migrate-rollback", "migrate", args, &t, outcome, words, err);
 

@@ -147,7 +147,7 @@ static void add_run_steps(struct story *s, struct doc *list)
 		if (from >= 0)
 			add_step(s, list, str_or_empty(doc_str(doc_get(step, "id"))),
 				 str_or_empty(doc_str(doc_get(step, "title"))),
-				 str_or_empty(doc_str(doc_get(step, "state"))), from,
+				 str_or_empty(doc_str(doc_get(step, "status"))), from,
 				 to < 0 ? from : to);
 	}
 }

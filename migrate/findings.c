@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "migrate/findings.h"
+
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+#include "lib/istio/mtls.h"
+#include "lib/object/workload.h"
+
+/* --- who moves, in which order -----------------------------------------------------------------
+ */
+
+static bool moves(const struct plan_input *in, const struct inventory_workload *w)
+{
+	return str_eq(w->namespace, in->namespace) && (w->sidecars || w->injected);
+}
+
+static bool position(const struct movers *m, int workload, size_t *ret)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (workload >= 0 && m->items[i] == (size_t)workload) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void movers_make(struct movers *m, struct arena *a, const struct plan_input *in)
+{
+	const struct inventory *inv = in->inventory;
+	struct order_edge *edges = arena_array(a, inv->n_edges + 1, struct order_edge);
+	size_t n = 0;
+
+	*m = (struct movers){.items = arena_array(a, inv->n_workloads + 1, size_t)};
+	for (size_t i = 0; i < inv->n_workloads; i++)
+		if (moves(in, &inv->workloads[i]))
+			m->items[m->n++] = i;
+	for (size_t i = 0; i < inv->n_edges; i++) {
+		const struct inventory_edge *e = &inv->edges[i];
+
+		if (e->allowed && position(m, e->from, &edges[n].caller) &&
+		    position(m, e->to, &edges[n].server))
+			n++;
+	}
+	order_make(&m->order, a, m->n, edges, n);
+}
+
+/* --- the findings ------------------------------------------------------------------------------
+ */
+
+struct look {
+	const struct plan_input *in;
+	const struct movers *movers;
+	struct report *report;
+	const struct check *check;
+};
+
+static const char *scope(const struct look *l, const struct inventory_workload *w)
+{
+	return arena_printf(&l->report->arena, "%s/%s/%s", w->kind, w->namespace, w->name);
+}
+
+static void seen(const struct look *l, enum finding_result result, const char *where,
+		 const char *text)
+{
+	report_add(l->report, l->check, result, where, "%s", text);
+}
+
+static const struct inventory_workload *mover(const struct look *l, size_t i)
+{
+	return &l->in->inventory->workloads[l->movers->items[i]];
+}
+
+static bool strict_at(const struct look *l, const struct inventory_workload *server, uint16_t port)
+{
+	return server->sidecars && server->template &&
+	       istio_server_mtls(l->in->mesh, server->namespace, &server->template->labels, port)
+			       .mode == MTLS_STRICT;
+}
+
+static void look_sidecars(const struct look *l)
+{
+	if (l->movers->n)
+		report_add(l->report, l->check, FINDING_PASS, "", "%zu workloads have sidecars",
+			   l->movers->n);
+	else
+		seen(l, FINDING_SKIP, "", "no workload here has a sidecar or would get one");
+}
+
+static void look_graph(const struct look *l)
+{
+	const struct inventory *inv = l->in->inventory;
+
+	seen(l, inv->graph_known ? FINDING_PASS : FINDING_UNKNOWN, "",
+	     inv->graph_why ? inv->graph_why : "agents publish what they count");
+}
+
+static const char *edge_text(const struct look *l, const struct inventory_edge *e)
+{
+	return arena_printf(&l->report->arena, "%s -> %s:%u", e->from_name, e->to_name, e->port);
+}
+
+static void look_cycles(const struct look *l)
+{
+	const struct inventory *inv = l->in->inventory;
+	const struct order *o = &l->movers->order;
+	size_t before = l->report->n, caller, server;
+
+	for (size_t part = 0; part < o->n_parts; part++) {
+		auto_release(strbuf) struct strbuf edges = STRBUF_INIT;
+		bool strict = false;
+
+		for (size_t i = 0; o->part_size[part] > 1 && i < inv->n_edges; i++) {
+			const struct inventory_edge *e = &inv->edges[i];
+
+			if (!e->allowed || !position(l->movers, e->from, &caller) ||
+			    !position(l->movers, e->to, &server) || o->part[caller] != part ||
+			    o->part[server] != part)
+				continue;
+			strict |= strict_at(l, &inv->workloads[e->to], e->port);
+			strbuf_addf(&edges, "%s%s", edges.len ? ", " : "", edge_text(l, e));
+		}
+		if (strict)
+			report_add(l->report, l->check, FINDING_FAIL, "",
+				   "calls in a circle under STRICT: %s", strbuf_cstr(&edges));
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "servers can go before their callers");
+}
+
+static void look_peers(const struct look *l)
+{
+	const struct inventory *inv = l->in->inventory;
+	size_t before = l->report->n, at;
+
+	for (size_t i = 0; i < inv->n_edges; i++) {
+		const struct inventory_edge *e = &inv->edges[i];
+
+		if (!e->allowed || e->to < 0 || !position(l->movers, e->from, &at) ||
+		    position(l->movers, e->to, &at) ||
+		    !strict_at(l, &inv->workloads[e->to], e->port))
+			continue;
+		report_add(l->report, l->check, FINDING_FAIL, "",
+			   "%s: the server keeps its sidecar and takes only mutual TLS",
+			   edge_text(l, e));
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "no server elsewhere insists on mutual TLS");
+}
+
+static void look_kinds(const struct look *l)
+{
+	size_t before = l->report->n;
+
+	for (size_t i = 0; i < l->movers->n; i++) {
+		const struct inventory_workload *w = mover(l, i);
+
+		if (str_eq(w->kind, "Deployment") || str_eq(w->kind, "StatefulSet"))
+			continue;
+		report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
+			   "a %s cannot be restarted pod by pod", w->kind);
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "all can be restarted pod by pod");
+}
+
+/* Of n: an absolute number, or a percentage rounded up or down. */
+static int64_t share(const struct int_or_string *v, int64_t n, bool up, int64_t fallback)
+{
+	uint64_t percent;
+	auto_free char *digits = NULL;
+
+	if (v->kind == IOS_INT)
+		return v->number;
+	if (v->kind == IOS_ABSENT || !str_ends(v->string, "%"))
+		return fallback;
+	digits = xstrndup(v->string, strlen(v->string) - 1);
+	if (str_to_u64(digits, 0, 100, &percent, "percentage", NULL))
+		return fallback;
+	return ((int64_t)percent * n + (up ? 99 : 0)) / 100;
+}
+
+/* How many pods a rollout takes away at once. */
+static int64_t taken(const struct workload *w, int64_t replicas)
+{
+	static const struct int_or_string quarter = {IOS_STRING, 0, "25%"};
+	int64_t n;
+
+	if (str_eq(w->strategy, "Recreate"))
+		return replicas;
+	n = share(w->max_unavailable.kind == IOS_ABSENT ? &quarter : &w->max_unavailable, replicas,
+		  false, 0);
+	if (!n && w->max_surge.kind == IOS_INT && !w->max_surge.number)
+		n = 1;
+	return n;
+}
+
+/* How many its budgets let go; -1 without a budget. */
+static int64_t spare(const struct look *l, const struct inventory_workload *w, int64_t replicas)
+{
+	snapshot_foreach (l->in->snapshot, object_kind(KIND_POD_DISRUPTION_BUDGET), d) {
+		struct disruption_budget b;
+
+		if (disruption_budget_decode(&l->report->arena, d, &b, NULL) ||
+		    !str_eq(b.meta.namespace, w->namespace) || !str_eq(b.meta.name, w->budget))
+			continue;
+		if (b.max_unavailable.kind != IOS_ABSENT)
+			return share(&b.max_unavailable, replicas, true, 0);
+		return MAX(replicas - share(&b.min_available, replicas, true, 0), 0);
+	}
+	return -1;
+}
+
+static void look_budgets(const struct look *l)
+{
+	size_t before = l->report->n;
+
+	for (size_t i = 0; i < l->movers->n; i++) {
+		const struct inventory_workload *w = mover(l, i);
+		const struct workload *c = w->template ? w->template->controller : NULL;
+		int64_t takes, spares;
+
+		if (!c || !str_eq(w->kind, "Deployment"))
+			continue;
+		takes = taken(c, w->replicas);
+		spares = spare(l, w, w->replicas);
+		if (takes >= w->replicas && w->replicas && w->named_by_services)
+			report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
+				   "its rollout takes all %d pods away at once", w->replicas);
+		else if (spares >= 0 && takes > spares)
+			report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
+				   "its rollout takes %lld pods at once, its budget spares %lld",
+				   (long long)takes, (long long)spares);
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "every rollout stays within its budget");
+}
+
+static void look_templates(const struct look *l)
+{
+	size_t before = l->report->n;
+
+	for (size_t i = 0; i < l->movers->n; i++) {
+		const struct inventory_workload *w = mover(l, i);
+
+		if (!w->template)
+			continue;
+		if (w->template->form != SIDECAR_NONE)
+			seen(l, FINDING_FAIL, scope(l, w),
+			     "the sidecar is written into its template");
+		else if (strmap_get(&w->template->labels, "security.istio.io/tlsMode"))
+			seen(l, FINDING_FAIL, scope(l, w),
+			     "its template sets security.istio.io/tlsMode, which would outlive the "
+			     "sidecar");
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "sidecars come from the injector alone");
+}
+
+static void look_headless(const struct look *l)
+{
+	const struct istio_mesh *m = l->in->mesh;
+	size_t before = l->report->n;
+
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct service *s = &m->services[i];
+
+		for (size_t k = 0; service_is_headless(s) && k < l->movers->n; k++) {
+			const struct inventory_workload *w = mover(l, k);
+
+			if (!w->template || w->replicas < 2 ||
+			    !istio_service_selects(s, w->namespace, &w->template->labels) ||
+			    !strict_at(l, w, 0))
+				continue;
+			report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
+				   "headless Service %s: the first pod without a sidecar turns "
+				   "clients to plain text for all of them",
+				   s->meta.name);
+		}
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "none under STRICT");
+}
+
+static void look_classic(const struct look *l)
+{
+	size_t before = l->report->n;
+
+	for (size_t i = 0; i < l->movers->n; i++) {
+		const struct inventory_workload *w = mover(l, i);
+
+		if (w->classic)
+			report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
+				   "%u pods: requests in flight may be lost when the sidecar ends "
+				   "before the application",
+				   w->classic);
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "all sidecars are native");
+}
+
+static void look_encryption(const struct look *l)
+{
+	if (!l->movers->n)
+		seen(l, FINDING_SKIP, "", "nothing moves");
+	else
+		seen(l, FINDING_FAIL, "",
+		     "calls among the moved workloads cross the wire in plain text: encryption "
+		     "between nodes and mutual authentication (N5, N13) are not built yet");
+}
+
+/* The paragraph of a row is its `explain`; the function comes with it. */
+static const struct {
+	struct check check;
+	void (*look)(const struct look *l);
+} rows[] = {
+	{{.id = "MIG-001",
+	  .title = "something to move",
+	  .category = "namespace",
+	  .severity = SEVERITY_INFO,
+	  .source = "pods and the injector's rules"},
+	 look_sidecars},
+	{{.id = "MIG-002",
+	  .title = "who calls whom is known",
+	  .category = "namespace",
+	  .severity = SEVERITY_BLOCKER,
+	  .remedy = "Let every node's agent run and count for as long as your traffic has a cycle.",
+	  .source = "SidestepNode status"},
+	 look_graph},
+	{{.id = "MIG-003",
+	  .title = "an order without a circle",
+	  .category = "order",
+	  .severity = SEVERITY_BLOCKER,
+	  .flags = CHECK_NOT_WAIVABLE,
+	  .remedy = "Set PERMISSIVE on the servers named, or take one call out of the circle.",
+	  .source = "a client without a sidecar cannot call a server that is STRICT"},
+	 look_cycles},
+	{{.id = "MIG-004",
+	  .title = "servers elsewhere",
+	  .category = "order",
+	  .severity = SEVERITY_BLOCKER,
+	  .flags = CHECK_NOT_WAIVABLE,
+	  .remedy = "Move the servers' namespace first, or let it set PERMISSIVE.",
+	  .source = "a client without a sidecar cannot call a server that is STRICT"},
+	 look_peers},
+	{{.id = "MIG-005",
+	  .title = "kinds of workloads",
+	  .category = "workloads",
+	  .severity = SEVERITY_BLOCKER,
+	  .remedy =
+		  "Set the namespace's label by hand for these and recreate them in a quiet hour.",
+	  .source = "a restart is a change of the pod template"},
+	 look_kinds},
+	{{.id = "MIG-006",
+	  .title = "rollouts within budgets",
+	  .category = "workloads",
+	  .severity = SEVERITY_BLOCKER,
+	  .remedy = "Set maxUnavailable: 0 with maxSurge: 1, or add a replica.",
+	  .source = "Deployments do not ask PodDisruptionBudgets when they roll"},
+	 look_budgets},
+	{{.id = "MIG-007",
+	  .title = "sidecars come from the injector",
+	  .category = "workloads",
+	  .severity = SEVERITY_BLOCKER,
+	  .flags = CHECK_NOT_WAIVABLE,
+	  .remedy = "Take what istioctl kube-inject wrote out of the template.",
+	  .source = "a label turns the injector off, not a template"},
+	 look_templates},
+	{{.id = "MIG-008",
+	  .title = "headless Services",
+	  .category = "workloads",
+	  .severity = SEVERITY_BLOCKER,
+	  .flags = CHECK_NOT_WAIVABLE,
+	  .remedy = "Set PERMISSIVE on the workload until all its pods have moved.",
+	  .source = "istio push_context.go BestEffortInferServiceMTLSMode"},
+	 look_headless},
+	{{.id = "MIG-009",
+	  .title = "form of the sidecars",
+	  .category = "workloads",
+	  .severity = SEVERITY_WARNING,
+	  .remedy = "Inject native sidecars first.",
+	  .source = "containers of a pod end together; native sidecars end last"},
+	 look_classic},
+	{{.id = WAIVER_ENCRYPTION_LOST,
+	  .title = "encryption lost",
+	  .category = "accepted by waiver",
+	  .severity = SEVERITY_ERROR,
+	  .remedy = "Name who answers for it in a waiver of the profile.",
+	  .source = "states N5 and N13 and encryption between nodes are not part of this release"},
+	 look_encryption},
+};
+
+void plan_findings(const struct plan_input *in, const struct movers *m, struct report *r)
+{
+	struct look l = {.in = in, .movers = m, .report = r};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		l.check = &rows[i].check;
+		rows[i].look(&l);
+	}
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "migrate/host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+#include "lib/object/canonical.h"
+#include "lib/object/sidestep.h"
+
+struct doc *host_ref(struct arena *a, const struct doc *object)
+{
+	struct doc *ref = doc_map(a);
+
+	doc_set_string(a, ref, "apiVersion", doc_find_str(object, "apiVersion"));
+	doc_set_string(a, ref, "kind", doc_find_str(object, "kind"));
+	doc_set_string(a, ref, "namespace", doc_find_str(object, "metadata.namespace"));
+	doc_set_string(a, ref, "name", doc_find_str(object, "metadata.name"));
+	return ref;
+}
+
+static const struct object_kind *kind_of(const struct doc *ref, struct error *err)
+{
+	const struct object_kind *k =
+		object_kind_find(doc_find_str(ref, "apiVersion"), doc_find_str(ref, "kind"));
+
+	if (!k)
+		error_set(err, -EINVAL, "%s %s is no kind we know",
+			  str_or_empty(doc_find_str(ref, "apiVersion")),
+			  str_or_empty(doc_find_str(ref, "kind")));
+	return k;
+}
+
+static int host_read(void *ctx, const struct doc *ref, struct arena *a, struct doc **ret_live,
+		     struct error *err)
+{
+	struct run_host *h = ctx;
+	const struct object_kind *k = kind_of(ref, err);
+
+	if (!k)
+		return -EINVAL;
+	return cluster_get(h->cluster, a, k, doc_find_str(ref, "namespace"),
+			   doc_find_str(ref, "name"), ret_live, err);
+}
+
+/*
+ * A write that was repeated because its answer got lost may find its own work done. The object then
+ * equals what was sent, apart from what the server adds.
+ */
+static bool made_by_us(const struct doc *sent, const struct doc *live)
+{
+	return live && change_patch_holds(live, sent);
+}
+
+static int write_create(struct run_host *h, const struct object_kind *k, const struct doc *ref,
+			const struct doc *body, struct arena *a, struct doc **ret_now,
+			struct error *err)
+{
+	struct kube_request request = {.verb = KUBE_CREATE,
+				       .kind = k,
+				       .body = body,
+				       .namespace_ = k->namespaced ? doc_find_str(ref, "namespace")
+								   : NULL};
+	struct error why = ERROR_INIT;
+	int r = cluster_do(h->cluster, &request, a, ret_now, &why);
+
+	if (r == -EEXIST) {
+		r = host_read(h, ref, a, ret_now, err);
+		if (r || made_by_us(body, *ret_now))
+			return r;
+		return -ESTALE;
+	}
+	return r < 0 ? error_set(err, r, "%s", why.msg) : 0;
+}
+
+/* The version that was read goes with the patch: whoever came between makes it a conflict. */
+static int write_patch(struct run_host *h, const struct object_kind *k, const struct doc *ref,
+		       const struct doc *body, const struct doc *live, struct arena *a,
+		       struct doc **ret_now, struct error *err)
+{
+	struct doc *patch = doc_clone(a, body);
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = k,
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = patch,
+				       .name = doc_find_str(ref, "name"),
+				       .namespace_ = k->namespaced ? doc_find_str(ref, "namespace")
+								   : NULL};
+
+	doc_set_string(a, doc_set_map(a, patch, "metadata"), "resourceVersion",
+		       kube_resource_version(live));
+	return cluster_do(h->cluster, &request, a, ret_now, err);
+}
+
+static int write_delete(struct run_host *h, const struct object_kind *k, const struct doc *ref,
+			const struct doc *live, struct arena *a, struct doc **ret_now,
+			struct error *err)
+{
+	struct kube_request request = {.verb = KUBE_DELETE,
+				       .kind = k,
+				       .uid = kube_uid(live),
+				       .name = doc_find_str(ref, "name"),
+				       .namespace_ = k->namespaced ? doc_find_str(ref, "namespace")
+								   : NULL};
+	struct error why = ERROR_INIT;
+	int r = cluster_do(h->cluster, &request, a, NULL, &why);
+
+	*ret_now = NULL;
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? error_set(err, r, "%s", why.msg) : 0;
+}
+
+static int host_write(void *ctx, enum change_kind kind, const struct doc *ref,
+		      const struct doc *body, const struct doc *live, struct arena *a,
+		      struct doc **ret_now, struct error *err)
+{
+	struct run_host *h = ctx;
+	const struct object_kind *k = kind_of(ref, err);
+
+	if (!k)
+		return -EINVAL;
+	switch (kind) {
+	case CHANGE_CREATE:
+		return write_create(h, k, ref, body, a, ret_now, err);
+	case CHANGE_PATCH:
+		return write_patch(h, k, ref, body, live, a, ret_now, err);
+	case CHANGE_DELETE:
+		return write_delete(h, k, ref, live, a, ret_now, err);
+	}
+	return error_set(err, -EINVAL, "no such change");
+}
+
+static void host_digest(void *ctx, const struct doc *object, char *buf, size_t size)
+{
+	char digest[OBJECT_DIGEST_SIZE];
+
+	(void)ctx;
+	snprintf(buf, size, "%s", object_digest(object, digest));
+}
+
+static int host_wait(void *ctx, uint64_t ns, struct error *err)
+{
+	struct run_host *h = ctx;
+
+	return cluster_wait(h->cluster, ns, err);
+}
+
+static int host_check(void *ctx, struct error *err)
+{
+	const struct run_host *h = ctx;
+
+	return h->cluster->pause ? error_set(err, -EINTR, "%s", h->cluster->pause) : 0;
+}
+
+/* --- the copy in the cluster ---------------------------------------------------------------------
+ */
+
+static const struct object_kind *run_kind(void)
+{
+	return object_kind(KIND_SIDESTEP_RUN);
+}
+
+/* The answer to every write of the copy says whether somebody wants the run to pause. */
+static void look_for_pause(struct run_host *h, const struct doc *run)
+{
+	if (kube_annotation(run, PAUSE_ANNOTATION) && !h->cluster->pause)
+		h->cluster->pause = "asked to pause through the cluster";
+}
+
+static void add_op(struct arena *a, struct doc *patch, const char *op, const char *path,
+		   struct doc *value)
+{
+	struct doc *d = doc_append(a, patch, doc_map(a));
+
+	doc_set_string(a, d, "op", op);
+	doc_set_string(a, d, "path", path);
+	doc_set(a, d, "value", value);
+}
+
+/*
+ * Line seq goes to index seq. The line before it must stand where we left it (a test operation): if
+ * another process writes this journal too, one of the two learns it here.
+ */
+static int append_line(struct run_host *h, size_t seq, const char *line, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *patch = doc_list(&a), *now = NULL;
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = run_kind(),
+				       .name = h->run,
+				       .patch = KUBE_PATCH_JSON,
+				       .body = patch};
+	struct error why = ERROR_INIT;
+	int r;
+
+	add_op(&a, patch, "test", arena_printf(&a, "/spec/journal/%zu", seq - 1),
+	       doc_string(&a, str_or_empty(h->last)));
+	add_op(&a, patch, "add", "/spec/journal/-", doc_string(&a, line));
+	r = cluster_do(h->cluster, &request, &a, &now, &why);
+	if (!r && doc_len(doc_find(now, "spec.journal")) == seq + 1) {
+		look_for_pause(h, now);
+		return 0;
+	}
+	/* Lost answer or lost race: the copy itself tells. */
+	r = cluster_get(h->cluster, &a, run_kind(), NULL, h->run, &now, err);
+	if (r)
+		return r;
+	if (!now)
+		return error_set(err, -ENOENT, "SidestepRun %s is gone", h->run);
+	if (str_eq(doc_str(doc_at(doc_find(now, "spec.journal"), seq)), line) &&
+	    doc_len(doc_find(now, "spec.journal")) == seq + 1)
+		return 0;
+	return error_set(err, -ESTALE, "SidestepRun %s: %s", h->run,
+			 why.msg[0] ? why.msg : "somebody else goes on with this run");
+}
+
+static void copied(struct run_host *h, const struct journal_record *record)
+{
+	free(h->last);
+	h->last = xstrdup(record->line);
+	h->copied = record->seq + 1;
+}
+
+static int host_copy(void *ctx, const struct journal_record *record, struct error *err)
+{
+	struct run_host *h = ctx;
+	int r;
+
+	if (!h->run || record->seq < h->copied)
+		return 0;
+	r = append_line(h, record->seq, record->line, err);
+	if (!r)
+		copied(h, record);
+	return r;
+}
+
+static void host_tell(void *ctx, const struct journal_record *record)
+{
+	struct run_host *h = ctx;
+
+	if (h->tell)
+		h->tell(h->arg, record);
+}
+
+static void host_sampled(void *ctx, const struct gate *g, const struct gate_sample *s,
+			 enum finding_result judged)
+{
+	struct run_host *h = ctx;
+
+	if (h->sampled)
+		h->sampled(h->arg, g, s, judged);
+}
+
+static void host_boundary(void *ctx, const char *where)
+{
+	struct run_host *h = ctx;
+
+	if (h->boundary)
+		h->boundary(h->arg, where);
+}
+
+void run_host_init(struct run_host *h, struct cluster *cluster, const char *run)
+{
+	*h = (struct run_host){
+		.cluster = cluster,
+		.run = run,
+		.step = {.clock = cluster->clock,
+			 .read = host_read,
+			 .write = host_write,
+			 .digest = host_digest,
+			 .wait = host_wait,
+			 .check = host_check,
+			 .copy = host_copy,
+			 .tell = host_tell,
+			 .sampled = host_sampled,
+			 .boundary = host_boundary},
+	};
+	h->step.ctx = h;
+}
+
+void run_host_release(struct run_host *h)
+{
+	free(h->last);
+	*h = (struct run_host){0};
+}
+
+static struct doc *run_object(struct arena *a, const struct run_host *h, const struct doc *plan,
+			      const char *subject, const struct journal *j)
+{
+	struct doc *d = kube_object_new(a, run_kind(), NULL, h->run), *spec, *lines;
+	char digest[OBJECT_DIGEST_SIZE];
+
+	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
+		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
+	spec = doc_set_map(a, d, "spec");
+	doc_set_string(a, spec, "tool", "migrate");
+	doc_set_string(a, spec, "subject", subject);
+	doc_set_string(a, spec, "planDigest", object_digest_exact(plan, digest));
+	doc_set_string(a, spec, "state", run_state_name(RUN_RUNNING));
+	lines = doc_set_list(a, spec, "journal");
+	for (size_t i = 0; i < journal_count(j); i++)
+		doc_append(a, lines, doc_string(a, journal_at(j, i)->line));
+	doc_set(a, spec, "plan", doc_clone(a, plan));
+	return d;
+}
+
+int run_copy_create(struct run_host *h, const struct doc *plan, const char *subject,
+		    const struct journal *j, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *object = run_object(&a, h, plan, subject, j), *now = NULL;
+	struct kube_request request = {.verb = KUBE_CREATE, .kind = run_kind(), .body = object};
+	struct error why = ERROR_INIT;
+	int r = cluster_do(h->cluster, &request, &a, &now, &why);
+
+	/* A repeated creation finds the first one's work. */
+	if (r == -EEXIST && !cluster_get(h->cluster, &a, run_kind(), NULL, h->run, &now, NULL) &&
+	    made_by_us(object, now))
+		r = 0;
+	if (r)
+		return error_set(err, r, "%s", why.msg);
+	copied(h, journal_at(j, journal_count(j) - 1));
+	return 0;
+}
+
+int run_copy_sync(struct run_host *h, const struct journal *j, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *lines;
+	struct doc *now;
+	int r = cluster_get(h->cluster, &a, run_kind(), NULL, h->run, &now, err);
+
+	if (r)
+		return r;
+	if (!now)
+		return error_set(err, -ENOENT, "SidestepRun %s is gone", h->run);
+	lines = doc_find(now, "spec.journal");
+	if (!doc_len(lines) || doc_len(lines) > journal_count(j))
+		return error_set(
+			err, -ESTALE,
+			"SidestepRun %s knows %zu records, %s only %zu: it went on elsewhere",
+			h->run, doc_len(lines), journal_path(j), journal_count(j));
+	for (size_t i = 0; i < doc_len(lines); i++)
+		if (!str_eq(doc_str(doc_at(lines, i)), journal_at(j, i)->line))
+			return error_set(err, -ESTALE, "SidestepRun %s and %s differ in record %zu",
+					 h->run, journal_path(j), i);
+	copied(h, journal_at(j, doc_len(lines) - 1));
+	for (size_t i = doc_len(lines); i < journal_count(j) && !r; i++)
+		r = host_copy(h, journal_at(j, i), err);
+	return r;
+}
+
+int run_copy_state(struct run_host *h, const char *state, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *patch = doc_map(&a);
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = run_kind(),
+				       .name = h->run,
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = patch};
+
+	doc_set_string(&a, doc_set_map(&a, patch, "spec"), "state", state);
+	return cluster_do(h->cluster, &request, &a, NULL, err);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of steps and gates, put together. */
+#include "migrate/machine.h"
+
+#include <stdlib.h>
+
+#include "lib/base/str.h"
+
+static const struct {
+	const char *id, *title;
+	int undo_rank;
+} names[] = {
+#define MACHINE_STATE_ROW(symbol, id, title, undo_rank) [symbol] = {id, title, undo_rank},
+	MACHINE_STATES(MACHINE_STATE_ROW)
+#undef MACHINE_STATE_ROW
+};
+
+static const struct gate *find_gate(const struct machine *m, const char *id)
+{
+	for (size_t i = 0; i < machine_n_gates; i++)
+		if (str_eq(m->gates[i].id, id))
+			return &m->gates[i];
+	abort(); /* a table of ours names a gate that is in no table */
+}
+
+static void link_gates(const struct machine *m, const char *const ids[3],
+		       const struct gate *list[4])
+{
+	for (size_t i = 0; i < 3 && ids[i]; i++)
+		list[i] = find_gate(m, ids[i]);
+}
+
+/* A window of W with a sample every E wants W/E + 1 good ones in a row. */
+static void set_durations(struct gate *g, size_t window, const struct profile *p)
+{
+	uint64_t ns = 0;
+
+	if (window)
+		ns = *(const uint64_t *)(const void *)((const char *)p + window - 1);
+	g->every_ns = p->sample_every_ns;
+	g->stable = (unsigned)MIN(ns / p->sample_every_ns + 1, (uint64_t)UINT32_MAX);
+	g->within_ns = ns + p->gate_timeout_ns;
+}
+
+/* What a step whose plan gives a reason does: nothing. */
+static const char *reason_to_skip(void *env, const struct step *step, struct arena *a)
+{
+	(void)env;
+	(void)a;
+	return doc_str(doc_get(step->args, "skip"));
+}
+
+void machine_init(struct machine *m, const struct profile *p)
+{
+	*m = (struct machine){0};
+	for (size_t i = 0; i < machine_n_gates; i++) {
+		m->gates[i] = machine_gates[i].gate;
+		set_durations(&m->gates[i], machine_gates[i].window, p);
+	}
+	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++) {
+		const struct state_row *row = &machine_states[i];
+
+		link_gates(m, row->before, m->lists[i][0]);
+		link_gates(m, row->after, m->lists[i][1]);
+		link_gates(m, row->undo, m->lists[i][2]);
+		m->kinds[i] = (struct step_kind){
+			.id = names[i].id,
+			.title = names[i].title,
+			.undo_rank = names[i].undo_rank,
+			.changes = row->changes,
+			.undo_changes = row->undo_changes,
+			.before = m->lists[i][0],
+			.after = m->lists[i][1],
+			.undo_after = m->lists[i][2],
+			.skip = reason_to_skip,
+		};
+	}
+}
+
+const struct step_kind *machine_kind(const struct machine *m, const char *id)
+{
+	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++)
+		if (str_eq(m->kinds[i].id, id))
+			return &m->kinds[i];
+	return NULL;
+}
+
+void migration_release(struct migration *m)
+{
+	arena_release(&m->baseline.arena);
+}
+
+const char *machine_request_name(struct arena *a, const char *run)
+{
+	return arena_printf(a, "audit-%s", run);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sidestep-migrate: a namespace leaves Istio's sidecars, and comes back. The commands as a table.
+ */
+#include "migrate/verbs.h"
+
+static const char *const look_formats[] = {
+#define LOOK_FORMAT_NAME(symbol, name) name,
+	LOOK_FORMATS(LOOK_FORMAT_NAME)
+#undef LOOK_FORMAT_NAME
+		NULL,
+};
+
+static const struct cli_option cluster_options[] = {
+	CLI_OPT(struct cluster_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"the cluster (else KUBECONFIG, ~/.kube/config, a pod's own account)"),
+	CLI_OPT(struct cluster_opts, context, "context", 0, CLI_STRING, "NAME",
+		"context of the kubeconfig"),
+};
+static const struct cli_option snapshot_options[] = {
+	CLI_OPT(struct cluster_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"the cluster (else KUBECONFIG, ~/.kube/config, a pod's own account)"),
+	CLI_OPT(struct cluster_opts, context, "context", 0, CLI_STRING, "NAME",
+		"context of the kubeconfig"),
+	CLI_OPT(struct cluster_opts, snapshot, "snapshot", 0, CLI_STRING, "PATH",
+		"look at this file or folder of objects instead of a live API"),
+};
+
+static const struct look_opts look_defaults = {0};
+static const struct cli_option look_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, "format"),
+	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
+		"write there instead of standard output"),
+	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
+};
+static const struct cli_option verify_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, "format"),
+	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
+		"write there instead of standard output"),
+	CLI_OPT(struct look_opts, policies, "policies", 0, CLI_STRING, "FILE",
+		"compare these policies instead of what translate makes"),
+	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
+};
+static const struct cli_option plan_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, "format"),
+	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
+		"write there instead of standard output (-o json to save a plan)"),
+	CLI_OPT(struct look_opts, profile, "profile", 0, CLI_STRING, "FILE",
+		"durations and waivers"),
+	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
+};
+
+static const struct run_opts run_defaults = {0};
+static const struct cli_option run_options[] = {
+	CLI_OPT(struct run_opts, profile, "profile", 0, CLI_STRING, "FILE",
+		"durations and waivers"),
+	CLI_OPT(struct run_opts, plan, "plan", 0, CLI_STRING, "FILE",
+		"carry out this saved plan, if it still fits"),
+	CLI_OPT(struct run_opts, roll_back, "rollback-on-failure", 0, CLI_FLAG, NULL,
+		"go back by itself when a gate says no"),
+	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL, "only show the plan"),
+	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR",
+		"where journals are kept (SIDESTEP_STATE)"),
+	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
+};
+static const struct cli_option again_options[] = {
+	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"only show where the run stands"),
+	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR",
+		"where journals are kept (SIDESTEP_STATE)"),
+	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
+};
+static const struct cli_option tell_options[] = {
+	CLI_CHOICE(struct run_opts, output, "output", 'o', look_formats, "format"),
+	CLI_OPT(struct run_opts, file, "file", 'f', CLI_STRING, "FILE",
+		"write there instead of standard output"),
+	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
+};
+static const struct cli_option pause_options[] = {
+	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
+};
+
+#define ONE_NAMESPACE .args = "NAMESPACE", .min_args = 1, .max_args = 1
+
+static const struct cli_command commands[] = {
+	{.name = "inventory",
+	 .summary = "what is there, and who calls whom",
+	 .args = "[NAMESPACE]",
+	 .max_args = 1,
+	 .run = verb_inventory,
+	 CLI_OPTIONS(look_options),
+	 CLI_DEFAULTS(look_defaults)},
+	{.name = "translate",
+	 .summary = "a namespace's Istio objects as policies, field by field",
+	 ONE_NAMESPACE,
+	 .details = "Every field is exact, approximated, blocked or implicit; exit 3 when one is "
+		    "blocked.\n-o manifests prints only the policies.\n",
+	 .run = verb_translate,
+	 CLI_OPTIONS(look_options),
+	 CLI_DEFAULTS(look_defaults)},
+	{.name = "verify",
+	 .summary = "prove that the policies allow exactly what Istio allows",
+	 ONE_NAMESPACE,
+	 .details = "Compares over every distinguishable connection; exit 3 with a counterexample "
+		    "for every\ndifference.\n",
+	 .run = verb_verify,
+	 CLI_OPTIONS(verify_options),
+	 CLI_DEFAULTS(look_defaults)},
+	{.name = "plan",
+	 .summary = "every step, change, gate and inverse, before the first change",
+	 ONE_NAMESPACE,
+	 .details =
+		 "Exit 3 when something forbids to run it, 5 when something is not known, 6 when "
+		 "a waiver\nhas expired.\n",
+	 .run = verb_plan,
+	 CLI_OPTIONS(plan_options),
+	 CLI_DEFAULTS(look_defaults)},
+	{.name = "run",
+	 .summary = "move a namespace off its sidecars",
+	 ONE_NAMESPACE,
+	 .details = "Shows the plan, asks, and carries it out: each change journaled before it is "
+		    "made, each gate\nasking two independent sources. Interrupt it at any time; "
+		    "resume goes on, rollback goes back.\n\n"
+		    "Example:\n"
+		    "  sidestep migrate run my-team --profile fast.yaml --yes\n",
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_run,
+	 .preview = verb_run_preview,
+	 CLI_OPTIONS(run_options),
+	 CLI_DEFAULTS(run_defaults)},
+	{.name = "status",
+	 .summary = "where migrations stand",
+	 .args = "[NAMESPACE|RUN]",
+	 .max_args = 1,
+	 .needs = NEEDS_CLUSTER,
+	 .run = verb_status,
+	 CLI_OPTIONS(tell_options),
+	 CLI_DEFAULTS(run_defaults)},
+	{.name = "pause",
+	 .summary = "let a run stop at its next safe point, from anywhere",
+	 .args = "NAMESPACE|RUN",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .needs = NEEDS_CLUSTER,
+	 .run = verb_pause,
+	 CLI_OPTIONS(pause_options),
+	 CLI_DEFAULTS(run_defaults)},
+	{.name = "resume",
+	 .summary = "go on with a run that was interrupted, paused or stopped",
+	 .args = "NAMESPACE|RUN",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .details = "From this machine's journal, or from the cluster's copy when this machine has "
+		    "none.\n",
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_resume,
+	 .preview = verb_back_preview,
+	 CLI_OPTIONS(again_options),
+	 CLI_DEFAULTS(run_defaults)},
+	{.name = "rollback",
+	 .summary = "take a run back: callers first, back to sidecars",
+	 .args = "NAMESPACE|RUN",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_rollback,
+	 .preview = verb_back_preview,
+	 CLI_OPTIONS(again_options),
+	 CLI_DEFAULTS(run_defaults)},
+	{.name = "report",
+	 .summary = "timeline, steps, gates and evidence of a run",
+	 .args = "NAMESPACE|RUN",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .needs = NEEDS_CLUSTER,
+	 .run = verb_report,
+	 CLI_OPTIONS(tell_options),
+	 CLI_DEFAULTS(run_defaults)},
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "sidestep-migrate",
+		.summary = "move a namespace off Istio's sidecars, proved and reversible",
+		.details =
+			"The usual way: inventory, translate, verify, plan, run; then rollback if "
+			"you want to go back.\n",
+		.commands = commands,
+		.n_commands = ARRAY_SIZE(commands),
+	};
+
+	return cli_main(&program, argc, argv);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "migrate/profile.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+static const struct {
+	const char *key;
+	size_t offset;
+	uint64_t seconds;
+} durations[] = {
+#define PROFILE_ROW(member, key, seconds, what) {key, offsetof(struct profile, member), seconds},
+	PROFILE_DURATIONS(PROFILE_ROW)
+#undef PROFILE_ROW
+};
+
+static uint64_t *duration(struct profile *p, size_t i)
+{
+	return (uint64_t *)(void *)((char *)p + durations[i].offset);
+}
+
+void profile_init(struct profile *p)
+{
+	*p = (struct profile){.name = "defaults"};
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++)
+		*duration(p, i) = durations[i].seconds * NS_PER_S;
+}
+
+static int take(struct arena *a, const struct doc_entry *e, struct profile *p, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
+		int r;
+
+		if (!str_eq(durations[i].key, e->key))
+			continue;
+		if (!doc_str(e->value))
+			return error_set(err, -EINVAL, "%s: %s: want a duration like \"90s\"",
+					 doc_where(a, e->value), e->key);
+		r = str_to_duration_ns(doc_str(e->value), duration(p, i), err);
+		return r ? error_wrap(err, r, "%s: %s", doc_where(a, e->value), e->key) : 0;
+	}
+	if (str_eq(e->key, "waivers"))
+		return waivers_decode(a, e->value, &p->waivers, err);
+	if (str_eq(e->key, "name")) {
+		p->name = arena_strdup(a, str_or_empty(doc_str(e->value)));
+		return 0;
+	}
+	return error_set(err, -EINVAL, "%s: a profile has no member '%s'", doc_where(a, e->value),
+			 e->key);
+}
+
+int profile_decode(struct arena *a, const struct doc *d, struct profile *p, struct error *err)
+{
+	profile_init(p);
+	if (d && d->kind != DOC_MAP && d->kind != DOC_NULL)
+		return error_set(err, -EINVAL, "%s: want a map of members", doc_where(a, d));
+	doc_foreach_entry (d, e) {
+		int r = take(a, e, p, err);
+
+		if (r)
+			return r;
+	}
+	if (!p->sample_every_ns)
+		return error_set(err, -EINVAL, "sampleEvery must be longer than 0");
+	return 0;
+}
+
+int profile_read(struct arena *a, const char *path, struct profile *p, struct error *err)
+{
+	struct doc_stream s;
+	int r;
+
+	profile_init(p);
+	if (!path)
+		return 0;
+	r = doc_read_file(a, path, &s, err);
+	if (r)
+		return r;
+	if (s.n != 1)
+		return error_set(err, -EINVAL, "%s: want one document", path);
+	r = profile_decode(a, s.docs[0], p, err);
+	if (!r && str_eq(p->name, "defaults"))
+		p->name = arena_strdup(a, path);
+	return r;
+}
+
+struct doc *profile_doc(struct arena *a, const struct profile *p)
+{
+	struct doc *d = doc_map(a), *list;
+
+	doc_set_string(a, d, "name", p->name);
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
+		const uint64_t *ns = (const void *)((const char *)p + durations[i].offset);
+
+		doc_setf(a, d, durations[i].key, "%llums", (unsigned long long)(*ns / NS_PER_MS));
+	}
+	list = doc_set_list(a, d, "waivers");
+	for (size_t i = 0; i < p->waivers.n; i++)
+		doc_append(a, list, waiver_doc(a, &p->waivers.items[i]));
+	return d;
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs that change: run, resume, rollback, pause; and those that tell of it: status, report.
+ */
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/object/sidestep.h"
+#include "migrate/report.h"
+#include "migrate/verbs.h"
+
+static void session_options_of(const struct run_opts *o, struct session_options *so)
+{
+	*so = (struct session_options){.kubeconfig = o->cluster.kubeconfig,
+				       .context = o->cluster.context,
+				       .state = o->state};
+}
+
+/* --- run
+ * ------------------------------------------------------------------------------------------- */
+
+/* A saved plan is carried out as it is, or not at all when what it was made from has changed. */
+static int saved_plan(struct scene *s, const char *path, const char *ns, struct doc **ret_plan,
+		      struct error *err)
+{
+	struct doc_stream stream;
+	struct doc *stale;
+	int r = doc_read_file(&s->arena, path, &stream, err);
+
+	if (r)
+		return r;
+	if (stream.n != 1 || !str_eq(doc_find_str(stream.docs[0], "schema"), PLAN_SCHEMA))
+		return error_set(err, -EINVAL, "%s is no plan", path);
+	if (!str_eq(doc_find_str(stream.docs[0], "namespace"), ns))
+		return error_set(err, -EINVAL, "%s is a plan for %s", path,
+				 str_or_empty(doc_find_str(stream.docs[0], "namespace")));
+	stale = plan_stale(&s->arena, stream.docs[0], &s->snapshot);
+	if (doc_len(stale))
+		return error_set(err, -ESTALE, "the plan no longer fits: %s%s; make a new one",
+				 doc_str(doc_at(stale, 0)),
+				 doc_len(stale) > 1 ? " (and more)" : "");
+	*ret_plan = stream.docs[0];
+	return 0;
+}
+
+/* The plan to carry out, with its verdict; positive: an exit code to end with. */
+static int plan_to_run(const struct cli_call *call, struct scene *s, bool show,
+		       struct doc **ret_plan, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	struct plan p;
+	struct page page;
+	int r;
+
+	if (o->plan) {
+		r = saved_plan(s, o->plan, call->args[0], ret_plan, err);
+		return r ? r
+			 : (int)doc_find_int(*ret_plan, "findings.summary.exit_code", CLI_FAILED);
+	}
+	r = plan_for(s, call->args[0], o->profile, &p, err);
+	if (r)
+		return r;
+	*ret_plan = p.doc;
+	r = (int)report_verdict(&p.report, SEVERITY_ERROR);
+	if (show || r) {
+		plan_page(&p, &page);
+		print_result(call, LOOK_TABLE, NULL, p.doc, &page, NULL);
+		page_release(&page);
+	}
+	plan_release(&p);
+	return r;
+}
+
+int verb_run_preview(const struct cli_call *call, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	struct doc *plan;
+	struct scene s;
+	int r = scene_load(&s, &o->cluster, err);
+
+	if (r)
+		return r;
+	r = plan_to_run(call, &s, true, &plan, err);
+	scene_release(&s);
+	return r;
+}
+
+/* Ends a session's work: prints the outcome, answers the exit code. */
+static int tell_outcome(const struct cli_call *call, struct session *s, enum run_state state,
+			bool rollback)
+{
+	fprintf(call->out, "%s: %s\n", s->run, run_state_name(state));
+	if (state == RUN_STOPPED || state == RUN_CONFLICT || state == RUN_INCONCLUSIVE ||
+	    state == RUN_PAUSED || state == RUN_FAILED)
+		fprintf(call->out,
+			"nothing was taken back; see 'sidestep migrate status %s', then resume or "
+			"rollback\n",
+			s->migration.ns);
+	return session_exit_code(state, rollback);
+}
+
+static int carry_out(const struct cli_call *call, struct session *s, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	enum run_state state;
+	int r = session_run(s, &state, err);
+
+	if (r)
+		return r;
+	if (o->roll_back && (state == RUN_STOPPED || state == RUN_FAILED)) {
+		r = session_rollback(s, &state, err);
+		return r ? r : tell_outcome(call, s, state, false);
+	}
+	return tell_outcome(call, s, state, false);
+}
+
+int verb_run(const struct cli_call *call, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	struct session_options so;
+	struct session session;
+	struct doc *plan = NULL;
+	struct scene s;
+	int r = scene_load(&s, &o->cluster, err);
+
+	if (r)
+		return r;
+	r = plan_to_run(call, &s, false, &plan, err);
+	if (!r && !doc_len(doc_get(plan, "workloads"))) {
+		fprintf(call->out, "nothing to do: no workload of %s has a sidecar\n",
+			call->args[0]);
+		scene_release(&s);
+		return CLI_OK;
+	}
+	session_options_of(o, &so);
+	if (!r && !(r = session_open(&session, &so, err))) {
+		r = session_start(&session, doc_clone(&session.arena, plan), err);
+		if (!r)
+			r = session_lock(&session, err);
+		if (!r)
+			r = carry_out(call, &session, err);
+		session_close(&session);
+	}
+	scene_release(&s);
+	return r;
+}
+
+/* --- resume, rollback
+ * -------------------------------------------------------------------------------- */
+
+static bool rolling_back(const struct session *s)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct run_status status;
+
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	return status.rollback;
+}
+
+static int go_back(const struct cli_call *call, struct session *s, struct error *err)
+{
+	enum run_state state;
+	int r = session_rollback(s, &state, err);
+
+	return r ? r : tell_outcome(call, s, state, true);
+}
+
+/* Removes what `pause` left, so that the run does not stop again at once. */
+static int clear_pause(struct session *s, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *patch = doc_map(&a);
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_SIDESTEP_RUN),
+				       .name = s->run,
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = patch};
+
+	doc_set(&a, doc_set_map(&a, doc_set_map(&a, patch, "metadata"), "annotations"),
+		PAUSE_ANNOTATION, doc_null(&a));
+	s->cluster.pause = NULL;
+	return cluster_do(&s->cluster, &request, &a, NULL, err);
+}
+
+static int with_run(const struct cli_call *call, bool done,
+		    int (*fn)(const struct cli_call *, struct session *, struct error *),
+		    struct error *err)
+{
+	struct session_options so;
+	struct session s;
+	int r;
+
+	session_options_of(call->opts, &so);
+	r = session_open(&s, &so, err);
+	if (r)
+		return r;
+	r = session_find(&s, call->args[0], done, err);
+	if (!r)
+		r = session_lock(&s, err);
+	if (!r)
+		r = clear_pause(&s, err);
+	if (!r)
+		r = fn(call, &s, err);
+	session_close(&s);
+	return r;
+}
+
+static int go_on(const struct cli_call *call, struct session *s, struct error *err)
+{
+	return rolling_back(s) ? go_back(call, s, err) : carry_out(call, s, err);
+}
+
+int verb_resume(const struct cli_call *call, struct error *err)
+{
+	return with_run(call, false, go_on, err);
+}
+
+int verb_rollback(const struct cli_call *call, struct error *err)
+{
+	return with_run(call, true, go_back, err);
+}
+
+/* --- telling
+ * ------------------------------------------------------------------------------------------ */
+
+static struct doc *status_doc(struct arena *a, const struct sidestep_run *run, struct error *err)
+{
+	struct doc *d = doc_map(a);
+	struct run_status status;
+	struct journal *j;
+
+	if (session_read_copy(a, run, clock_system(), &j, err))
+		return NULL;
+	run_status(a, j, NULL, 0, &status);
+	doc_set_string(a, d, "run", run->meta.name);
+	doc_set_string(a, d, "namespace", run->subject);
+	doc_set_string(a, d, "state", run_state_name(status.state));
+	doc_set_string(a, d, "step", status.step);
+	doc_set_string(a, d, "reason", status.reason);
+	doc_set_int(a, d, "changesDone", status.changes_done);
+	doc_set_int(a, d, "changesUndone", status.changes_undone);
+	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));
+	doc_set_string(a, d, "last",
+		       doc_find_str(journal_at(j, journal_count(j) - 1)->body, "time"));
+	d = doc_clone(a, d);
+	journal_free(j);
+	return d;
+}
+
+static bool wanted(const struct cli_call *call, const struct sidestep_run *run)
+{
+	return !call->n_args || str_eq(run->subject, call->args[0]) ||
+	       str_eq(run->meta.name, call->args[0]);
+}
+
+static int list_runs(const struct cli_call *call, struct cluster *c, struct arena *a,
+		     struct doc *list, struct error *err)
+{
+	struct doc *runs;
+	int r = cluster_list(c, a, object_kind(KIND_SIDESTEP_RUN), NULL, &runs, err);
+
+	if (r)
+		return r;
+	doc_foreach_item (runs, d) {
+		struct sidestep_run run;
+		struct doc *status;
+
+		r = sidestep_run_decode(a, d, &run, err);
+		if (r)
+			return r;
+		if (!wanted(call, &run))
+			continue;
+		status = status_doc(a, &run, err);
+		if (!status)
+			return err->code ? err->code : -EINVAL;
+		doc_append(a, list, status);
+	}
+	return 0;
+}
+
+int verb_status(const struct cli_call *call, struct error *err)
+{
+	static const char *const columns[] = {"run",      "namespace", "state", "step",
+					      ">changes", ">undone",   "why",   NULL};
+	const struct run_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *list = doc_list(&a);
+	struct cluster c;
+	struct page page;
+	int r = cluster_open(&c, &a, o->cluster.kubeconfig, o->cluster.context, err);
+
+	if (r)
+		return r;
+	r = list_runs(call, &c, &a, list, err);
+	page_init(&page, "Migrations", NULL);
+	page_table(&page, columns);
+	doc_foreach_item (list, d)
+		page_row(&page, PAGE_PLAIN, doc_find_str(d, "run"), doc_find_str(d, "namespace"),
+			 doc_find_str(d, "state"), str_or_empty(doc_find_str(d, "step")),
+			 arena_printf(&a, "%lld", (long long)doc_find_int(d, "changesDone", 0)),
+			 arena_printf(&a, "%lld", (long long)doc_find_int(d, "changesUndone", 0)),
+			 str_or_empty(doc_find_str(d, "reason")), NULL);
+	if (!r)
+		r = print_result(call, o->output, o->file, list, &page, err);
+	page_release(&page);
+	cluster_release(&c);
+	return r;
+}
+
+/* The newest run of what was named, whatever its state. */
+static int newest_run(const struct cli_call *call, struct cluster *c, struct arena *a,
+		      struct sidestep_run **ret_run, struct error *err)
+{
+	struct doc *runs;
+	int r = cluster_list(c, a, object_kind(KIND_SIDESTEP_RUN), NULL, &runs, err);
+
+	*ret_run = NULL;
+	if (r)
+		return r;
+	doc_foreach_item (runs, d) {
+		struct sidestep_run *run = arena_new(a, struct sidestep_run);
+
+		r = sidestep_run_decode(a, d, run, err);
+		if (r)
+			return r;
+		if (wanted(call, run) &&
+		    (!*ret_run || strcmp((*ret_run)->meta.name, run->meta.name) < 0))
+			*ret_run = run;
+	}
+	return *ret_run ? 0 : error_set(err, -ENOENT, "there is no run of %s", call->args[0]);
+}
+
+static int report_of(struct arena *a, const struct sidestep_run *run, struct doc **ret_report,
+		     struct error *err)
+{
+	struct profile profile;
+	struct machine *m = arena_new(a, struct machine);
+	struct journal *j;
+	struct step *steps;
+	size_t n;
+	int r = profile_decode(a, doc_get(run->plan, "profile"), &profile, err);
+
+	if (r)
+		return r;
+	machine_init(m, &profile);
+	r = plan_steps(a, run->plan, m, &steps, &n, err);
+	if (!r)
+		r = session_read_copy(a, run, clock_system(), &j, err);
+	if (r)
+		return r;
+	*ret_report = doc_clone(a, migration_report(a, run->plan, j, steps, n));
+	journal_free(j);
+	return 0;
+}
+
+int verb_report(const struct cli_call *call, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct sidestep_run *run;
+	struct doc *report;
+	struct cluster c;
+	struct page page;
+	int r = cluster_open(&c, &a, o->cluster.kubeconfig, o->cluster.context, err);
+
+	if (r)
+		return r;
+	r = newest_run(call, &c, &a, &run, err);
+	if (!r)
+		r = report_of(&a, run, &report, err);
+	if (!r) {
+		migration_report_page(report, &page);
+		r = print_result(call, o->output, o->file, report, &page, err);
+		page_release(&page);
+	}
+	cluster_release(&c);
+	return r;
+}
+
+int verb_pause(const struct cli_call *call, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *patch = doc_map(&a);
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_SIDESTEP_RUN),
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = patch};
+	struct sidestep_run *run;
+	struct cluster c;
+	int r = cluster_open(&c, &a, o->cluster.kubeconfig, o->cluster.context, err);
+
+	if (r)
+		return r;
+	doc_set_string(&a, doc_set_map(&a, doc_set_map(&a, patch, "metadata"), "annotations"),
+		       PAUSE_ANNOTATION, "true");
+	r = newest_run(call, &c, &a, &run, err);
+	if (!r) {
+		request.name = run->meta.name;
+		r = cluster_do(&c, &request, &a, NULL, err);
+	}
+	if (!r)
+		fprintf(call->out, "%s pauses at its next safe point\n", run->meta.name);
+	cluster_release(&c);
+	return r;
+}
+
+int verb_back_preview(const struct cli_call *call, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct sidestep_run *run;
+	struct doc *report;
+	struct cluster c;
+	int r = cluster_open(&c, &a, o->cluster.kubeconfig, o->cluster.context, err);
+
+	if (r)
+		return r;
+	r = newest_run(call, &c, &a, &run, err);
+	if (!r)
+		r = report_of(&a, run, &report, err);
+	if (!r) {
+		fprintf(call->out, "Run %s (%s). To be taken back, or gone on with:\n",
+			run->meta.name, str_or_empty(doc_find_str(report, "state")));
+		doc_foreach_item (doc_get(report, "steps"), s)
+			fprintf(call->out, "  %-28s %s\n", doc_find_str(s, "id"),
+				doc_find_str(s, "status"));
+	}
+	cluster_release(&c);
+	return r;
+}

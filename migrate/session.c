@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "migrate/session.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "lib/kube/lease.h"
+#include "lib/object/sidestep.h"
+
+#define LOCK_PATIENCE_NS (40 * NS_PER_S)
+#define LOCK_LOOK_NS     (200 * NS_PER_MS)
+
+const char *session_state_dir(struct arena *a)
+{
+	const char *own = getenv("SIDESTEP_STATE"), *home = getenv("HOME");
+
+	if (!str_empty(own))
+		return arena_strdup(a, own);
+	if (geteuid() == 0 || str_empty(home))
+		return "/var/lib/sidestep";
+	return arena_printf(a, "%s/.local/state/sidestep", home);
+}
+
+/* --- opening -------------------------------------------------------------------------------------
+ */
+
+static void interrupted(void *arg, int signo)
+{
+	struct session *s = arg;
+
+	(void)signo;
+	s->cluster.pause = "interrupted";
+}
+
+int session_open(struct session *s, const struct session_options *o, struct error *err)
+{
+	static const int signos[] = {SIGINT, SIGTERM};
+	int r;
+
+	*s = (struct session){0};
+	r = cluster_open(&s->cluster, &s->arena, o->kubeconfig, o->context, err);
+	if (r) {
+		arena_release(&s->arena);
+		return r;
+	}
+	s->state = o->state ? arena_strdup(&s->arena, o->state) : session_state_dir(&s->arena);
+	progress_init(&s->progress, stderr, clock_system());
+	for (size_t i = 0; i < ARRAY_SIZE(signos); i++)
+		s->signals[i] = loop_signal_new(s->cluster.loop, signos[i], interrupted, s);
+	return 0;
+}
+
+void session_attach(struct session *s, const struct cluster *cluster, const char *state)
+{
+	*s = (struct session){.cluster = *cluster};
+	s->state = arena_strdup(&s->arena, state);
+}
+
+void session_close(struct session *s)
+{
+	bool own = s->signals[0] != NULL;
+
+	if (s->lease) {
+		kube_lease_free(s->lease, true);
+		/* One turn of the loop sends it; when it does not arrive, the lease runs out. */
+		s->cluster.pause = NULL;
+		cluster_wait(&s->cluster, LOCK_LOOK_NS, NULL);
+	}
+	journal_free(s->journal);
+	run_host_release(&s->host);
+	migration_release(&s->migration);
+	for (size_t i = 0; i < ARRAY_SIZE(s->signals); i++)
+		if (s->signals[i])
+			loop_signal_free(s->signals[i]);
+	if (own) {
+		progress_release(&s->progress);
+		cluster_release(&s->cluster);
+	}
+	arena_release(&s->arena);
+}
+
+/* --- the run at hand
+ * ------------------------------------------------------------------------------- */
+
+static const char *file_of(struct session *s, const char *name)
+{
+	return arena_printf(&s->arena, "%s/%s/%s", s->state, s->run, name);
+}
+
+/* Everything that follows from the plan. */
+static int take_plan(struct session *s, struct doc *plan, struct error *err)
+{
+	struct migration *m = &s->migration;
+	int r;
+
+	s->plan = plan;
+	*m = (struct migration){.cluster = &s->cluster,
+				.plan = plan,
+				.run = s->run,
+				.ns = doc_find_str(plan, "namespace")};
+	if (str_empty(m->ns))
+		return error_set(err, -EINVAL, "the plan names no namespace");
+	r = profile_decode(&s->arena, doc_get(plan, "profile"), &m->profile, err);
+	if (r)
+		return r;
+	machine_init(&m->machine, &m->profile);
+	return plan_steps(&s->arena, plan, &m->machine, &s->steps, &s->n_steps, err);
+}
+
+static void describe_gate(struct session *s, const struct journal_record *record)
+{
+	progress_line(&s->progress, "  %s %s: %s", doc_find_str(record->body, "gate"),
+		      str_or_empty(doc_find_str(record->body, "title")),
+		      doc_find_str(record->body, "result"));
+}
+
+static void told(void *arg, const struct journal_record *record)
+{
+	struct session *s = arg;
+	const char *step = str_or_empty(doc_find_str(record->body, "step"));
+
+	if (!s->progress.out)
+		return;
+	if (str_eq(record->type, "begin") || str_eq(record->type, "undo-begin"))
+		progress_line(&s->progress, "%s%s: %s", step,
+			      record->type[0] == 'u' ? " (back)" : "",
+			      str_or_empty(doc_find_str(record->body, "title")));
+	else if (str_eq(record->type, "skipped"))
+		progress_line(&s->progress, "%s: skipped: %s", step,
+			      str_or_empty(doc_find_str(record->body, "reason")));
+	else if (str_eq(record->type, "done"))
+		progress_line(&s->progress, "  %s", doc_find_str(record->body, "op"));
+	else if (str_eq(record->type, "gate"))
+		describe_gate(s, record);
+	else if (str_eq(record->type, "state"))
+		progress_line(&s->progress, "%s%s%s", doc_find_str(record->body, "state"),
+			      doc_find_str(record->body, "reason") ? ": " : "",
+			      str_or_empty(doc_find_str(record->body, "reason")));
+}
+
+static void sampled(void *arg, const struct gate *g, const struct gate_sample *sample,
+		    enum finding_result judged)
+{
+	struct session *s = arg;
+	const char *words = "";
+
+	for (size_t i = 0; i < sample->n; i++)
+		if (sample->sources[i].result != FINDING_PASS)
+			words = sample->sources[i].words;
+	if (s->progress.out)
+		progress_live(&s->progress, "  %s: %s %s", g->title, finding_result_name(judged),
+			      words);
+}
+
+static void attach_host(struct session *s)
+{
+	run_host_init(&s->host, &s->cluster, s->run);
+	s->host.tell = told;
+	s->host.sampled = sampled;
+	s->host.arg = s;
+}
+
+static const char *new_name(struct session *s, const char *ns)
+{
+	char when[CLOCK_RFC3339_SIZE], digits[CLOCK_RFC3339_SIZE];
+	size_t n = 0;
+
+	clock_rfc3339(clock_wall_ns(s->cluster.clock), 0, when);
+	for (const char *c = when; *c; c++)
+		if (*c >= '0' && *c <= '9')
+			digits[n++] = *c;
+	digits[n] = '\0';
+	return arena_printf(&s->arena, "%s-%s", ns, digits);
+}
+
+static bool finished(const char *state)
+{
+	return str_eq(state, run_state_name(RUN_DONE)) ||
+	       str_eq(state, run_state_name(RUN_ROLLED_BACK));
+}
+
+/* The newest run of the namespace, or the one of that name, whose state is allowed. NULL: none. */
+static int find_copy(struct session *s, const char *what, bool done, struct sidestep_run **ret_run,
+		     struct error *err)
+{
+	struct doc *list;
+	int r = cluster_list(&s->cluster, &s->arena, object_kind(KIND_SIDESTEP_RUN), NULL, &list,
+			     err);
+
+	*ret_run = NULL;
+	if (r)
+		return r;
+	doc_foreach_item (list, d) {
+		struct sidestep_run *run = arena_new(&s->arena, struct sidestep_run);
+
+		r = sidestep_run_decode(&s->arena, d, run, err);
+		if (r)
+			return r;
+		if (!str_eq(run->tool, "migrate") ||
+		    (!str_eq(run->subject, what) && !str_eq(run->meta.name, what)))
+			continue;
+		if (finished(run->state) && !(done && str_eq(run->state, run_state_name(RUN_DONE))))
+			continue;
+		if (!*ret_run || strcmp((*ret_run)->meta.name, run->meta.name) < 0)
+			*ret_run = run;
+	}
+	return 0;
+}
+
+static int write_plan(struct session *s, struct error *err)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	doc_write_json(s->plan, DOC_PRETTY, &text);
+	strbuf_addc(&text, '\n');
+	return io_write_file_atomic(file_of(s, "plan.json"), text.buf, text.len, 0600, err);
+}
+
+int session_start(struct session *s, struct doc *plan, struct error *err)
+{
+	struct sidestep_run *unfinished;
+	struct doc *header = doc_map(&s->arena);
+	const char *ns = str_or_empty(doc_find_str(plan, "namespace"));
+	int r = find_copy(s, ns, false, &unfinished, err);
+
+	if (r)
+		return r;
+	if (unfinished)
+		return error_set(err, -EBUSY,
+				 "run %s of this namespace is not finished (%s): resume it or roll "
+				 "it back",
+				 unfinished->meta.name, unfinished->state);
+	s->run = new_name(s, ns);
+	r = take_plan(s, plan, err);
+	if (r)
+		return r;
+	doc_set_string(&s->arena, header, "run", s->run);
+	doc_set_string(&s->arena, header, "namespace", ns);
+	doc_set_string(&s->arena, header, "tool", "sidestep-migrate " SIDESTEP_VERSION);
+	doc_set_string(&s->arena, header, "plan", plan_digest(&s->arena, plan));
+	if ((r = io_mkdirs(arena_printf(&s->arena, "%s/%s", s->state, s->run), 0700, err)) ||
+	    (r = write_plan(s, err)) ||
+	    (r = journal_create(file_of(s, "journal"), header, s->cluster.clock, &s->journal, err)))
+		return r;
+	attach_host(s);
+	return run_copy_create(&s->host, plan, ns, s->journal, err);
+}
+
+/* --- finding one that was interrupted
+ * ---------------------------------------------------------------- */
+
+static int restore(struct session *s, const struct sidestep_run *run, struct error *err)
+{
+	const char *path = file_of(s, "journal");
+	int r = io_mkdirs(arena_printf(&s->arena, "%s/%s", s->state, s->run), 0700, err);
+
+	if (r)
+		return r;
+	if (io_exists(path))
+		rename(path, arena_printf(&s->arena, "%s.older", path));
+	return journal_restore(path, run->journal.items, run->journal.n, s->cluster.clock,
+			       &s->journal, err);
+}
+
+/* The local journal when it knows at least as much as the copy, else the copy's. */
+static int open_journal(struct session *s, const struct sidestep_run *run, struct error *err)
+{
+	const char *path = file_of(s, "journal");
+	int r;
+
+	if (!io_exists(path))
+		return restore(s, run, err);
+	r = journal_open(path, s->cluster.clock, &s->journal, err);
+	if (r)
+		return r;
+	if (journal_count(s->journal) >= run->journal.n)
+		return 0;
+	for (size_t i = 0; i < journal_count(s->journal); i++)
+		if (!str_eq(journal_at(s->journal, i)->line, run->journal.items[i]))
+			return error_set(err, -ESTALE, "%s and SidestepRun %s differ in record %zu",
+					 path, s->run, i);
+	journal_free(s->journal);
+	s->journal = NULL;
+	return restore(s, run, err);
+}
+
+int session_find(struct session *s, const char *what, bool done, struct error *err)
+{
+	struct sidestep_run *run;
+	int r = find_copy(s, what, done, &run, err);
+
+	if (r)
+		return r;
+	if (!run)
+		return error_set(err, -ENOENT, "there is no %srun of %s to go on with",
+				 done ? "" : "unfinished ", what);
+	s->run = run->meta.name;
+	if (!run->plan)
+		return error_set(err, -EINVAL, "SidestepRun %s carries no plan", s->run);
+	if ((r = take_plan(s, doc_clone(&s->arena, run->plan), err)) ||
+	    (r = open_journal(s, run, err)))
+		return r;
+	attach_host(s);
+	return run_copy_sync(&s->host, s->journal, err);
+}
+
+int session_read_copy(struct arena *a, const struct sidestep_run *run, const struct clock *clock,
+		      struct journal **ret_journal, struct error *err)
+{
+	char dir[] = "/tmp/sidestep-run-XXXXXX";
+	const char *path;
+	int r;
+
+	if (!mkdtemp(dir))
+		return error_errno(err, -errno, "a temporary folder");
+	path = arena_printf(a, "%s/journal", dir);
+	r = journal_restore(path, run->journal.items, run->journal.n, clock, ret_journal, err);
+	unlink(path);
+	rmdir(dir);
+	return r;
+}
+
+/* --- lock
+ * -------------------------------------------------------------------------------------------- */
+
+static void lease_changed(void *arg, bool held, const char *holder)
+{
+	struct session *s = arg;
+
+	(void)holder;
+	if (s->locked && !held)
+		s->cluster.pause = "the lock was lost to somebody else";
+	s->locked |= held;
+}
+
+int session_lock(struct session *s, struct error *err)
+{
+	char host[128] = "";
+	struct kube_lease_options o = {.namespace_ = s->migration.ns};
+	uint64_t until = clock_now_ns(s->cluster.clock) + LOCK_PATIENCE_NS;
+
+	/* One machine is one holder: its processes exclude each other by the journal's own lock. */
+	gethostname(host, sizeof(host) - 1);
+	o.holder = arena_printf(&s->arena, "%s/%u", host, (unsigned)getuid());
+	o.name = arena_printf(&s->arena, "sidestep-migrate-%s", s->migration.ns);
+	s->lease = kube_lease_new(s->cluster.client, &o, lease_changed, s);
+	while (!kube_lease_held(s->lease)) {
+		int r = cluster_wait(&s->cluster, LOCK_LOOK_NS, err);
+
+		if (r)
+			return r;
+		if (clock_now_ns(s->cluster.clock) > until)
+			return error_set(err, -EBUSY, "somebody else holds the Lease %s/%s",
+					 s->migration.ns, o.name);
+	}
+	return 0;
+}
+
+/* --- going
+ * -------------------------------------------------------------------------------------------- */
+
+static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, struct error *),
+	      enum run_state *ret_state, struct error *err)
+{
+	struct step_run run = {.env = &s->migration,
+			       .host = &s->host.step,
+			       .steps = s->steps,
+			       .n_steps = s->n_steps,
+			       .journal = s->journal};
+	enum run_state state;
+	int r = run_copy_state(
+		&s->host, run_state_name(fn == step_run ? RUN_RUNNING : RUN_ROLLING_BACK), err);
+
+	if (!r)
+		r = fn(&run, &state, err);
+	if (!r)
+		r = run_copy_state(&s->host, run_state_name(state), err);
+	if (!r)
+		*ret_state = state;
+	return r;
+}
+
+int session_run(struct session *s, enum run_state *ret_state, struct error *err)
+{
+	return go(s, step_run, ret_state, err);
+}
+
+int session_rollback(struct session *s, enum run_state *ret_state, struct error *err)
+{
+	return go(s, step_rollback, ret_state, err);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * migrate/session.h - one migration in hand: its cluster, plan, journal, copy and lock.
+ *
+ * A run has a name ("shop-20261123071500"). Its plan and journal lie in the state folder of this
+ * machine, and in the SidestepRun of that name; either alone is enough to go on with it.
+ */
+#pragma once
+
+#include "lib/cli/progress.h"
+#include "migrate/host.h"
+#include "migrate/machine.h"
+#include "migrate/plan.h"
+
+struct session_options {
+	const char *kubeconfig, *context;
+	const char *state; /* folder; NULL: session_state_dir() */
+	bool quiet;
+};
+
+struct session {
+	struct arena arena;
+	struct cluster cluster;
+	const char *state; /* folder of all runs */
+	const char *run;   /* name; NULL while none is chosen */
+	struct doc *plan;
+	struct migration migration;
+	struct run_host host;
+	struct step *steps;
+	size_t n_steps;
+	struct journal *journal;
+	struct progress progress;
+	struct kube_lease *lease;
+	struct loop_signal *signals[2];
+	bool locked;
+};
+
+/* $SIDESTEP_STATE, /var/lib/sidestep for root, else ~/.local/state/sidestep; in a. */
+const char *session_state_dir(struct arena *a);
+
+/* Connects; SIGINT and SIGTERM ask for a pause from now on. */
+int session_open(struct session *s, const struct session_options *o, struct error *err);
+/* Waits until what is under way is told, hands the lock back. */
+void session_close(struct session *s);
+/* On a cluster that is already open (tests); no signals, no lock. */
+void session_attach(struct session *s, const struct cluster *cluster, const char *state);
+
+/* A new run of this plan: folder, journal, copy. -EBUSY when one of the namespace is unfinished. */
+int session_start(struct session *s, struct doc *plan, struct error *err);
+/*
+ * The latest run of the namespace (or the run of that name) that is not finished; with done also
+ * one that is done. Its journal comes from this machine, or from the copy when that knows more.
+ * -ENOENT when there is none.
+ */
+int session_find(struct session *s, const char *namespace_or_run, bool done, struct error *err);
+/* The lock of the namespace: -EBUSY after a while when somebody else holds it. */
+int session_lock(struct session *s, struct error *err);
+
+/* Runs or rolls back; writes the state into the copy. */
+int session_run(struct session *s, enum run_state *ret_state, struct error *err);
+int session_rollback(struct session *s, enum run_state *ret_state, struct error *err);
+/* The house's exit code for how a run or rollback ended. */
+int session_exit_code(enum run_state state, bool rollback);
+
+/* A journal of a copy's lines, only to be read. */
+int session_read_copy(struct arena *a, const struct sidestep_run *run, const struct clock *clock,
+		      struct journal **ret_journal, struct error *err);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "migrate/world.h"
+
+#include <string.h>
+
+#include "lib/base/map.h"
+#include "lib/base/str.h"
+#include "lib/object/pod.h"
+
+/* --- pods ----------------------------------------------------------------------------------------
+ */
+
+/* ReplicaSet "ns/name" -> its Deployment's name. */
+static int learn_replica_sets(struct world *w, const char *ns, struct map *owners,
+			      struct error *err)
+{
+	struct doc *list;
+	int r = cluster_list(w->migration->cluster, w->arena, object_kind(KIND_REPLICA_SET), ns,
+			     &list, err);
+
+	if (r)
+		return r;
+	doc_foreach_item (list, d) {
+		const struct doc *owner = kube_controller(d);
+
+		if (owner && str_eq(doc_find_str(owner, "kind"), "Deployment"))
+			map_set(owners, kube_name(d),
+				arena_strdup(w->arena, doc_find_str(owner, "name")));
+	}
+	return 0;
+}
+
+static const char *workload_of(struct world *w, const struct pod *p, const struct map *owners)
+{
+	const struct owner_reference *o = object_controller(&p->meta);
+	const char *deployment = NULL;
+
+	if (o && str_eq(o->kind, "ReplicaSet"))
+		deployment = map_get(owners, o->name);
+	if (deployment)
+		return arena_printf(w->arena, "Deployment/%s/%s", p->meta.namespace, deployment);
+	if (o)
+		return arena_printf(w->arena, "%s/%s/%s", o->kind, p->meta.namespace, o->name);
+	return arena_printf(w->arena, "Pod/%s/%s", p->meta.namespace, p->meta.name);
+}
+
+static int64_t restarts_of(const struct pod *p)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < p->n_container_statuses; i++)
+		n += p->container_statuses[i].restart_count;
+	for (size_t i = 0; i < p->n_init_container_statuses; i++)
+		n += p->init_container_statuses[i].restart_count;
+	return n;
+}
+
+static void add_pod(struct world *w, const struct pod *p, const struct map *owners)
+{
+	if (pod_is_finished(p))
+		return;
+	w->pods[w->n_pods++] = (struct world_pod){
+		.namespace = p->meta.namespace,
+		.name = p->meta.name,
+		.workload = workload_of(w, p, owners),
+		.pod = p,
+		.sidecar = pod_has_sidecar(p),
+		.ready = pod_is_ready(p),
+		.ending = p->meta.deletion_timestamp != NULL,
+		.restarts = restarts_of(p),
+	};
+}
+
+static int look_at_pods(struct world *w, const char *ns, struct error *err)
+{
+	struct map owners = MAP_INIT;
+	struct world_pod *pods;
+	struct doc *list;
+	int r = learn_replica_sets(w, ns, &owners, err);
+
+	if (!r)
+		r = cluster_list(w->migration->cluster, w->arena, object_kind(KIND_POD), ns, &list,
+				 err);
+	if (!r) {
+		pods = arena_array(w->arena, w->n_pods + doc_len(list) + 1, struct world_pod);
+		if (w->n_pods)
+			memcpy(pods, w->pods, w->n_pods * sizeof(*pods));
+		w->pods = pods;
+		doc_foreach_item (list, d) {
+			struct pod *p = arena_new(w->arena, struct pod);
+
+			if (!r && !(r = pod_decode(w->arena, d, p, err)))
+				add_pod(w, p, &owners);
+		}
+	}
+	map_release(&owners);
+	return r;
+}
+
+/* The namespace itself and every other one at an end of an edge of the plan. */
+static int look_at_all_pods(struct world *w, struct error *err)
+{
+	struct map seen = MAP_INIT;
+	int r = 0;
+
+	map_set(&seen, w->migration->ns, w);
+	doc_foreach_item (doc_get(w->migration->plan, "edges"), e) {
+		const char *from = doc_find_str(e, "fromNamespace");
+
+		if (!str_empty(from))
+			map_set(&seen, from, w);
+	}
+	map_foreach (&seen, e) {
+		if (!r)
+			r = look_at_pods(w, arena_strdup(w->arena, map_key(e)), err);
+	}
+	map_release(&seen);
+	return r;
+}
+
+/* --- agents --------------------------------------------------------------------------------------
+ */
+
+static int look_at_agents(struct world *w, struct error *err)
+{
+	struct doc *list;
+	int r = cluster_list(w->migration->cluster, w->arena, object_kind(KIND_SIDESTEP_NODE), NULL,
+			     &list, err);
+
+	if (r)
+		return r;
+	w->agents = arena_array(w->arena, doc_len(list) + 1, struct sidestep_node);
+	doc_foreach_item (list, d) {
+		if (!r)
+			r = sidestep_node_decode(w->arena, d, &w->agents[w->n_agents++], err);
+	}
+	return r;
+}
+
+int world_look(struct world *w, struct arena *a, struct migration *m, struct error *err)
+{
+	int r;
+
+	*w = (struct world){.arena = a, .migration = m};
+	r = look_at_all_pods(w, err);
+	return r ? r : look_at_agents(w, err);
+}
+
+const char *world_silent_agent(const struct world *w)
+{
+	int64_t now = clock_wall_ns(w->migration->cluster->clock), then;
+
+	if (!w->n_agents)
+		return "no agent publishes anything (no SidestepNode)";
+	for (size_t i = 0; i < w->n_agents; i++) {
+		const struct sidestep_node *n = &w->agents[i];
+
+		if (!n->ready)
+			return arena_printf(w->arena, "the agent of %s is not ready: %s",
+					    n->meta.name, str_or_empty(n->message));
+		if (!n->updated || clock_parse_rfc3339(n->updated, &then))
+			return arena_printf(w->arena, "the agent of %s does not say when it looked",
+					    n->meta.name);
+		if (now - then > (int64_t)AGENT_SILENT_NS)
+			return arena_printf(w->arena, "the agent of %s has been silent since %s",
+					    n->meta.name, n->updated);
+	}
+	return NULL;
+}
+
+const struct sidestep_endpoint *world_endpoint(const struct world *w, const struct world_pod *pod)
+{
+	for (size_t i = 0; i < w->n_agents; i++)
+		for (size_t k = 0; k < w->agents[i].n_endpoints; k++) {
+			const struct sidestep_endpoint *e = &w->agents[i].endpoints[k];
+
+			if (str_eq(e->namespace, pod->namespace) && str_eq(e->pod, pod->name))
+				return e;
+		}
+	return NULL;
+}
+
+int world_workload(const struct world *w, const struct doc *ref, struct workload **ret_workload,
+		   struct error *err)
+{
+	const struct object_kind *k =
+		object_kind_find(doc_find_str(ref, "apiVersion"), doc_find_str(ref, "kind"));
+	struct workload *out = arena_new(w->arena, struct workload);
+	struct doc *d = NULL;
+	int r = k ? cluster_get(w->migration->cluster, w->arena, k, doc_find_str(ref, "namespace"),
+				doc_find_str(ref, "name"), &d, err)
+		  : error_set(err, -EINVAL, "a workload of no kind we know");
+
+	if (r)
+		return r;
+	if (d && (r = workload_decode(w->arena, d, out, err)))
+		return r;
+	*ret_workload = d ? out : NULL;
+	return 0;
+}
+
+/* --- counters ------------------------------------------------------------------------------------
+ */
+
+/* Some pod with the identity belongs to the workload. */
+static bool identity_is(const struct world *w, int64_t identity, const char *workload)
+{
+	for (size_t i = 0; i < w->n_pods; i++) {
+		const struct sidestep_endpoint *e;
+
+		if (!str_eq(w->pods[i].workload, workload))
+			continue;
+		e = world_endpoint(w, &w->pods[i]);
+		if (e && e->identity == identity)
+			return true;
+	}
+	return false;
+}
+
+/* The plan's edge that a counter is about, or NULL: what is on no edge may well be refused. */
+static const struct doc *edge_of(const struct world *w, const struct sidestep_counter *c)
+{
+	doc_foreach_item (doc_get(w->migration->plan, "edges"), e)
+		if (doc_find_int(e, "port", -1) == c->port &&
+		    str_eq(doc_find_str(e, "protocol"), c->protocol) &&
+		    identity_is(w, c->source, doc_find_str(e, "from")) &&
+		    identity_is(w, c->destination, doc_find_str(e, "to")))
+			return e;
+	return NULL;
+}
+
+static const char *counter_key(struct arena *a, const struct sidestep_node *n,
+			       const struct sidestep_counter *c)
+{
+	return arena_printf(
+		a, "%s|%s|%lld|%lld|%lld|%s|%s|%lld", n->meta.name, str_or_empty(n->counters_epoch),
+		(long long)c->source, (long long)c->destination, (long long)c->port,
+		str_or_empty(c->protocol), str_or_empty(c->verdict), (long long)c->reason);
+}
+
+/* Everything the agents and kubelets have counted so far. */
+static void take_baseline(const struct world *w, struct baseline *b, const void *gate,
+			  const void *owner)
+{
+	arena_release(&b->arena);
+	b->owner = owner;
+	b->gate = gate;
+	b->counts = doc_map(&b->arena);
+	b->restarts = doc_map(&b->arena);
+	for (size_t i = 0; i < w->n_agents; i++)
+		for (size_t k = 0; k < w->agents[i].n_counters; k++)
+			doc_set_int(&b->arena, b->counts,
+				    counter_key(w->arena, &w->agents[i], &w->agents[i].counters[k]),
+				    w->agents[i].counters[k].count);
+	for (size_t i = 0; i < w->n_pods; i++)
+		doc_set_int(&b->arena, b->restarts,
+			    arena_printf(w->arena, "%s/%s", w->pods[i].namespace, w->pods[i].name),
+			    w->pods[i].restarts);
+}
+
+static struct baseline *baseline(const struct world *w, const void *gate, const void *owner)
+{
+	struct baseline *b = &w->migration->baseline;
+
+	if (b->owner != owner || b->gate != gate || !b->counts)
+		take_baseline(w, b, gate, owner);
+	return b;
+}
+
+int64_t world_counted(const struct world *w, const void *gate, const struct doc *args,
+		      const char *verdict, const char **ret_where)
+{
+	struct baseline *b = baseline(w, gate, args);
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < w->n_agents; i++)
+		for (size_t k = 0; k < w->agents[i].n_counters; k++) {
+			const struct sidestep_counter *c = &w->agents[i].counters[k];
+			const char *key = counter_key(w->arena, &w->agents[i], c);
+			int64_t grown = c->count - doc_int_or(doc_get(b->counts, key), 0);
+			const struct doc *e;
+
+			if (grown <= 0 || !str_eq(c->verdict, verdict) || !(e = edge_of(w, c)))
+				continue;
+			if (!sum)
+				*ret_where = arena_printf(
+					w->arena, "%s -> %s:%lld", doc_find_str(e, "from"),
+					doc_find_str(e, "to"), (long long)c->port);
+			sum += grown;
+		}
+	if (sum)
+		take_baseline(w, b, gate, args);
+	return sum;
+}
+
+int64_t world_restarts(const struct world *w, const void *gate, const struct doc *args,
+		       const char **ret_where)
+{
+	struct baseline *b = baseline(w, gate, args);
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < w->n_pods; i++) {
+		const struct world_pod *p = &w->pods[i];
+		const char *key = arena_printf(w->arena, "%s/%s", p->namespace, p->name);
+		int64_t grown = p->restarts - doc_int_or(doc_get(b->restarts, key), 0);
+
+		if (grown <= 0 || !str_eq(p->namespace, w->migration->ns))
+			continue;
+		if (!sum)
+			*ret_where = key;
+		sum += grown;
+	}
+	if (sum)
+		take_baseline(w, b, gate, args);
+	return sum;
+}
