@@ -27,6 +27,7 @@ void strbuf_grow(struct strbuf *sb, size_t extra)
 		return;
 	sb->cap = MAX(need, sb->cap * 2);
 	sb->buf = xrealloc(sb->buf, sb->cap);
+	sb->buf[sb->len] = '\0'; /* also when nothing is added after all */
 }
 
 void strbuf_add(struct strbuf *sb, const void *data, size_t n)

@@ -2,7 +2,7 @@
 /*
  * lib/base/strbuf.h - a string that grows.
  *
- * buf is always NUL-terminated once anything was added and may hold NUL bytes before len; an empty
+ * buf is always NUL-terminated once it is there and may hold NUL bytes before len; an empty
  * strbuf has buf == NULL, so print it with strbuf_cstr(). Out of memory aborts.
  */
 #pragma once

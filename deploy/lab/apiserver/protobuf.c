@@ -81,12 +81,43 @@ static int next_field(struct span *s, struct wire *w, struct error *err)
 	return r ? broken(err) : 1;
 }
 
+/* The length of the UTF-8 sequence at the start, 0 when it is none (overlong forms, surrogates). */
+static size_t rune_length(const uint8_t *s, size_t n)
+{
+	size_t want = *s < 0x80   ? 1
+		      : *s < 0xc2 ? 0
+		      : *s < 0xe0 ? 2
+		      : *s < 0xf0 ? 3
+		      : *s < 0xf5 ? 4
+				  : 0;
+
+	if (want == 0 || want > n)
+		return 0;
+	for (size_t i = 1; i < want; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
+	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return want;
+}
+
+static bool is_text(struct span s)
+{
+	for (size_t n; s.at < s.end; s.at += n) {
+		n = rune_length(s.at, (size_t)(s.end - s.at));
+		if (n == 0 || *s.at == 0)
+			return false;
+	}
+	return true;
+}
+
 static int to_text(struct arena *a, struct span s, const char **ret, struct error *err)
 {
 	size_t n = (size_t)(s.end - s.at);
 
-	if (n && memchr(s.at, 0, n))
-		return broken(err);
+	if (!is_text(s))
+		return error_set(err, -EINVAL, "protobuf: a string that is no text");
 	*ret = arena_strndup(a, n ? (const char *)s.at : "", n);
 	return 0;
 }
