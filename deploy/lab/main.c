@@ -164,6 +164,7 @@ static const struct cli_command commands[] = {
 	 CLI_OPTIONS(relay_rows),
 	 CLI_DEFAULTS(relay_defaults)},
 	LAB_KUBELET_COMMANDS,
+	LAB_ISTIO_COMMANDS,
 };
 
 static const struct cli_program program = {

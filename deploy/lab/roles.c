@@ -82,7 +82,7 @@ static void istiod(struct lab *lab, UNUSED const struct lab_node *node, struct r
 static void injector(struct lab *lab, UNUSED const struct lab_node *node, struct role_args *out)
 {
 	ourselves(lab, "injector", out);
-	add2(out, "--kubeconfig", lab->kubeconfig_underlay);
+	add2(out, "--kubeconfig", lab->kubeconfig_here);
 }
 
 static void dns(struct lab *lab, UNUSED const struct lab_node *node, struct role_args *out)
@@ -119,7 +119,7 @@ const struct role lab_roles[] = {
 	{"controllers", PLACE_HUB, "scheduler and controllers", always, controllers},
 	{"dns", PLACE_HUB, "cluster DNS", always, dns},
 	{"istiod", PLACE_HUB, "sidecars' configuration", with_istio, istiod},
-	{"injector", PLACE_HUB, "injection webhook", with_istio, injector},
+	{"injector", PLACE_MACHINE, "injection webhook", with_istio, injector},
 	{"sidestepd", PLACE_NODE, "mesh agent", always, agent},
 	{"kubelet", PLACE_NODE, "runs pods", always, kubelet},
 };

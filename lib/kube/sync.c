@@ -172,6 +172,19 @@ static bool is_server_field(const char *key)
 	       str_eq(key, "status");
 }
 
+/* What a server gives a Service once and lets nobody take away. */
+static void carry_addresses(struct arena *a, const struct doc *there, struct doc *merged)
+{
+	static const char *const fields[] = {"clusterIP", "clusterIPs", "ipFamilies",
+					     "ipFamilyPolicy"};
+	const struct doc *from = doc_get(there, "spec");
+	struct doc *to = doc_get(merged, "spec");
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (to && doc_get(from, fields[i]) && !doc_get(to, fields[i]))
+			doc_set(a, to, fields[i], doc_clone(a, doc_get(from, fields[i])));
+}
+
 /* What the server has, with object's labels and annotations merged in and its other fields put in
  * the place of theirs. */
 static struct doc *overlay(struct arena *a, const struct doc *there, const struct doc *object)
@@ -199,7 +212,7 @@ int kube_put(struct kube_client *client, struct arena *a, const struct object_ki
 	     const struct doc *object, struct doc **ret_object, struct error *err)
 {
 	const char *ns = kube_namespace(object);
-	struct doc *there;
+	struct doc *there, *merged;
 	int r;
 
 	for (int attempts = 0; attempts < 10; attempts++) {
@@ -212,8 +225,10 @@ int kube_put(struct kube_client *client, struct arena *a, const struct object_ki
 		}
 		if (r)
 			return r;
-		there = overlay(a, there, object);
-		r = kube_update(client, a, kind, there, ret_object, err);
+		merged = overlay(a, there, object);
+		if (kind == object_kind(KIND_SERVICE))
+			carry_addresses(a, there, merged);
+		r = kube_update(client, a, kind, merged, ret_object, err);
 		if (r != -ESTALE)
 			return r;
 	}

@@ -93,8 +93,8 @@ static void was_answered(void *arg, struct kube_result *result)
 
 	if (result->code && !(s->is_delete && result->code == -ENOENT)) {
 		r->failed = true;
-		/* A conflict is the usual way to learn that the copy is old. */
-		if (result->code != -ESTALE && r->c->options.log)
+		/* A conflict or an absence is the usual way to learn that the copy is old. */
+		if (result->code != -ESTALE && result->code != -ENOENT && r->c->options.log)
 			log_warn(r->c->options.log, "%s %s: %s, trying again",
 				 controllers_table[r->row].name, r->key, result->error);
 	}
