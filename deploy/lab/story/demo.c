@@ -270,16 +270,39 @@ static int do_blocked(struct story *s, enum step_outcome *outcome, const char **
 	return r;
 }
 
+/*
+ * A verb that changes things; killed, it is taken up again by `resume`, as its user would. The tool
+ * that goes on is the one that knows whether it was going forward or back.
+ */
+static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
+		       enum step_outcome *outcome, const char **words, struct error *err)
+{
+	const char *args[] = {verb,        s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
+			      "--profile", profile(s),   "--yes",        NULL};
+	unsigned round = 0;
+	int r;
+
+	story_chaos_start(s);
+	r = run_tool(s, arena_printf(&s->arena, "migrate-%s", verb), "migrate", args, t, outcome,
+		     words, err);
+	while (!r && t->code < 0 && s->options->kills && round < 20) {
+		tool_run_release(t);
+		args[0] = "resume";
+		r = run_tool(s, arena_printf(&s->arena, "migrate-%s-resume-%u", verb, ++round),
+			     "migrate", args, t, outcome, words, err);
+	}
+	story_chaos_stop(s);
+	return r;
+}
+
 static int do_migrate(struct story *s, enum step_outcome *outcome, const char **words,
 		      struct error *err)
 {
-	const char *args[] = {"run",       s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
-			      "--profile", profile(s),   "--yes",        NULL};
 	struct tool_run t;
 	int r;
 
 	s->changed = true;
-	r = run_tool(s, "migrate-run", "migrate", args, &t, outcome, words, err);
+	r = moving_verb(s, "run", &t, outcome, words, err);
 	tool_run_release(&t);
 	return r;
 }
@@ -298,10 +321,8 @@ static int do_without(struct story *s, enum step_outcome *outcome, const char **
 static int do_rollback(struct story *s, enum step_outcome *outcome, const char **words,
 		       struct error *err)
 {
-	const char *args[] = {"rollback", s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
-			      "--yes",    NULL};
 	struct tool_run t;
-	int r = run_tool(s, "migrate-rollback", "migrate", args, &t, outcome, words, err);
+	int r = moving_verb(s, "rollback", &t, outcome, words, err);
 
 	if (!r && t.code == CLI_ROLLED_BACK)
 		*outcome = STORY_OK;
@@ -468,9 +489,12 @@ static int read_data(struct story *s, struct story_options *o, struct error *err
 	return r;
 }
 
-static int prepare(struct story *s, const struct story_options *o, struct error *err)
+static int prepare(struct story *s, struct story_options *o, struct error *err)
 {
+	if (o->kills && !o->seed)
+		o->seed = (clock_wall_ns(clock_system()) / 1000) % 1000000007;
 	s->options = o;
+	s->kills = doc_list(&s->arena);
 	s->loop = loop_new(NULL);
 	s->began_ns = loop_now_ns(s->loop);
 	s->began_wall_ns = clock_wall_ns(clock_system());
@@ -480,6 +504,9 @@ static int prepare(struct story *s, const struct story_options *o, struct error 
 	loop_signal_new(s->loop, SIGINT, on_signal, s);
 	loop_signal_new(s->loop, SIGTERM, on_signal, s);
 	progress_init(&s->progress, stderr, clock_system());
+	if (o->kills)
+		progress_line(&s->progress, "processes are killed by seed %lld (--seed to repeat)",
+			      (long long)o->seed);
 	if (io_remove_tree(s->evidence, err) < 0)
 		return -EIO;
 	return io_mkdirs(s->evidence, 0755, err);

@@ -319,6 +319,9 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	doc_set(a, d, "cpu_seconds", windows_doc(s, cpu_of));
 	doc_set(a, d, "pod_start_s", windows_doc(s, start_of));
 	doc_set(a, d, "edges", edges_doc(a, &j->all));
+	if (s->options->kills)
+		doc_set_int(a, d, "seed", s->options->seed);
+	doc_set(a, d, "kills", s->kills);
 	doc_set(a, d, "mismatches", j->mismatches);
 	doc_set(a, d, "recent", j->all.recent);
 	doc_set(a, d, "evidence", evidence_doc(s));

@@ -25,6 +25,8 @@ struct story_options {
 	const char *kubeconfig;
 	const char *random;  /* seed of a generated namespace instead of the manifests', or NULL */
 	const char *profile; /* NULL: the lab's own */
+	bool kills;          /* SIGKILL our own processes while the namespace moves */
+	int64_t seed;        /* of the kills; 0: a fresh one, printed */
 	bool keep;           /* leave the lab up */
 	bool clsact;
 	int64_t nodes;
@@ -92,6 +94,10 @@ struct story {
 	struct window_figures windows[WINDOWS];
 	struct doc *preflight, *verify, *plan, *timeline; /* what the tools printed, or NULL */
 	struct doc *blocked_found;                        /* list */
+	pid_t tool_pid; /* of the program that runs, 0 when none */
+	struct loop_timer *chaos;
+	uint64_t chaos_state;
+	struct doc *kills; /* list of {at, what, pid} */
 };
 
 /* Seconds since the story began. */
@@ -114,6 +120,10 @@ int story_tool(struct story *s, const char *title, const char *name, const char 
 void tool_run_release(struct tool_run *t);
 /* The last line of a program's standard error, for a sentence. */
 const char *tool_last_words(struct arena *a, const struct tool_run *t);
+
+/* Begins and ends killing (chaos.c); nothing without options->kills. */
+void story_chaos_start(struct story *s);
+void story_chaos_stop(struct story *s);
 
 /* Measures for options->window_ns. */
 int story_measure(struct story *s, enum story_window w, struct error *err);

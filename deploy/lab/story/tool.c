@@ -88,8 +88,11 @@ int story_tool(struct story *s, const char *title, const char *name, const char 
 	if (!io_exists(program))
 		return error_set(err, -ENOENT, "sidestep-%s is not built", name);
 	r = loop_spawn(s->loop, &spec, on_exit_, &running, &child, err);
-	if (!r)
+	if (!r) {
+		s->tool_pid = loop_child_pid(child);
 		r = wait_for(s, &running, child, err);
+		s->tool_pid = 0;
+	}
 	loop_child_free(child);
 	if (!r)
 		r = keep(s, title, "out", &ret->out, err);
