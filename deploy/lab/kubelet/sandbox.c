@@ -70,6 +70,8 @@ static void on_cni_exit(void *arg, const struct loop_child_exit *exit)
 	if (ok && p->cni_op == CNI_OP_ADD) {
 		take_address(p);
 	} else if (ok && p->cni_op == CNI_OP_CLEAN) {
+		/* The namespace too: its file may be there without it, if we died in between. */
+		netns_delete(p->netns, NULL);
 		p->clean = true;
 		pod_touch(p);
 	} else if (ok) {
