@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/istio/member.h"
+
+#include "lib/base/str.h"
+
+bool istio_namespace_member(const struct istio_mesh *m, const char *ns)
+{
+	static const struct strmap none = {0};
+	const struct istio_namespace *n = istio_mesh_namespace(m, ns);
+
+	return istio_injection_decide(&m->injector, ns, n ? &n->labels : NULL, &none, &none, false)
+		.inject;
+}
+
+bool istio_workload_member(const struct istio_mesh *m, const struct istio_workload *w)
+{
+	return w->form != SIDECAR_NONE || istio_injection_of(m, w).inject;
+}
+
+enum istio_membership istio_member(const struct istio_mesh *m, const char *ns,
+				   const char *service_account)
+{
+	size_t with = 0, without = 0;
+
+	for (size_t i = 0; i < m->n_templates; i++) {
+		const struct istio_workload *w = &m->templates[i];
+
+		if (!str_eq(w->namespace, ns) || !str_eq(w->service_account, service_account))
+			continue;
+		if (istio_workload_member(m, w))
+			with++;
+		else
+			without++;
+	}
+	if (with && without)
+		return MEMBER_MIXED;
+	if (!with && !without)
+		return istio_namespace_member(m, ns) ? MEMBER_YES : MEMBER_NO;
+	return with ? MEMBER_YES : MEMBER_NO;
+}
+
+struct strmap istio_workload_labels(const struct istio_workload *w)
+{
+	if (w->controller && w->controller->selector && w->controller->selector->match_labels.n > 0)
+		return w->controller->selector->match_labels;
+	return w->labels;
+}
+
+struct istio_server istio_server_of(const struct istio_mesh *m, struct arena *a, const char *ns,
+				    const struct strmap *labels)
+{
+	struct istio_server s = {.sidecar = istio_namespace_member(m, ns)};
+
+	istio_redirect_defaults(&s.redirect);
+	for (size_t i = 0; i < m->n_templates; i++) {
+		const struct istio_workload *w = &m->templates[i];
+		struct istio_selector selector = {.match_labels = istio_workload_labels(w)};
+
+		if (!str_eq(w->namespace, ns) || selector.match_labels.n == 0 ||
+		    !istio_selector_matches(&selector, labels))
+			continue;
+		s.workload = w;
+		s.sidecar = istio_workload_member(m, w);
+		istio_redirect_from_annotations(a, &w->annotations, &s.redirect);
+		return s;
+	}
+	return s;
+}

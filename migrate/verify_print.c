@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proof as a document, a page and findings. */
+#include <stdlib.h>
+
+#include "lib/base/str.h"
+#include "migrate/verify.h"
+
+static struct doc *difference_doc(struct arena *a, const struct verify_difference *x)
+{
+	struct doc *d = doc_map(a), *from = doc_set_map(a, d, "source"),
+		   *to = doc_set_map(a, d, "destination");
+
+	doc_set_string(a, d, "direction", x->mesh_allows ? "widening" : "narrowing");
+	doc_set_string(a, from, "namespace", x->source_namespace);
+	doc_set_string(a, from, "serviceAccount", x->source_service_account);
+	if (!str_empty(x->source_labels))
+		doc_set_string(a, from, "labels", x->source_labels);
+	doc_set_string(a, from, "address", x->source_address);
+	doc_set_string(a, to, "namespace", x->destination_namespace);
+	doc_set_string(a, to, "workload", x->destination_workload);
+	doc_set_int(a, to, "port", x->port);
+	doc_set_string(a, to, "protocol", x->protocol);
+	doc_set_string(a, d, "istio", x->istio_allows ? "allow" : "deny");
+	doc_set_string(a, d, "istioWhy", x->istio_why);
+	doc_set_string(a, d, "mesh", x->mesh_allows ? "allow" : "deny");
+	doc_set_string(a, d, "meshWhy", x->mesh_why);
+	return d;
+}
+
+struct doc *equivalence_doc(struct arena *a, const struct equivalence *e)
+{
+	struct doc *d = doc_map(a), *list;
+
+	doc_set_string(a, d, "namespace", e->namespace);
+	doc_set_int(a, d, "compared", (int64_t)e->compared);
+	doc_set_bool(a, d, "exhaustive", e->exhaustive);
+	doc_set_int(a, d, "approximated", (int64_t)e->approximated);
+	doc_set_int(a, d, "differences", (int64_t)e->differences);
+	doc_set_int(a, d, "widening", (int64_t)e->widening);
+	list = doc_set_list(a, d, "properties");
+	for (size_t i = 0; i < e->n_properties; i++) {
+		struct doc *p = doc_append(a, list, doc_map(a));
+
+		doc_set_string(a, p, "name", e->properties[i].name);
+		doc_set_int(a, p, "classes", (int64_t)e->properties[i].classes);
+	}
+	doc_set_int(a, d, "product", (int64_t)e->product);
+	list = doc_set_list(a, d, "counterexamples");
+	for (size_t i = 0; i < e->n_examples; i++)
+		doc_append(a, list, difference_doc(a, &e->examples[i]));
+	list = doc_set_list(a, d, "approximations");
+	for (size_t i = 0; i < e->n_approximations; i++)
+		doc_append(a, list, doc_string(a, e->approximations[i]));
+	return d;
+}
+
+static const char *source_text(struct arena *a, const struct verify_difference *x)
+{
+	if (!x->source_namespace)
+		return arena_printf(a, "%s (%s)", str_or_empty(x->source_labels),
+				    str_or_empty(x->source_address));
+	return arena_printf(a, "%s/%s%s%s", x->source_namespace, x->source_service_account,
+			    str_empty(x->source_labels) ? "" : " with ",
+			    str_or_empty(x->source_labels));
+}
+
+static const char *target_text(struct arena *a, const struct verify_difference *x)
+{
+	return arena_printf(a, "%s/%s %s %u", x->destination_namespace, x->destination_workload,
+			    x->protocol, x->port);
+}
+
+void equivalence_page(const struct equivalence *e, struct page *p)
+{
+	static const char *const property_columns[] = {"PROPERTY", ">CLASSES", NULL};
+	static const char *const example_columns[] = {"FROM", "TO", "ISTIO", "MESH", NULL};
+
+	page_heading(p, "Equivalence of %s", e->namespace);
+	page_text(p,
+		  "%llu of %llu distinguishable connections compared%s: %llu differences, %llu of "
+		  "them wider than Istio; %llu equal but for a named approximation.",
+		  (unsigned long long)e->compared, (unsigned long long)e->product,
+		  e->exhaustive ? " (all)" : "", (unsigned long long)e->differences,
+		  (unsigned long long)e->widening, (unsigned long long)e->approximated);
+	page_table(p, property_columns);
+	for (size_t i = 0; i < e->n_properties; i++)
+		page_row(p, PAGE_PLAIN, e->properties[i].name,
+			 arena_printf(&p->arena, "%zu", e->properties[i].classes), NULL);
+	if (e->n_examples > 0) {
+		page_heading(p, "Counterexamples");
+		page_table(p, example_columns);
+	}
+	for (size_t i = 0; i < e->n_examples; i++) {
+		const struct verify_difference *x = &e->examples[i];
+
+		page_row(p, x->mesh_allows ? PAGE_BAD : PAGE_DOUBT, source_text(&p->arena, x),
+			 target_text(&p->arena, x),
+			 arena_printf(&p->arena, "%s: %s", x->istio_allows ? "allow" : "deny",
+				      x->istio_why),
+			 arena_printf(&p->arena, "%s: %s", x->mesh_allows ? "allow" : "deny",
+				      x->mesh_why),
+			 NULL);
+	}
+	if (e->n_approximations > 0)
+		page_heading(p, "Named approximations");
+	for (size_t i = 0; i < e->n_approximations; i++)
+		page_text(p, "%s", e->approximations[i]);
+}
+
+void equivalence_findings(const struct equivalence *e, struct report *r)
+{
+	for (size_t i = 0; i < e->n_examples; i++) {
+		const struct verify_difference *x = &e->examples[i];
+
+		report_add_free(r, x->mesh_allows ? "widening" : "narrowing",
+				x->mesh_allows ? "the mesh would allow what Istio refuses"
+					       : "the mesh would refuse what Istio allows",
+				"equivalence", SEVERITY_BLOCKER, FINDING_FAIL,
+				target_text(&r->arena, x), "from %s: Istio: %s; mesh: %s",
+				source_text(&r->arena, x), x->istio_why, x->mesh_why);
+	}
+	if (!e->exhaustive)
+		report_add_free(r, "equivalence", "the same verdict for every connection",
+				"equivalence", SEVERITY_BLOCKER, FINDING_UNKNOWN, e->namespace,
+				"only %llu of %llu connections were compared",
+				(unsigned long long)e->compared, (unsigned long long)e->product);
+	else if (e->differences == 0)
+		report_add_free(r, "equivalence", "the same verdict for every connection",
+				"equivalence", SEVERITY_BLOCKER, FINDING_PASS, e->namespace,
+				"%llu distinguishable connections, all compared",
+				(unsigned long long)e->compared);
+}
