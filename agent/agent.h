@@ -25,6 +25,7 @@ struct applied {
 	struct mesh_input input;
 	struct mesh_desired desired;
 	uint64_t revision; /* counts applied states; 0: none yet */
+	uint64_t digest;   /* of desired */
 	struct datapath_change change;
 };
 
@@ -119,10 +120,12 @@ void show_metrics(struct agent *agent, struct strbuf *out);
 void publish_node(struct agent *agent);
 void publish_stop(struct agent *agent);
 void publish_policies(struct agent *agent);
+/* Regenerations that *in asks for, done against what is in force. */
+void publish_regenerations(struct agent *agent, const struct mesh_input *in);
 void publish_requests(struct agent *agent);
 
 /* agent/regenerate.c */
-/* Compares one endpoint's rows with what was compiled last, and repairs; *ret in the arena. */
+/* Compares one endpoint's rows with what is in force, and repairs; *ret in the arena. */
 int agent_regenerate(struct agent *agent, struct agent_ep *ep, struct arena *a,
 		     struct datapath_regenerated *ret, struct error *err);
 

@@ -184,7 +184,6 @@ static void post_regenerate(struct agent *agent, struct http_exchange *x, const 
 		reply_error(x, 400, "endpoint must be a number or \"all\"");
 		return;
 	}
-	reconcile(agent);
 	answer = doc_map(&a);
 	items = doc_set_list(&a, answer, "items");
 	vec_foreach (&agent->endpoints.list, ep) {

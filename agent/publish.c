@@ -429,6 +429,17 @@ static void answer_request(struct agent *agent, const struct sidestep_request *r
 	writer_write(agent->writer, &t);
 }
 
+void publish_regenerations(struct agent *agent, const struct mesh_input *in)
+{
+	for (size_t i = 0; agent->applied->revision && i < in->n_requests; i++) {
+		const struct sidestep_request *r = &in->requests[i];
+
+		if (r->kind == REQUEST_REGENERATE && concerns(agent, r) &&
+		    !r->meta.deletion_timestamp)
+			answer_request(agent, r);
+	}
+}
+
 void publish_requests(struct agent *agent)
 {
 	const struct mesh_input *in = &agent->applied->input;

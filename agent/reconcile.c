@@ -128,6 +128,15 @@ static void adopt(struct agent *agent, struct applied *next)
 	agent->applied = next;
 }
 
+/* Rows that differ although nothing was to change: somebody else wrote them. */
+static void tell_repairs(struct agent *agent, const struct applied *next)
+{
+	if (next->digest == agent->applied->digest && agent->applied->revision &&
+	    (next->change.written || next->change.deleted))
+		log_warn(&agent->log, "the kernel's rows differed: written=%zu deleted=%zu",
+			 next->change.written, next->change.deleted);
+}
+
 static int compile_and_apply(struct agent *agent, struct applied *next, struct error *err)
 {
 	struct mesh_input *in = &next->input;
@@ -138,15 +147,22 @@ static int compile_and_apply(struct agent *agent, struct applied *next, struct e
 	in->options.tunnel = agent->options.tunnel == AGENT_TUNNEL_VXLAN;
 	in->options.refuse = agent->options.refuse;
 	cluster_snapshot(&agent->cluster, &next->arena, &agent->log, in);
+	publish_regenerations(agent, in);
 	collect_locals(agent, &next->arena, in);
 	mesh_compile(&next->arena, in, &next->desired);
+	next->digest = mesh_desired_digest(&next->desired);
 	if (mesh_fit(&next->desired, 100, overflow))
 		return error_set(err, -ENOSPC, "%zu rows do not fit into map %s (%zu)",
 				 overflow[0].want, overflow[0].map, overflow[0].room);
 	r = node_apply(agent, in, &next->desired, err);
 	if (r < 0)
 		return r;
-	return datapath_apply(agent->dp, &next->desired, agent->verify_next, &next->change, err);
+	if (next->digest == agent->applied->digest && !agent->verify_next)
+		return 0;
+	r = datapath_apply(agent->dp, &next->desired, agent->verify_next, &next->change, err);
+	if (r == 0)
+		tell_repairs(agent, next);
+	return r;
 }
 
 void reconcile(struct agent *agent)

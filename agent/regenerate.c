@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Regeneration on request: compare what was compiled for the endpoint with the kernel's rows,
- * repair, look at the attached programs, and bump the generation. Callers reconcile() first, so
- * that what is compared with is what the cluster says now.
+ * Regeneration on request: compare what is in force for the endpoint with the kernel's rows,
+ * repair, look at the attached programs, and bump the generation. It comes before the next round,
+ * which would put right what differs without telling anybody.
  */
 #include "agent/agent.h"
 #include "lib/base/macros.h"

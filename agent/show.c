@@ -158,12 +158,13 @@ struct doc *show_endpoint(struct agent *agent, struct arena *a, const struct age
 				       .addresses = {&e.address, 1},
 				       .mtu = (int32_t)agent->mtu,
 				       .state = e.state};
-	struct doc *d;
+	struct doc *d, *record;
 
 	add_desired(agent, a, ep, &e);
 	answer.generation = e.generation;
 	d = bind_encode(a, &attach_answer_table, &answer);
-	doc_foreach_entry (bind_encode(a, &agent_endpoint_table, &e), member)
+	record = bind_encode(a, &agent_endpoint_table, &e);
+	doc_foreach_entry (record, member)
 		doc_set(a, d, member->key, member->value);
 	return d;
 }

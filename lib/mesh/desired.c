@@ -257,3 +257,33 @@ const struct mesh_endpoint *mesh_desired_endpoint(const struct mesh_desired *d, 
 
 	return bsearch(&key, d->endpoints, d->n_endpoints, sizeof(*d->endpoints), cmp_endpoint);
 }
+
+static uint64_t hash_service(const struct mesh_service *s, uint64_t h)
+{
+	h = str_hash(&s->key, sizeof(s->key), h);
+	for (size_t i = 0; i < s->n_backends; i++) {
+		h = str_hash(&s->backends[i].address, sizeof(s->backends[i].address), h);
+		h = str_hash(&s->backends[i].state, sizeof(s->backends[i].state), h);
+	}
+	return str_hash(&s->n_active, sizeof(s->n_active), h);
+}
+
+uint64_t mesh_desired_digest(const struct mesh_desired *d)
+{
+	uint64_t h = STR_HASH_SEED;
+
+	for (size_t i = 0; i < d->n_sets; i++)
+		h = str_hash(&d->sets[i].digest, sizeof(d->sets[i].digest), h);
+	for (size_t i = 0; i < d->n_endpoints; i++) {
+		const struct mesh_endpoint *e = &d->endpoints[i];
+
+		h = str_hash(&e->id, sizeof(e->id), h);
+		h = str_hash(&e->row, sizeof(e->row), h);
+		h = str_hash(e->set, sizeof(e->set), h);
+		h = str_hash(&e->sock_optout, sizeof(e->sock_optout), h);
+	}
+	for (size_t i = 0; i < d->n_services; i++)
+		h = hash_service(&d->services[i], h);
+	h = str_hash(d->addresses, d->n_addresses * sizeof(*d->addresses), h);
+	return h ? h : 1;
+}

@@ -111,6 +111,8 @@ void mesh_compile(struct arena *a, const struct mesh_input *in, struct mesh_desi
 /* The parts, for tests and tools. */
 void mesh_compile_services(struct arena *a, const struct mesh_input *in, struct mesh_desired *ret);
 void mesh_compile_addresses(struct arena *a, const struct mesh_input *in, struct mesh_desired *ret);
+/* Of everything that becomes rows: equal digests, nothing to write. */
+uint64_t mesh_desired_digest(const struct mesh_desired *d);
 const struct mesh_set *mesh_desired_set(const struct mesh_desired *d, uint64_t digest);
 const struct mesh_endpoint *mesh_desired_endpoint(const struct mesh_desired *d, uint32_t id);
 

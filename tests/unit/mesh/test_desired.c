@@ -245,6 +245,9 @@ TEST(the_order_of_objects_does_not_matter)
 	assert_memory_equal(one.d.endpoints, two.d.endpoints,
 			    one.d.n_endpoints * sizeof(*one.d.endpoints));
 	assert_int_equal(one.d.sets[0].digest, two.d.sets[0].digest);
+	assert_int_equal(mesh_desired_digest(&one.d), mesh_desired_digest(&two.d));
+	two.d.services[0].n_active = 0;
+	assert_int_not_equal(mesh_desired_digest(&one.d), mesh_desired_digest(&two.d));
 	arena_release(&one.a);
 	arena_release(&two.a);
 }
