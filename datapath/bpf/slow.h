@@ -5,6 +5,8 @@
 #include "datapath/bpf/track.h"
 
 #define PACKET_MULTICAST_BIT 0x01
+#define ARP_REQUEST          1
+#define ARP_REPLY            2
 
 /* Parses the packet, making its headers linear if they are not. Returns 0 or the reason. */
 static __always_inline int slow_parse(struct __sk_buff *skb, struct work *w)
@@ -15,6 +17,11 @@ static __always_inline int slow_parse(struct __sk_buff *skb, struct work *w)
 		return REASON_INVALID;
 	__builtin_memset(&w->pkt, 0, sizeof(w->pkt));
 	return packet_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &w->pkt);
+}
+
+static __always_inline __be32 slow_address(const __be16 *halves)
+{
+	return halves[0] | (__u32)halves[1] << 16;
 }
 
 /* Answers ARP for every address but the pod's own: the node is its only neighbour. */
@@ -32,12 +39,14 @@ static __always_inline int slow_arp(struct __sk_buff *skb, const struct endpoint
 	} __attribute__((packed)) *arp = (void *)(long)skb->data;
 
 	if ((void *)(arp + 1) > (void *)(long)skb->data_end || arp->hrd != net16(1) ||
-	    arp->pro != net16(ETH_P_IP) || arp->op != net16(1))
+	    arp->pro != net16(ETH_P_IP))
 		return TC_ACT_SHOT;
 	__be16 tip[2] = {arp->tip[0], arp->tip[1]};
-	if ((tip[0] | (__u32)tip[1] << 16) == ep->addr)
+	if (arp->op == net16(ARP_REPLY)) /* to the node, which asked for the pod */
+		return slow_address(arp->sip) == ep->addr ? TC_ACT_OK : TC_ACT_SHOT;
+	if (arp->op != net16(ARP_REQUEST) || slow_address(tip) == ep->addr)
 		return TC_ACT_SHOT;
-	arp->op = net16(2);
+	arp->op = net16(ARP_REPLY);
 	__builtin_memcpy(arp->tmac, arp->smac, 6);
 	__builtin_memcpy(arp->smac, ep->host_mac, 6);
 	arp->tip[0] = arp->sip[0];

@@ -180,8 +180,11 @@ int net_link_add_vxlan(struct netlink *nl, const char *name, uint16_t udp_port, 
 {
 	struct nl_request rq;
 	struct nlattr *info, *data;
+	struct ifinfomsg *ifi;
 
-	begin_new(&rq, name, mtu);
+	ifi = begin_new(&rq, name, mtu);
+	/* Its peers are in the key, not behind an Ethernet address: nobody would answer. */
+	ifi->ifi_flags = ifi->ifi_change = IFF_NOARP;
 	info = mnl_attr_nest_start(rq.nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(rq.nlh, IFLA_INFO_KIND, "vxlan");
 	data = mnl_attr_nest_start(rq.nlh, IFLA_INFO_DATA);

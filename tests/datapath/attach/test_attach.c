@@ -277,7 +277,7 @@ int main(void)
 	};
 	int failed;
 
-	wires_setup(&wires, "attach");
+	wires_setup(&wires, "attach", 0);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	wires_teardown(&wires);
 	return failed;

@@ -18,8 +18,6 @@
 #define WAIT_MS   20000
 #define CGROUP_AT "/sys/fs/cgroup/unified"
 
-static const char *const addresses[WIRES] = {WIRE_ADDR_A, WIRE_ADDR_B};
-
 static void must(int code, const struct error *err)
 {
 	if (code < 0)
@@ -28,7 +26,7 @@ static void must(int code, const struct error *err)
 
 static void netns_path(const struct wires *w, int i, char path[160])
 {
-	snprintf(path, 160, "/run/%s-%d", strrchr(w->root, '/') + 1, i);
+	snprintf(path, 160, "/run/%s-%d-%d", strrchr(w->root, '/') + 1, w->number, i);
 }
 
 /* The pod's end: its address, and everything behind the host side's MAC. */
@@ -70,6 +68,8 @@ static void setup_wire(struct wires *w, int i)
 	struct net_route route = {0};
 	struct net_veth veth = {.name = name, .peer_name = "eth0"};
 
+	snprintf(wire->addr, sizeof(wire->addr), "10.9.%d.%d", w->number, i + 1);
+	wire->identity = (uint32_t)(1001 + 10 * w->number + i);
 	netns_path(w, i, path);
 	must(netns_create(path, &err), &err);
 	must(netns_open(path, &wire->netns, &err), &err);
@@ -82,12 +82,12 @@ static void setup_wire(struct wires *w, int i)
 	must(net_link_set_up(nl, link.index, true, &err), &err);
 	wire->ifindex = link.index;
 	wire->host_mac = link.mac;
-	must(net_addr_parse(addresses[i], &route.dst.addr, &err), &err);
+	must(net_addr_parse(wire->addr, &route.dst.addr, &err), &err);
 	route.dst.bits = 32;
 	route.index = link.index;
 	must(net_route_set(nl, &route, &err), &err);
 	netlink_close(nl);
-	setup_pod_end(wire, addresses[i]);
+	setup_pod_end(wire, wire->addr);
 }
 
 static void want_endpoint(struct wires *w, int i)
@@ -99,8 +99,8 @@ static void want_endpoint(struct wires *w, int i)
 	e->id = (uint32_t)(100 + i);
 	e->row = (struct endpoint){.ifindex = wire->ifindex,
 				   .flags = ENDPOINT_READY,
-				   .addr = inet_addr(addresses[i]),
-				   .identity = (uint32_t)(1001 + i),
+				   .addr = inet_addr(wire->addr),
+				   .identity = wire->identity,
 				   .netns_cookie = wire->cookie};
 	memcpy(e->row.mac, wire->mac.bytes, 6);
 	memcpy(e->row.host_mac, wire->host_mac.bytes, 6);
@@ -128,13 +128,17 @@ static void want_everything(struct wires *w)
 	w->want.n_addresses = WIRES;
 }
 
-void wires_setup(struct wires *w, const char *tag)
+void wires_setup(struct wires *w, const char *tag, int number)
 {
+	struct error err = ERROR_INIT;
+
 	memset(w, 0, sizeof(*w));
-	snprintf(w->root, sizeof(w->root), "/sys/fs/bpf/dp-%s-%d", tag, (int)getpid());
+	w->number = number;
+	snprintf(w->root, sizeof(w->root), "/sys/fs/bpf/dp-%s-%d-%d", tag, (int)getpid(), number);
 	if (unshare(CLONE_NEWNET))
 		SKIP_ALL("needs root: network namespaces");
-	snprintf(w->cgroup, sizeof(w->cgroup), CGROUP_AT "/dp-%s-%d", tag, (int)getpid());
+	must(netns_open_self(&w->netns, &err), &err);
+	snprintf(w->cgroup, sizeof(w->cgroup), CGROUP_AT "/%s", strrchr(w->root, '/') + 1);
 	if (mkdir(w->cgroup, 0755))
 		w->cgroup[0] = 0;
 	for (int i = 0; i < WIRES; i++)
@@ -142,11 +146,81 @@ void wires_setup(struct wires *w, const char *tag)
 	want_everything(w);
 }
 
+static const char *node_addr(const struct wires *w)
+{
+	return w->number ? "172.31.9.2" : "172.31.9.1";
+}
+
+/* What node w knows of the other one: its pods, by way of it, and itself. */
+static void know(struct wires *w, const struct wires *other)
+{
+	struct mesh_address *a = &w->addresses[w->want.n_addresses];
+	__be32 peer = inet_addr(node_addr(other));
+
+	for (int i = 0; i < WIRES; i++, a++) {
+		a->key = (struct ipcache_key){32, inet_addr(other->wire[i].addr)};
+		a->entry.identity = other->wire[i].identity;
+		a->entry.tunnel_endpoint = peer;
+	}
+	a->key = (struct ipcache_key){32, peer};
+	a++->entry.identity = IDENTITY_REMOTE_NODE;
+	a->key = (struct ipcache_key){32, inet_addr(node_addr(w))};
+	a->entry.identity = IDENTITY_HOST;
+	w->want.n_addresses += WIRES + 2;
+}
+
+/* One node's side: address on the wire, VXLAN device, route to the other node's pods. */
+static void join_side(struct wires *w, const struct wires *other)
+{
+	struct error err = ERROR_INIT;
+	struct net_ifaddr own = {.bits = 24};
+	struct net_route route = {0};
+	struct netlink *nl;
+	struct net_link link;
+	char block[32];
+
+	must(netlink_open(w->netns, &nl, &err), &err);
+	must(net_link_get(nl, "under", &link, &err), &err);
+	must(net_link_set_up(nl, link.index, true, &err), &err);
+	own.index = link.index;
+	must(net_addr_parse(node_addr(w), &own.addr, &err), &err);
+	must(net_address_add(nl, &own, &err), &err);
+	must(net_link_add_vxlan(nl, "vx0", 8472, 1450, &err), &err);
+	must(net_link_get(nl, "vx0", &link, &err), &err);
+	must(net_link_set_up(nl, link.index, true, &err), &err);
+	w->overlay = link.index;
+	snprintf(block, sizeof(block), "10.9.%d.0/24", other->number);
+	must(net_cidr_parse(block, &route.dst, &err), &err);
+	route.index = w->overlay;
+	route.source = own.addr;
+	must(net_route_set(nl, &route, &err), &err);
+	netlink_close(nl);
+}
+
+void wires_join(struct wires *a, struct wires *b)
+{
+	struct error err = ERROR_INIT;
+	struct net_veth veth = {.name = "under", .peer_name = "under", .peer_netns_fd = b->netns};
+	struct netlink *nl;
+
+	must(netlink_open(a->netns, &nl, &err), &err);
+	must(net_link_add_veth(nl, &veth, &err), &err);
+	netlink_close(nl);
+	join_side(a, b);
+	join_side(b, a);
+	know(a, b);
+	know(b, a);
+}
+
 void wires_teardown(struct wires *w)
 {
 	struct error err = ERROR_INIT;
 
+	int back;
+
+	must(netns_enter(w->netns, &back, &err), &err);
 	must(datapath_unload(w->root, &err), &err);
+	netns_leave(back);
 	for (int i = 0; i < WIRES; i++) {
 		char path[160];
 
@@ -163,19 +237,26 @@ void wires_open(struct wires *w, enum datapath_attach attach, struct datapath **
 	struct datapath_options o = {
 		.pin_root = w->root, .cgroup = w->cgroup[0] ? w->cgroup : NULL, .attach = attach};
 	struct node_config node = {.flags = NODE_READY,
-				   .addr = inet_addr("172.31.9.1"),
+				   .addr = inet_addr(node_addr(w)),
+				   .overlay_ifindex = w->overlay,
+				   .overlay_port = 8472,
 				   .loopback = inet_addr("169.254.42.1"),
 				   .event_rate = 1000,
 				   .event_burst = 1000};
 	struct error err = ERROR_INIT;
-	int code = datapath_open(&o, ret, &err);
+	int back, code;
 
+	must(netns_enter(w->netns, &back, &err), &err);
+	code = datapath_open(&o, ret, &err);
 	if (code == -EPERM)
 		SKIP_ALL("cannot load BPF programs here");
 	must(code, &err);
 	must(datapath_set_node(*ret, &node, &err), &err);
 	for (int i = 0; i < WIRES; i++)
 		must(datapath_attach_pod(*ret, w->wire[i].ifindex, &err), &err);
+	if (w->overlay)
+		must(datapath_attach_overlay(*ret, w->overlay, &err), &err);
+	netns_leave(back);
 }
 
 void wires_apply(struct wires *w, struct datapath *dp)
@@ -209,7 +290,7 @@ static int socket_in(struct wires *w, int pod)
 	struct error err = ERROR_INIT;
 	int back, fd;
 
-	must(netns_enter(w->wire[pod].netns, &back, &err), &err);
+	must(netns_enter(pod < 0 ? w->netns : w->wire[pod].netns, &back, &err), &err);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	netns_leave(back);
 	assert_true(fd >= 0);
