@@ -2,8 +2,11 @@
 /* Removing a lab, from its state folder alone. */
 #include "deploy/lab/down.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
 
 #include "deploy/lab/network.h"
 #include "deploy/lab/options.h"
@@ -11,6 +14,9 @@
 #include "deploy/lab/sysctl.h"
 #include "lib/base/alloc.h"
 #include "lib/base/io.h"
+#include "lib/base/limits.h"
+#include "lib/base/str.h"
+#include "lib/base/vec.h"
 #include "lib/loop/loop.h"
 
 enum { END_S = 30 };
@@ -66,6 +72,54 @@ static void first_error(int *r, int now)
 		*r = now;
 }
 
+/* Everything that is still mounted below the lab's folder: what a killed role left. Newest first.
+ */
+static int unmount_all(const struct lab *lab, struct error *err)
+{
+	auto_release(strbuf) struct strbuf table = STRBUF_INIT;
+	auto_free char *below = xasprintf("%s/", lab->dir);
+	VEC(char *) points = VEC_INIT;
+	int r = io_read_file("/proc/self/mountinfo", LIMIT_SYSTEM_FILE_BYTES, &table, err);
+
+	for (char *line = table.buf, *next; r == 0 && line; line = next) {
+		char path[512];
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (sscanf(line, "%*d %*d %*s %*s %511s", path) == 1 && str_starts(path, below))
+			vec_push(&points, xstrdup(path));
+	}
+	while (points.n) {
+		char *path = points.items[--points.n];
+
+		if (umount2(path, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
+			first_error(&r, error_errno(err, -errno, "unmount %s", path));
+		free(path);
+	}
+	vec_release(&points);
+	return r;
+}
+
+/* lab.json goes last: while anything is left, it is how to find it. */
+static int remove_folder(const struct lab *lab, struct error *err)
+{
+	DIR *dir = opendir(lab->dir);
+	struct dirent *e;
+	int r = 0;
+
+	while (dir && (e = readdir(dir))) {
+		auto_free char *path = xasprintf("%s/%s", lab->dir, e->d_name);
+
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
+		    !str_eq(e->d_name, "lab.json"))
+			first_error(&r, io_remove_tree(path, err));
+	}
+	if (dir)
+		closedir(dir);
+	return r ? r : io_remove_tree(lab->dir, err);
+}
+
 int lab_remove(struct lab *lab, struct error *err)
 {
 	struct role_process list[LAB_MAX_PROCESSES];
@@ -76,10 +130,8 @@ int lab_remove(struct lab *lab, struct error *err)
 		first_error(&r, end_process(lab, list[n].name, SIGKILL, err));
 	first_error(&r, lab_network_down(lab, err));
 	first_error(&r, lab_sysctl_restore(lab, err));
-	/* The folder goes last: while anything is left, it is how to find it. */
-	if (!r)
-		r = io_remove_tree(lab->dir, err);
-	return r;
+	first_error(&r, unmount_all(lab, err));
+	return r ? r : remove_folder(lab, err);
 }
 
 int lab_down_main(const struct cli_call *call, struct error *err)
@@ -88,6 +140,9 @@ int lab_down_main(const struct cli_call *call, struct error *err)
 	struct lab lab;
 	int r = lab_load(&lab, o->lab, err);
 
+	/* A folder without its lab.json: an `up` or a `down` that was killed at a bad moment. */
+	if (r == -ENOENT && io_exists(arena_printf(&lab.arena, LAB_ROOT "/%s", o->lab)))
+		r = lab_init(&lab, o->lab, LAB_MAX_NODES, err);
 	if (r == -ENOENT) {
 		fprintf(call->err, "there is no lab \"%s\": nothing to do\n", o->lab);
 		return CLI_OK;

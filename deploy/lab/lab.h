@@ -14,7 +14,9 @@
  *   run/ROLE.pid            "pid starttime" of a role's process
  *   log/ROLE.log            its output
  *   pods/UID/...            what the kubelets keep of their pods
- *   apiserver/, pki/        the API server's store, the lab's certificate authority
+ *   apiserver/              the API server's store and authority
+ *   pki/istio, pki/injector the mesh's authority; the webhook's, with its port
+ *   sidecars/UID/...        configuration and certificate of a pod's sidecar
  */
 #pragma once
 

@@ -9,7 +9,11 @@
 
 void review_defaults(struct review_options *o)
 {
+	static const char *revisions[] = {"default"};
+
 	memset(o, 0, sizeof(*o));
+	o->injector.revisions = revisions;
+	o->injector.n_revisions = ARRAY_SIZE(revisions);
 	o->inject = (struct istio_inject_options){
 		.revision = "default",
 		.proxy_image = "sidestep.dev/lab/istio-proxy:1",
