@@ -221,6 +221,8 @@ uint64_t lab_start_time(pid_t pid)
 		return 0;
 	/* The name in field 2 may hold anything; behind its last ")" comes field 3. */
 	p = strrchr(strbuf_cstr(&text), ')');
+	if (p && (p[1] == '\0' || p[2] == 'Z' || p[2] == 'X'))
+		return 0; /* dead, and not yet buried by its parent */
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	return p ? strtoull(p + 1, NULL, 10) : 0;

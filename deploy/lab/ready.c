@@ -34,9 +34,11 @@ static int rest(struct loop *loop, struct error *err)
 	int r = 0;
 
 	loop_timer_set(timer, ASK_MS * NS_PER_MS);
-	while (!u.rang && r >= 0)
+	while (!u.rang && !loop_stopping(loop) && r >= 0)
 		r = loop_turn(loop, true, err);
 	loop_timer_free(timer);
+	if (r >= 0 && loop_stopping(loop))
+		r = error_set(err, -EINTR, "interrupted");
 	return r < 0 ? r : 0;
 }
 

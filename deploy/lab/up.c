@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -235,10 +236,10 @@ static int populate(const struct up_options *o, struct lab *lab, struct kube_cli
 	return r;
 }
 
-int lab_bring_up(const struct up_options *o, struct progress *p, struct lab *lab, struct error *err)
+int lab_bring_up(const struct up_options *o, struct progress *p, struct loop *loop, struct lab *lab,
+		 struct error *err)
 {
 	struct kube_client *client = NULL;
-	struct loop *loop = loop_new(NULL);
 	int r = meet_old(o, lab, err);
 
 	if (r == 0)
@@ -248,22 +249,34 @@ int lab_bring_up(const struct up_options *o, struct progress *p, struct lab *lab
 	if (!r)
 		r = populate(o, lab, client, p, err);
 	kube_client_free(client);
-	loop_free(loop);
 	return r;
+}
+
+static void on_interrupt(void *arg, UNUSED int signo)
+{
+	loop_stop(arg);
 }
 
 int lab_up_main(const struct cli_call *call, struct error *err)
 {
 	const struct up_options *o = call->opts;
 	struct progress p;
+	struct loop *loop = loop_new(NULL);
 	struct lab lab = {0};
 	int r;
 
+	loop_signal_new(loop, SIGINT, on_interrupt, loop);
+	loop_signal_new(loop, SIGTERM, on_interrupt, loop);
 	progress_init(&p, call->err, clock_system());
-	r = lab_bring_up(o, &p, &lab, err);
-	if (!r)
+	r = lab_bring_up(o, &p, loop, &lab, err);
+	if (r == -EINTR) {
+		progress_line(&p, "interrupted; what stands is removed by: sidestep lab down");
+		r = CLI_INTERRUPTED;
+	}
+	if (r == 0)
 		fprintf(call->out, "export KUBECONFIG=%s\n", lab.kubeconfig_here);
 	progress_release(&p);
 	lab_release(&lab);
+	loop_free(loop);
 	return r;
 }

@@ -94,7 +94,7 @@ static int do_lab(struct story *s, enum step_outcome *outcome, const char **word
 		r = 0;
 	lab_release(&before);
 	if (!r)
-		r = lab_bring_up(&up, &s->progress, &s->lab, err);
+		r = lab_bring_up(&up, &s->progress, s->loop, &s->lab, err);
 	if (!r)
 		r = lab_connect(&s->lab, s->loop, o->timeout_ns, &s->client, err);
 	*words = arena_printf(&s->arena, "%u nodes, real Envoy sidecars, STRICT mutual TLS",
