@@ -53,20 +53,20 @@ static void prune_map(struct prune *p, const struct doc *schema, struct doc *d, 
 	const struct doc *more = doc_get(schema, "additionalProperties");
 	bool keep = flag(schema, PRESERVE) || (more && doc_bool_or(more, false));
 
-	for (size_t i = d->map.n; i-- > 0;) {
+	for (size_t i = 0; i < d->map.n;) {
 		struct doc_entry *e = &d->map.entries[i];
 		const struct doc *s = field_schema(schema, e->key);
+		bool known = s || keep || (resource && type_field(e->key));
 
-		if (resource && type_field(e->key))
-			continue;
-		if (s) {
+		if (s && !(resource && type_field(e->key)))
 			prune(p, s, e->value, below(p->arena, at, e->key), false);
-		} else if (!keep) {
-			if (p->unknown)
-				doc_append(p->arena, p->unknown,
-					   doc_string(p->arena, below(p->arena, at, e->key)));
+		if (!known && p->unknown)
+			doc_append(p->arena, p->unknown,
+				   doc_string(p->arena, below(p->arena, at, e->key)));
+		if (known)
+			i++;
+		else
 			doc_del(d, e->key);
-		}
 	}
 }
 

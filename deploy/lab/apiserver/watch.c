@@ -260,7 +260,8 @@ static int check_query(struct request *r, const struct list_query *q, uint64_t *
 	struct subject s = {"meta.k8s.io", NULL, "ListOptions", ""};
 
 	*ret_version = 0;
-	if (q->send_initial_given && r->server->no_watch_list)
+	if (q->send_initial_given &&
+	    (r->server->no_watch_list || faults_no_watch_list(r->server->faults)))
 		cause_forbidden(&c, "sendInitialEvents",
 				"sendInitialEvents is forbidden for watch unless the WatchList "
 				"feature gate is "
