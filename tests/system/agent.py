@@ -117,7 +117,7 @@ class Cluster:
             sh("ip", "-n", f"{NAME}-{node}", "addr", "add", f"{address}/24", "dev", "u0")
             sh("ip", "-n", f"{NAME}-{node}", "link", "set", "u0", "up")
         hub = f"/run/netns/{NAME}-n1"
-        self.start(within(hub, os.path.join(labs.BIN, "sidestep-lab-apiserver"), "apiserver", "--dir", f"{self.dir}/api",
+        self.start(within(hub, os.path.join(labs.BIN, "sidestep-lab"), "apiserver", "--dir", f"{self.dir}/api",
                           "--listen", f"{NODES['n1']}:6443", "--write-kubeconfig", f"{self.dir}/kubeconfig"), "api.log")
         until("the API server's token", lambda: os.path.exists(f"{self.dir}/kubeconfig")
               and labs.read(f"{self.dir}/api/admin.token"))
@@ -200,6 +200,16 @@ class Cluster:
         if b"chunked" in head.lower():
             body = b"".join(re.split(rb"\r\n[0-9a-f]+\r\n", b"\r\n" + body))
         return json.loads(body) if body.strip() else {}
+
+    def flows(self, node):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(self.socket(node))
+        s.sendall(b"GET /v1/events?last=500&follow=false HTTP/1.0\r\nHost: x\r\n\r\n")
+        data = b""
+        while piece := s.recv(65536):
+            data += piece
+        s.close()
+        return [json.loads(line) for line in data.partition(b"\r\n\r\n")[2].splitlines() if line.startswith(b"{")]
 
     # --- pods
 
@@ -299,6 +309,11 @@ def talk_or_not(c):
         answer = c.connect(pod, server)
         check(answer in ("refused", "timeout"), f"{pod} -> server against the policy: {answer}")
     check(c.connect("a", server, 8081) != "ok", "a -> server on another port")
+    def told():
+        return [f for f in c.flows("n1") if f["verdict"] == "DROPPED" and f["source"].get("pod_name") == "b"
+                and f["destination"].get("pod_name") == "server"]
+    until("the refusal as a flow", told)
+    check(told()[0]["drop_reason_desc"] == "POLICY_DENIED", f"{told()[0]}")
     trace = c.agent("n1", "GET", f"/v1/policy/trace?source=shop/b&destination=shop/server&port={PORT}")
     check(trace.get("verdict") == "denied", f"trace says {trace}")
 
@@ -436,7 +451,7 @@ STEPS = (talk_or_not, live_connections_meet_a_change, cluster_ip, unsupported_po
 
 
 def main():
-    labs.need("sidestepd", "sidestep-cni", "sidestep-lab-apiserver")
+    labs.need("sidestepd", "sidestep-cni", "sidestep-lab")
     c = Cluster()
     try:
         c.up()
