@@ -6,6 +6,7 @@
 #include "deploy/lab/roles_main.h"
 #include "deploy/lab/story/story.h"
 #include "deploy/lab/supervise.h"
+#include "deploy/lab/workload/workload.h"
 #include "lib/base/clock.h"
 
 static const char *const output_names[] = {"table", "json", "yaml", NULL};
@@ -100,6 +101,27 @@ static const struct cli_option relay_rows[] = {
 };
 static const struct relay_role_options relay_defaults = {.lab = "lab"};
 
+static const struct workload_options workload_defaults = {.rate = 1, .version = "v1"};
+static const struct cli_option workload_rows[] = {
+	CLI_NUMBER(struct workload_options, http, "http", 0, "PORT", 0, 65535, "serve HTTP/1.1"),
+	CLI_NUMBER(struct workload_options, tcp_echo, "tcp-echo", 0, "PORT", 0, 65535,
+		   "serve TCP: every line comes back"),
+	CLI_NUMBER(struct workload_options, tcp_first, "tcp-first", 0, "PORT", 0, 65535,
+		   "serve TCP: a greeting first, then every line comes back"),
+	CLI_OPT(struct workload_options, version, "version", 0, CLI_STRING, "NAME",
+		"what the answers call the version"),
+	CLI_NUMBER(struct workload_options, rate, "rate", 0, "N", 1, 1000,
+		   "requests a second for each target and way of connecting"),
+	CLI_OPT(struct workload_options, call, "call", 0, CLI_LIST, "URL",
+		"a request that must pass"),
+	CLI_OPT(struct workload_options, hold, "hold", 0, CLI_LIST, "URL",
+		"a connection held for the life of the pod"),
+	CLI_OPT(struct workload_options, refuse, "refuse", 0, CLI_LIST, "URL",
+		"a request that must be refused"),
+	CLI_OPT(struct workload_options, probe, "probe", 0, CLI_FLAG, NULL,
+		"exit 0 when the servers of this network namespace accept"),
+};
+
 static const struct cli_command commands[] = {
 	{.name = "up",
 	 .summary = "bring a lab up, or to what is asked",
@@ -140,6 +162,12 @@ static const struct cli_command commands[] = {
 	 .run = lab_demo_main,
 	 CLI_OPTIONS(demo_rows),
 	 CLI_DEFAULTS(demo_defaults)},
+	{.name = "workload",
+	 .summary = "the application of the lab's pods: serves, calls, counts",
+	 .hidden = true,
+	 .run = lab_workload_main,
+	 CLI_OPTIONS(workload_rows),
+	 CLI_DEFAULTS(workload_defaults)},
 	/* Roles: started by the supervisor, one process each. */
 	APISERVER_ROLE,
 	{.name = "supervise",

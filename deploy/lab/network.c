@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
@@ -266,10 +267,25 @@ static void first_error(int *r, int now)
 		*r = now;
 }
 
+/* The kubelets keep a pod's namespace mounted in its folder. */
+static int remove_pod_namespaces(const struct lab *lab, struct error *err)
+{
+	auto_free char *pattern = xasprintf("%s/pods/*/netns", lab->dir);
+	glob_t found = {0};
+	int r = 0;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			first_error(&r, netns_delete(found.gl_pathv[i], err));
+	globfree(&found);
+	return r;
+}
+
 int lab_network_down(const struct lab *lab, struct error *err)
 {
 	int r = remove_cgroup(lab->cgroup, err);
 
+	first_error(&r, remove_pod_namespaces(lab, err));
 	for (unsigned i = 0; i < lab->n_nodes; i++) {
 		first_error(&r, unmount(lab->nodes[i].bpf, err));
 		first_error(&r, netns_delete(lab->nodes[i].netns, err));
