@@ -159,10 +159,17 @@ static size_t levels(const struct doc *d)
 {
 	size_t most = 0;
 
-	doc_foreach_item (d, item)
-		most = MAX(most, levels(item));
-	doc_foreach_entry (d, e)
-		most = MAX(most, levels(e->value));
+	/* MAX() looks at its arguments twice: never hand it a call that recurses. */
+	doc_foreach_item (d, item) {
+		const size_t n = levels(item);
+
+		most = MAX(most, n);
+	}
+	doc_foreach_entry (d, e) {
+		const size_t n = levels(e->value);
+
+		most = MAX(most, n);
+	}
 	return most + 1;
 }
 
