@@ -367,6 +367,7 @@ void loop_child_free(struct loop_child *child)
 		return;
 	if (child->freed)
 		*child->freed = true;
+	child->freed = NULL; /* a detached child lives on without that callback */
 	for (int i = 0; i < 2; i++)
 		capture_end(&child->out[i]);
 	input_end(child);

@@ -160,7 +160,7 @@ static int setup_server(void **state, bool collects_garbage)
 	struct kube_config_options where = {0};
 	struct kube_config config;
 	char url[64], path[64];
-	uint16_t port;
+	uint16_t port = 0;
 	struct error err = ERROR_INIT;
 
 	w->loop = loop_new(NULL);
