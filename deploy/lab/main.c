@@ -122,6 +122,34 @@ static const struct cli_option workload_rows[] = {
 		"exit 0 when the servers of this network namespace accept"),
 };
 
+static const struct cli_command traffic_verbs[] = {
+	{.name = "start",
+	 .summary = "let paused clients go on, and count from now",
+	 .run = lab_traffic_start_main,
+	 CLI_OPTIONS(lab_rows),
+	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "report",
+	 .summary = "every edge: sent, ok, refused, failed, since the last start",
+	 .details = "Exit 3 when a request failed, one that must be refused got through, or a\n"
+		    "long-lived connection was lost; 5 when nothing was sent.\n",
+	 .run = lab_traffic_report_main,
+	 CLI_OPTIONS(status_rows),
+	 CLI_DEFAULTS(status_defaults)},
+};
+
+static const struct cli_command fault_verbs[] = {
+	{.name = "inject",
+	 .summary = "make something go wrong",
+	 .args = "KIND [TARGET]",
+	 .min_args = 1,
+	 .max_args = 2,
+	 .needs = NEEDS_ROOT,
+	 .run = lab_fault_inject_main,
+	 CLI_OPTIONS(lab_rows),
+	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "list", .summary = "the kinds of faults there are", .run = lab_fault_list_main},
+};
+
 static const struct cli_command commands[] = {
 	{.name = "up",
 	 .summary = "bring a lab up, or to what is asked",
@@ -154,6 +182,12 @@ static const struct cli_command commands[] = {
 	 .run = lab_shell_main,
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "traffic",
+	 .summary = "what the lab's clients count, edge by edge",
+	 CLI_VERBS(traffic_verbs)},
+	{.name = "fault",
+	 .summary = "kill a process, or make the API server misbehave",
+	 CLI_VERBS(fault_verbs)},
 	{.name = "demo",
 	 .summary = "the product's story: one namespace leaves Istio, and comes back, under load",
 	 .details = "Exit 0 when the promise was kept, 3 when it was broken, 5 when it could not "

@@ -17,6 +17,10 @@ int lab_down_main(const struct cli_call *call, struct error *err);
 int lab_status_main(const struct cli_call *call, struct error *err);
 int lab_shell_main(const struct cli_call *call, struct error *err);
 int lab_apply_main(const struct cli_call *call, struct error *err);
+int lab_traffic_start_main(const struct cli_call *call, struct error *err);
+int lab_traffic_report_main(const struct cli_call *call, struct error *err);
+int lab_fault_list_main(const struct cli_call *call, struct error *err);
+int lab_fault_inject_main(const struct cli_call *call, struct error *err);
 
 struct up_options {
 	struct lab_options lab;

@@ -56,6 +56,7 @@ static void apiserver(struct lab *lab, UNUSED const struct lab_node *node, struc
 	add2(out, "--underlay", arena_printf(&lab->arena, "%s:%u", LAB_HUB_ADDRESS, LAB_API_PORT));
 	add2(out, "--underlay-netns", lab->hub_netns);
 	add2(out, "--service-cidr", LAB_SERVICE_CIDR);
+	add(out, "--allow-faults");
 }
 
 static void relay(struct lab *lab, UNUSED const struct lab_node *node, struct role_args *out)
