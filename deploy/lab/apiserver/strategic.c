@@ -334,7 +334,7 @@ int strategic_merge(struct arena *a, const char *kind, const struct doc *target,
 
 	if (!patch || patch->kind != DOC_MAP)
 		return error_set(err, -EINVAL, "strategic merge patch: want an object");
-	out = merge_map(&m, kind, true, target, patch);
+	out = merge_map(&m, kind, true, target && target->kind == DOC_MAP ? target : NULL, patch);
 	if (!out)
 		return -EINVAL;
 	*ret_result = out;
