@@ -260,7 +260,7 @@ static bool same_key(const struct draft *a, const struct draft *b)
 
 static uint16_t port_mask(uint8_t bits)
 {
-	return bits ? (uint16_t)(0xffff << (16 - bits)) : 0;
+	return (uint16_t)(bits ? 0xffffu << (16 - bits) : 0u);
 }
 
 /* Whether every packet of in, from whatever identity, also matches out's protocol and ports. */

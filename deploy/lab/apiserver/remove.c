@@ -128,6 +128,35 @@ static enum propagation propagation_of(const struct doc *options, const char *qu
 									: PROPAGATE_DEFAULT;
 }
 
+static bool is_propagation(const char *name)
+{
+	return str_empty(name) || str_eq(name, "Foreground") || str_eq(name, "Background") ||
+	       str_eq(name, "Orphan");
+}
+
+/* A body that is no DeleteOptions must not delete: whoever sent it meant something else. */
+static int check_options(struct request *r, const struct doc *d)
+{
+	const struct doc *kind = doc_get(d, "kind"), *grace = doc_get(d, "gracePeriodSeconds");
+	const struct doc *policy = doc_get(d, "propagationPolicy"), *dry = doc_get(d, "dryRun");
+
+	if (!d || d->kind == DOC_NULL)
+		return 0;
+	if (d->kind != DOC_MAP || (kind && !str_eq(doc_str(kind), "DeleteOptions")))
+		return refuse_bad_request(&r->refusal,
+					  "the body of a DELETE must be DeleteOptions");
+	if (grace && grace->kind != DOC_INT && grace->kind != DOC_NULL)
+		return refuse_bad_request(&r->refusal, "gracePeriodSeconds: want a number");
+	if ((policy && policy->kind != DOC_STRING && policy->kind != DOC_NULL) ||
+	    !is_propagation(doc_str(policy)) ||
+	    !is_propagation(request_query(r, "propagationPolicy")))
+		return refuse_bad_request(
+			&r->refusal, "propagationPolicy: want Foreground, Background or Orphan");
+	if (dry && dry->kind != DOC_LIST && dry->kind != DOC_NULL)
+		return refuse_bad_request(&r->refusal, "dryRun: want a list");
+	return 0;
+}
+
 /* Options come in the body, or some of them in the query. */
 static int take_options(struct request *r, struct remove_options *o)
 {
@@ -135,7 +164,7 @@ static int take_options(struct request *r, struct remove_options *o)
 	struct error err = ERROR_INIT;
 	struct doc *d = NULL;
 
-	if (r->view->body_size && request_body(r, &d))
+	if ((r->view->body_size && request_body(r, &d)) || check_options(r, d))
 		return REFUSED;
 	o->grace_s = doc_int_or(doc_get(d, "gracePeriodSeconds"), -1);
 	if (*grace && str_to_i64(grace, 0, INT32_MAX, &o->grace_s, "gracePeriodSeconds", &err))

@@ -45,14 +45,16 @@ void request_unref(struct request *r)
 
 static bool is_yaml(const char *type)
 {
-	return str_starts(type, "application/yaml") ||
-	       str_starts(type, "application/apply-patch+yaml");
+	return str_starts(type, "application/yaml");
 }
 
-static bool is_json(const char *type)
+/* "application/merge-patch+json" and its like are forms of a patch, not of an object. */
+static bool is_json(const char *type, const char *method)
 {
-	return !*type || str_starts(type, "application/json") ||
-	       (str_starts(type, "application/") && strstr(type, "+json"));
+	return !*type || str_eq(type, "application/json") ||
+	       str_starts(type, "application/json;") ||
+	       (str_eq(method, "PATCH") && str_starts(type, "application/") &&
+		strstr(type, "+json"));
 }
 
 int request_body(struct request *r, struct doc **ret)
@@ -69,7 +71,7 @@ int request_body(struct request *r, struct doc **ret)
 			return refuse_bad_request(&r->refusal, "want one document in the body");
 		if (!e)
 			*ret = stream.docs[0];
-	} else if (is_json(type)) {
+	} else if (is_json(type, v->method)) {
 		e = doc_read_json(&r->arena, v->body, v->body_size, NULL, ret, &err);
 	} else if (str_starts(type, PROTOBUF_TYPE)) {
 		e = protobuf_read(&r->arena, v->body, v->body_size, ret, &err);

@@ -127,6 +127,36 @@ static void what_makes_no_sense_is_refused(void **state)
 	assert_status(status, "Invalid", "metadata.labels");
 }
 
+/* A deletion that is not understood deletes nothing, least of all a whole collection. */
+static void a_deletion_of_nonsense_deletes_nothing(void **state)
+{
+	static const struct {
+		const char *type, *body;
+	} rows[] = {
+		{NULL, "7"},
+		{NULL, "[]"},
+		{NULL, "{kind: AdmissionReview, apiVersion: admission.k8s.io/v1}"},
+		{NULL, "{kind: []}"},
+		{NULL, "{gracePeriodSeconds: soon}"},
+		{NULL, "{propagationPolicy: Nonsense}"},
+		{"application/merge-patch+json", "{}"},
+		{"application/unheard-of", "{}"},
+	};
+	struct contract *c = *state;
+
+	expect(c, 201, "POST", MAPS, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct answer one =
+			send_as(c, "DELETE", MAPS "/a", rows[i].type, NULL, rows[i].body);
+		struct answer all = send_as(c, "DELETE", MAPS, rows[i].type, NULL, rows[i].body);
+
+		if (one.status < 400 || all.status < 400)
+			fail_msg("%s: %d, %d", rows[i].body, one.status, all.status);
+		expect(c, 200, "GET", MAPS "/a", NULL);
+	}
+	expect(c, 200, "DELETE", MAPS "/a", "{kind: DeleteOptions, apiVersion: v1}");
+}
+
 static void a_dry_run_leaves_nothing(void **state)
 {
 	struct contract *c = *state;
@@ -219,6 +249,7 @@ void objects_tests(void (*add)(const struct CMUnitTest *t, size_t n))
 		CONTRACT_TEST(an_update_of_another_incarnation_is_refused),
 		CONTRACT_TEST(the_server_makes_up_names),
 		CONTRACT_TEST(what_makes_no_sense_is_refused),
+		CONTRACT_TEST(a_deletion_of_nonsense_deletes_nothing),
 		CONTRACT_TEST(a_dry_run_leaves_nothing),
 		CONTRACT_TEST(generation_counts_changes_of_the_spec),
 		CONTRACT_TEST(a_selector_does_not_change),
