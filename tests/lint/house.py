@@ -19,14 +19,15 @@ ARROWS = {
     "lib/cli": ["lib/base"],
     "datapath/abi": [],
     "datapath/bpf": ["datapath/abi"],
-    "agent": ["lib", "datapath/abi", "datapath/bpf"],
-    "agent/cli": ["lib", "datapath/abi"],
+    "agent": ["lib", "datapath/abi", "datapath/bpf", "agent/datapath"],
+    "agent/datapath": ["lib", "datapath/abi", "datapath/bpf"],
+    "agent/cli": ["lib", "datapath/abi", "agent/datapath"],
     "agent/cni": ["lib", "datapath/abi"],
     "migrate": ["lib"],
     "preflight": ["lib"],
     "deploy/lab": ["lib"],
     "deploy/lab/apiserver": ["lib"],
-    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/cni", "migrate", "preflight", "deploy/lab",
+    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/datapath", "agent/cni", "migrate", "preflight", "deploy/lab",
               "deploy/lab/apiserver"],
 }
 LIBRARIES = sorted(f for f in ARROWS if f.startswith("lib/"))

@@ -251,6 +251,58 @@ TEST(sockets_are_translated_unless_they_opt_out)
 	close_all(dp);
 }
 
+/* What a tool prints of the pinned maps, with nobody else alive. */
+static char *tool_output(const char *words)
+{
+	static char text[65536];
+	char command[512];
+	FILE *pipe;
+	size_t n;
+
+	snprintf(command, sizeof(command), "%s/sidestep bpf %s --pin-root %s -o json",
+		 getenv("SIDESTEP_BIN_DIR"), words, wires.root);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	n = fread(text, 1, sizeof(text) - 1, pipe);
+	text[n] = 0;
+	assert_int_equal(pclose(pipe), 0);
+	return text;
+}
+
+TEST(tools_read_the_maps_without_an_agent)
+{
+	static const struct {
+		const char *words, *want;
+	} rows[] = {
+		{"endpoint list", "\"address\": \"" WIRE_ADDR_B "\""},
+		{"policy list", "\"port\": \"8080\""},
+		{"policy list --endpoint 101", "\"verdict\": \"allow\""},
+		{"lb list", "\"frontend\": \"" WIRE_VIP ":80/TCP\""},
+		{"ipcache list", "\"prefix\": \"" WIRE_ADDR_A "/32\""},
+		{"ct list", "\"destination\": \"" WIRE_ADDR_B ":8080\""},
+		{"metrics list", "\"reason\": \"Forwarded\""},
+		{"traffic list", "\"verdict\": \"FORWARDED\""},
+	};
+	struct datapath *dp;
+	int server, client;
+
+	if (!getenv("SIDESTEP_BIN_DIR"))
+		skip();
+	server = wires_listen(&wires, WIRE_B, WIRE_PORT);
+	wires_open(&wires, DATAPATH_ATTACH_AUTO, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	datapath_close(dp);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!strstr(tool_output(rows[i].words), rows[i].want))
+			fail_msg("bpf %s: no %s in %s", rows[i].words, rows[i].want,
+				 tool_output(rows[i].words));
+	close(client);
+	close(server);
+	close_all(NULL);
+}
+
 #define BOTH(name)                                                                                 \
 	TEST(name##_both)                                                                          \
 	{                                                                                          \
@@ -274,6 +326,7 @@ int main(void)
 		cmocka_unit_test(killed_and_started_again_both),
 		cmocka_unit_test(regenerating_repairs_both),
 		cmocka_unit_test(sockets_are_translated_unless_they_opt_out),
+		cmocka_unit_test(tools_read_the_maps_without_an_agent),
 	};
 	int failed;
 

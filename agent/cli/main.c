@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sidestep: the front door, and the commands of a node. */
+#include "agent/cli/commands.h"
+#include "lib/base/macros.h"
+
+static const struct cli_option node_options[] = {
+	CLI_OPT(struct node_opts, socket, "socket", 0, CLI_STRING, "PATH",
+		"the agent's socket (else SIDESTEP_SOCKET, else the only one in /run/sidestep)"),
+	CLI_CHOICE(struct node_opts, output, "output", 'o', output_names, "how to print"),
+};
+
+#define NODE_COMMAND CLI_OPTIONS(node_options), .opts_size = sizeof(struct node_opts)
+
+static const struct status_opts status_defaults = {.wait_for = 300000000000};
+static const struct cli_option status_options[] = {
+	NODE_OPTIONS(struct status_opts),
+	CLI_OPT(struct status_opts, wait, "wait", 0, CLI_FLAG, NULL,
+		"wait until the agent is ready"),
+	CLI_OPT(struct status_opts, wait_for, "wait-duration", 0, CLI_DURATION, "TIME",
+		"how long to wait (default 5m)"),
+};
+
+static const struct cli_option regenerate_options[] = {
+	NODE_OPTIONS(struct regenerate_opts),
+	CLI_OPT(struct regenerate_opts, all, "all", 0, CLI_FLAG, NULL,
+		"every endpoint of this node"),
+};
+
+static const struct cli_option bpf_options[] = {
+	NODE_OPTIONS(struct bpf_opts),
+	CLI_OPT(struct bpf_opts, pin_root, "pin-root", 0, CLI_STRING, "DIR",
+		"where the maps are pinned (else SIDESTEP_PIN_ROOT, what the agent says, "
+		"/sys/fs/bpf/sidestep)"),
+};
+static const struct cli_option bpf_policy_options[] = {
+	NODE_OPTIONS(struct bpf_opts),
+	CLI_OPT(struct bpf_opts, pin_root, "pin-root", 0, CLI_STRING, "DIR",
+		"where the maps are pinned (else SIDESTEP_PIN_ROOT, what the agent says, "
+		"/sys/fs/bpf/sidestep)"),
+	CLI_NUMBER(struct bpf_opts, endpoint, "endpoint", 0, "ID", 0, 4294967295,
+		   "only the rows this endpoint uses"),
+};
+#define BPF_COMMAND                                                                                \
+	CLI_OPTIONS(bpf_options), .opts_size = sizeof(struct bpf_opts), .needs = NEEDS_ROOT
+
+static const struct cli_command endpoint_verbs[] = {
+	{"list", "the pods of this node and how policy stands for each", NODE_COMMAND,
+	 .run = cmd_endpoint_list},
+	{"get", "everything the agent knows of one endpoint", .args = "ID|NAMESPACE/POD",
+	 .min_args = 1, .max_args = 1, NODE_COMMAND, .run = cmd_endpoint_get},
+	{"regenerate", "compare an endpoint's rows with the kernel's, repair, decide anew",
+	 .args = "[ID|NAMESPACE/POD]", .max_args = 1, CLI_OPTIONS(regenerate_options),
+	 .opts_size = sizeof(struct regenerate_opts), .run = cmd_endpoint_regenerate,
+	 .details = "Recompiles what the endpoint should have, reads what the kernel has, says "
+		    "which rows differed and\nrepairs them, checks that the attached programs are "
+		    "ours, and makes every live connection\ndecide again (the generation, before "
+		    "and after, is printed). Safe at any time."},
+};
+static const struct cli_command identity_verbs[] = {
+	{"list", "identities and the labels they stand for", NODE_COMMAND,
+	 .run = cmd_identity_list},
+};
+static const struct cli_command config_verbs[] = {
+	{"view", "the agent's options and where each value comes from", NODE_COMMAND,
+	 .run = cmd_config_view},
+};
+static const struct cli_command policy_verbs[] = {
+	{"get", "policies the agent knows, whether they are enforced, and why not", NODE_COMMAND,
+	 .run = cmd_policy_get},
+};
+static const struct cli_command service_verbs[] = {
+	{"list", "services and their backends as the agent sees them", NODE_COMMAND,
+	 .run = cmd_service_list},
+};
+
+/* Each map is a noun with the one verb that people know from elsewhere. */
+static const struct cli_command bpf_endpoint_verbs[] = {
+	{"list", "endpoint rows", BPF_COMMAND, .run = cmd_bpf_endpoint},
+};
+static const struct cli_command bpf_policy_verbs[] = {
+	{"list", "policy rows", CLI_OPTIONS(bpf_policy_options),
+	 .opts_size = sizeof(struct bpf_opts), .needs = NEEDS_ROOT, .run = cmd_bpf_policy},
+};
+static const struct cli_command bpf_ct_verbs[] = {
+	{"list", "remembered connections and refusals", BPF_COMMAND, .run = cmd_bpf_ct},
+};
+static const struct cli_command bpf_lb_verbs[] = {
+	{"list", "frontends and backends", BPF_COMMAND, .run = cmd_bpf_lb},
+};
+static const struct cli_command bpf_ipcache_verbs[] = {
+	{"list", "which address has which identity, and behind which node", BPF_COMMAND,
+	 .run = cmd_bpf_ipcache},
+};
+static const struct cli_command bpf_metrics_verbs[] = {
+	{"list", "packets forwarded and dropped, by reason", BPF_COMMAND, .run = cmd_bpf_metrics},
+};
+static const struct cli_command bpf_traffic_verbs[] = {
+	{"list", "policy decisions by pair of identities, exact", BPF_COMMAND,
+	 .run = cmd_bpf_traffic},
+};
+static const struct cli_command bpf_verbs[] = {
+	{"endpoint", "pods in the kernel", CLI_VERBS(bpf_endpoint_verbs)},
+	{"policy", "policy in the kernel", CLI_VERBS(bpf_policy_verbs)},
+	{"ct", "conntrack", CLI_VERBS(bpf_ct_verbs)},
+	{"lb", "services", CLI_VERBS(bpf_lb_verbs)},
+	{"ipcache", "addresses", CLI_VERBS(bpf_ipcache_verbs)},
+	{"metrics", "packet counters", CLI_VERBS(bpf_metrics_verbs)},
+	{"traffic", "decision counters", CLI_VERBS(bpf_traffic_verbs)},
+};
+
+#define OBSERVE_OPTIONS                                                                            \
+	.options = observe_options, .n_options = OBSERVE_N_OPTIONS,                                \
+	.opts_size = sizeof(struct observe_opts)
+
+static const struct cli_command commands[] = {
+	{"status", "is this node's mesh well?", CLI_OPTIONS(status_options),
+	 CLI_DEFAULTS(status_defaults), .run = cmd_status},
+	{"endpoint", "the pods of this node", CLI_VERBS(endpoint_verbs)},
+	{"identity", "who is who", CLI_VERBS(identity_verbs)},
+	{"policy", "policies as the agent has them", CLI_VERBS(policy_verbs)},
+	{"service", "services as the agent has them", CLI_VERBS(service_verbs)},
+	{"config", "the agent's configuration", CLI_VERBS(config_verbs)},
+	{"observe", "flows as they happen: who talks to whom, and what was refused",
+	 OBSERVE_OPTIONS, .run = cmd_observe,
+	 .details = "Examples:\n  sidestep observe --namespace web --verdict DROPPED\n"
+		    "  sidestep observe --to-port 8080 -o json | jq .drop_reason_desc"},
+	{"monitor", "the same stream by kind of event: --type drop, trace, policy-verdict",
+	 OBSERVE_OPTIONS, .run = cmd_observe},
+	{"bpf", "what the kernel holds, read from the pinned maps (works without the agent)",
+	 CLI_VERBS(bpf_verbs)},
+};
+
+static const char *const other_programs[] = {"preflight", "migrate", "lab", NULL};
+
+static const struct cli_program program = {
+	.name = "sidestep",
+	.summary = "a mesh without sidecars: commands of a node, and the way to the other tools",
+	.details =
+		"`sidestep VERB` starts the program sidestep-VERB where VERB is not listed above:\n"
+		"  preflight   is this node, and this cluster, ready?\n"
+		"  migrate     moves a namespace off Istio's sidecars, and back\n"
+		"  lab         a whole cluster on this machine",
+	.commands = commands,
+	.n_commands = ARRAY_SIZE(commands),
+	.unknown = frontdoor_exec,
+	.more_names = other_programs,
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(&program, argc, argv);
+}

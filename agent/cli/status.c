@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent/cli/status.c - is this node's mesh well? */
+#include <poll.h>
+#include <string.h>
+
+#include "agent/cli/ask.h"
+#include "agent/cli/commands.h"
+#include "agent/cli/table.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+#define RETRY_MS 200
+
+static void print_informers(FILE *out, const struct doc *list)
+{
+	for (size_t i = 0; i < doc_len(list); i++) {
+		const struct doc *d = doc_at(list, i);
+		const char *why = doc_find_str(d, "error");
+
+		if (!doc_bool_or(doc_get(d, "synced"), false) || why)
+			fprintf(out, "  %-24s %s\n", str_or_empty(doc_find_str(d, "kind")),
+				why ? why : "not synchronised yet");
+	}
+}
+
+static void line(FILE *out, const char *title, const struct doc *value, const char *fallback)
+{
+	if (value && value->kind == DOC_INT)
+		fprintf(out, "%-16s %lld\n", title, (long long)value->integer);
+	else
+		fprintf(out, "%-16s %s\n", title, doc_str(value) ? doc_str(value) : fallback);
+}
+
+static void print_status(FILE *out, const struct doc *d)
+{
+	bool ready = doc_bool_or(doc_get(d, "ready"), false);
+
+	line(out, "Node:", doc_get(d, "node"), "-");
+	fprintf(out, "%-16s %s%s%s\n", "Agent:", ready ? "OK" : "not ready",
+		doc_find_str(d, "message") ? ": " : "", str_or_empty(doc_find_str(d, "message")));
+	line(out, "Version:", doc_get(d, "version"), "-");
+	line(out, "Attached by:", doc_get(d, "attachMode"), "-");
+	line(out, "Maps pinned:", doc_get(d, "pinRoot"), "-");
+	line(out, "Pod network:", doc_get(d, "podCidr"), "-");
+	fprintf(out, "%-16s %lld of %lld in use\n",
+		"Addresses:", (long long)doc_find_int(d, "addressesUsed", 0),
+		(long long)doc_find_int(d, "addressesTotal", 0));
+	fprintf(out, "%-16s %lld of %lld ready\n",
+		"Endpoints:", (long long)doc_find_int(d, "endpointsReady", 0),
+		(long long)doc_find_int(d, "endpoints", 0));
+	fprintf(out, "%-16s %lld, %lld of them not enforceable\n",
+		"Policies:", (long long)doc_find_int(d, "policies", 0),
+		(long long)doc_find_int(d, "policiesUnsupported", 0));
+	line(out, "Services:", doc_get(d, "services"), "0");
+	line(out, "Identities:", doc_get(d, "identities"), "0");
+	line(out, "Events lost:", doc_get(d, "eventsLost"), "0");
+	print_informers(out, doc_get(d, "informers"));
+}
+
+/* Asks until the agent is ready or time is up. */
+static int wait_ready(struct arena *a, const struct status_opts *o, struct doc **ret_doc,
+		      struct error *err)
+{
+	uint64_t end = clock_now_ns(clock_system()) + (o->wait ? o->wait_for : 0);
+	const char *socket;
+	int r;
+
+	for (;;) {
+		r = ask_socket(a, o->node.socket, &socket, err);
+		if (!r)
+			r = ask_agent(a, socket, "GET", "/v1/status", ret_doc, NULL, err);
+		if (!r && (!o->wait || doc_bool_or(doc_get(*ret_doc, "ready"), false)))
+			return 0;
+		if (clock_now_ns(clock_system()) >= end)
+			return r;
+		poll(NULL, 0, RETRY_MS);
+	}
+}
+
+int cmd_status(const struct cli_call *call, struct error *err)
+{
+	const struct status_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *answer = NULL;
+	int r = wait_ready(&a, o, &answer, err);
+
+	if (r)
+		return r;
+	if (o->node.output == OUTPUT_TABLE)
+		print_status(call->out, answer);
+	else
+		table_print_doc(call->out, answer, o->node.output);
+	return doc_bool_or(doc_get(answer, "ready"), false) ? CLI_OK : CLI_FAILED;
+}
