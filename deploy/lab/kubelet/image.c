@@ -127,6 +127,16 @@ static void add_environment(struct words *w, const struct container *c)
 	}
 }
 
+/* One file for each run: what a killed container counted is not written over by the next. */
+static const char *counts_file(struct arena *a, const struct container *c)
+{
+	const struct pod *p = c->pod;
+
+	if (c->restarts == 0)
+		return arena_printf(a, "%s/counts/%s_%s.json", p->k->o.lab, p->ns, p->name);
+	return arena_printf(a, "%s/counts/%s_%s.%u.json", p->k->o.lab, p->ns, p->name, c->restarts);
+}
+
 static const char **environment(struct arena *a, const struct container *c)
 {
 	const struct pod *p = c->pod;
@@ -147,8 +157,7 @@ static const char **environment(struct arena *a, const struct container *c)
 		{"SIDESTEP_LAB", p->k->o.lab},
 		{"SIDESTEP_LAB_DNS", p->k->o.dns},
 		{"SIDESTEP_LAB_CONTAINER", c->name},
-		{"SIDESTEP_LAB_COUNTS",
-		 arena_printf(a, "%s/counts/%s_%s.json", p->k->o.lab, p->ns, p->name)},
+		{"SIDESTEP_LAB_COUNTS", counts_file(a, c)},
 	};
 	struct words w = {.arena = a};
 

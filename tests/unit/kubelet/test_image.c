@@ -129,6 +129,10 @@ TEST(environment_and_user)
 	assert_string_equal(value_of(ip.env, "POD_UID"), "u-1");
 	assert_string_equal(value_of(ip.env, "SIDESTEP_LAB_COUNTS"), "/lab/counts/shop_web-1.json");
 	assert_null(value_of(ip.env, "SIDESTEP_LAB_DNS"));
+	f.c.restarts = 2;
+	assert_int_equal(image_process(&f.arena, &f.c, NULL, &ip, NULL), 0);
+	assert_string_equal(value_of(ip.env, "SIDESTEP_LAB_COUNTS"),
+			    "/lab/counts/shop_web-1.2.json");
 	assert_int_equal(ip.uid, 1337);
 	assert_int_equal(ip.gid, 0);
 	arena_release(&f.arena);

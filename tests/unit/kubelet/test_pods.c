@@ -87,7 +87,7 @@ static NORETURN void be_kubelet(const struct env *e)
 		.cgroup = e->cgroup,
 		.agent_socket = e->sock,
 		.cni_queue = arena_printf(&a, "%s/queue", e->dir),
-		.cni = arena_printf(&a, "%s/sidestep-cni", getenv("SIDESTEP_BIN_DIR")),
+		.cni = arena_printf(&a, "%s/cni", e->dir),
 		.self = arena_printf(&a, "%s/sidestep-lab", getenv("SIDESTEP_BIN_DIR")),
 		.dns = "10.96.0.10",
 		.log = &log,
@@ -142,6 +142,21 @@ static void make_node(struct env *e)
 	close(fd);
 }
 
+/* The plugin, that dies before or after its work when a file of that name says so, once. */
+static void write_plugin(struct env *e)
+{
+	const char *path = arena_printf(&e->arena, "%s/cni", e->dir);
+	const char *text = arena_printf(
+		&e->arena,
+		"#!/bin/sh\n"
+		"rm %s/die-before 2>/dev/null && kill -9 $$\n"
+		"rm %s/die-after 2>/dev/null && { %s/sidestep-cni > /dev/null; kill -9 $$; }\n"
+		"exec %s/sidestep-cni\n",
+		e->dir, e->dir, getenv("SIDESTEP_BIN_DIR"), getenv("SIDESTEP_BIN_DIR"));
+
+	ok(io_write_file_atomic(path, text, strlen(text), 0755, &err));
+}
+
 static void start_api(struct env *e)
 {
 	const struct apiserver_options o = {.pod_log_dir =
@@ -179,6 +194,7 @@ static int setup(void **state)
 	/* Orphans of a killed kubelet come to us, so that their end can be seen. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	make_node(e);
+	write_plugin(e);
 	start_api(e);
 	e->agent = http_server_new(
 		e->loop, &(struct http_server_options){.handle = agent_answers, .arg = e});
@@ -586,6 +602,27 @@ static void killed_at_any_moment(void **state)
 	assert_int_equal(strlen(contents(e, "rounds")), 10);
 }
 
+static void a_plugin_that_is_killed_is_run_again(void **state)
+{
+	static const char *const when[] = {"die-before", "die-after"};
+	struct env *e = *state;
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(when); i++) {
+		const char *flag = arena_printf(&e->arena, "%s/%s", e->dir, when[i / 2]);
+
+		/* Even rounds: while the pod comes; odd ones: while it goes. */
+		if (i % 2 == 0)
+			ok(io_write_file_atomic(flag, "", 0, 0644, &err));
+		create_shell(e, "unlucky", "exec sleep 1000", "");
+		wait_for(e, "unlucky", is_ready, NULL);
+		if (i % 2 == 1)
+			ok(io_write_file_atomic(flag, "", 0, 0644, &err));
+		delete (e, "unlucky");
+		wait_for(e, "unlucky", is_gone, NULL);
+		assert_false(io_exists(flag));
+	}
+}
+
 static void the_redirect_rules_are_real(void **state)
 {
 	struct env *e = *state;
@@ -625,6 +662,7 @@ int main(void)
 		cmocka_unit_test(an_end_that_went_unseen_is_made_good),
 		cmocka_unit_test(a_pod_deleted_by_force_while_nobody_looked),
 		cmocka_unit_test(killed_at_any_moment),
+		cmocka_unit_test(a_plugin_that_is_killed_is_run_again),
 		cmocka_unit_test(the_redirect_rules_are_real),
 	};
 
