@@ -72,8 +72,8 @@ static int sync_parent(const char *path, struct error *err)
 	return 0;
 }
 
-int io_write_file_atomic(const char *path, const void *data, size_t n, mode_t mode,
-			 struct error *err)
+static int replace_file(const char *path, const void *data, size_t n, mode_t mode, bool sync,
+			struct error *err)
 {
 	auto_free char *tmp = xasprintf("%s.XXXXXX", path);
 	auto_close int fd = mkostemp(tmp, O_CLOEXEC);
@@ -82,7 +82,7 @@ int io_write_file_atomic(const char *path, const void *data, size_t n, mode_t mo
 	if (fd < 0)
 		return error_errno(err, -errno, "create %s", tmp);
 	r = io_write_all(fd, data, n, err);
-	if (!r && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+	if (!r && (fchmod(fd, mode) < 0 || (sync && fsync(fd) < 0)))
 		r = error_errno(err, -errno, "sync %s", tmp);
 	if (!r && rename(tmp, path) < 0)
 		r = error_errno(err, -errno, "rename %s to %s", tmp, path);
@@ -90,7 +90,18 @@ int io_write_file_atomic(const char *path, const void *data, size_t n, mode_t mo
 		unlink(tmp);
 		return r;
 	}
-	return sync_parent(path, err);
+	return sync ? sync_parent(path, err) : 0;
+}
+
+int io_write_file_atomic(const char *path, const void *data, size_t n, mode_t mode,
+			 struct error *err)
+{
+	return replace_file(path, data, n, mode, true, err);
+}
+
+int io_replace_file(const char *path, const void *data, size_t n, mode_t mode, struct error *err)
+{
+	return replace_file(path, data, n, mode, false, err);
 }
 
 int io_mkdirs(const char *path, mode_t mode, struct error *err)

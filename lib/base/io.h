@@ -20,6 +20,12 @@ int io_read_file(const char *path, size_t limit, struct strbuf *out, struct erro
 int io_write_file_atomic(const char *path, const void *data, size_t n, mode_t mode,
 			 struct error *err);
 
+/*
+ * The same without the fsync: readers see old or new bytes, never a part, but a power cut may lose
+ * them. For what is made again anyway after one.
+ */
+int io_replace_file(const char *path, const void *data, size_t n, mode_t mode, struct error *err);
+
 /* Writes all n bytes to fd, through EINTR and short writes. */
 int io_write_all(int fd, const void *data, size_t n, struct error *err);
 

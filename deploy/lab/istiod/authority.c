@@ -23,11 +23,12 @@ static int read_text(const char *dir, const char *name, char **ret)
 	return r;
 }
 
+/* Without fsync: a pair that a power cut broke does not verify and is made anew. */
 static int write_text(const char *dir, const char *name, const char *text, mode_t mode, int uid,
 		      struct error *err)
 {
 	auto_free char *path = xasprintf("%s/%s", dir, name);
-	int r = io_write_file_atomic(path, text, strlen(text), mode, err);
+	int r = io_replace_file(path, text, strlen(text), mode, err);
 
 	if (r == 0 && uid >= 0 && chown(path, (uid_t)uid, (gid_t)uid) < 0)
 		r = error_errno(err, -errno, "chown %s", path);

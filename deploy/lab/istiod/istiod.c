@@ -99,7 +99,7 @@ static int write_root(const struct istiod *d, const char *certs, struct error *e
 
 	if (io_exists(path))
 		return 0;
-	return io_write_file_atomic(path, d->ca.cert_pem, strlen(d->ca.cert_pem), 0644, err);
+	return io_replace_file(path, d->ca.cert_pem, strlen(d->ca.cert_pem), 0644, err);
 }
 
 static int certify(const struct istiod *d, const struct istio_mesh *m,

@@ -75,7 +75,7 @@ static int write_one(struct publication *p, const struct istio_sidecar_file *f, 
 	*strrchr(folder, '/') = '\0';
 	r = io_mkdirs(folder, 0755, err);
 	if (r == 0)
-		r = io_write_file_atomic(full, text.buf, text.len, 0644, err);
+		r = io_replace_file(full, text.buf, text.len, 0644, err);
 	if (r)
 		return r;
 	remember(p, f->path, digest_of(&text));
