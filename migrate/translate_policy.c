@@ -36,10 +36,20 @@ static void came_from(struct compiling *c, const struct object_meta *m)
 
 static void find_captured(struct compiling *c)
 {
-	port_set_none(&c->captured);
-	for (uint32_t p = 0; p <= UINT16_MAX; p++)
-		if (istio_redirect_captures_inbound(&c->server.redirect, (uint16_t)p))
-			port_set_add(&c->captured, (uint16_t)p);
+	uint16_t ports[ISTIO_REDIRECT_MAX_PORTS];
+	bool except;
+	size_t n = istio_redirect_inbound_ports(&c->server.redirect, ports, ARRAY_SIZE(ports),
+						&except);
+	struct port_set named;
+
+	port_set_none(&named);
+	for (size_t i = 0; i < n; i++)
+		port_set_add(&named, ports[i]);
+	c->captured = named;
+	if (except) {
+		port_set_all(&c->captured);
+		port_set_minus(&c->captured, &named);
+	}
 }
 
 static void find_strict(struct compiling *c)

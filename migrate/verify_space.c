@@ -187,9 +187,21 @@ static bool concerns(const struct naming *n, const struct object_meta *m)
 	return str_eq(ns, n->v->ns) || str_eq(ns, n->v->mesh->config.root_namespace);
 }
 
+/* The ports that the proxy leaves alone are named by its redirect rules. */
+static void name_redirect(struct naming *n, const struct istio_redirect *r)
+{
+	uint16_t ports[ISTIO_REDIRECT_MAX_PORTS];
+	bool except;
+	size_t count = istio_redirect_inbound_ports(r, ports, ARRAY_SIZE(ports), &except);
+
+	for (size_t i = 0; i < count; i++)
+		cut(n, ports[i], ports[i]);
+}
+
 static void name_istio(struct naming *n)
 {
 	const struct istio_mesh *m = n->v->mesh;
+	struct istio_redirect usual;
 
 	for (size_t i = 0; i < m->n_namespaces; i++)
 		add_name(&n->namespaces, m->namespaces[i].name);
@@ -213,14 +225,8 @@ static void name_istio(struct naming *n)
 		for (size_t k = 0; k < p->n_rules; k++)
 			name_rule(n, &p->rules[k]);
 	}
-	/* The ports that the proxy leaves alone are named by its redirect rules. */
-	for (uint32_t p = 1; p <= UINT16_MAX; p++) {
-		struct istio_redirect usual;
-
-		istio_redirect_defaults(&usual);
-		if (!istio_redirect_captures_inbound(&usual, (uint16_t)p))
-			cut(n, p, p);
-	}
+	istio_redirect_defaults(&usual);
+	name_redirect(n, &usual);
 }
 
 /* --- what the mesh's policies name ---------------------------------------------------------- */
@@ -578,12 +584,8 @@ static int make_servers(struct naming *n, struct error *err)
 	}
 	/* Their own exclusions cut the ports, too. */
 	for (size_t i = 0; i < v->n_servers; i++)
-		for (uint32_t p = 1; v->servers[i].istio.workload && p <= UINT16_MAX; p++)
-			if (istio_redirect_captures_inbound(&v->servers[i].istio.redirect,
-							    (uint16_t)p) !=
-			    istio_redirect_captures_inbound(&v->servers[i].istio.redirect,
-							    (uint16_t)(p - 1)))
-				vec_push(&n->cuts, p);
+		if (v->servers[i].istio.workload)
+			name_redirect(n, &v->servers[i].istio.redirect);
 	return 0;
 }
 

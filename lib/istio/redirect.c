@@ -195,6 +195,25 @@ bool istio_redirect_captures_inbound(const struct istio_redirect *r, uint16_t po
 	return all;
 }
 
+size_t istio_redirect_inbound_ports(const struct istio_redirect *r, uint16_t *ports, size_t max,
+				    bool *ret_except)
+{
+	bool all = str_eq(r->include_inbound, "*");
+	const char *list = all ? r->exclude_inbound : r->include_inbound;
+	char item[16];
+	uint64_t port;
+	size_t n = 0;
+
+	*ret_except = all;
+	if (all && max > 0)
+		ports[n++] = ISTIO_PORT_HBONE;
+	while (n < max && next_item(&list, item, sizeof(item)))
+		if (str_to_u64(item, 0, UINT16_MAX, &port, "port", NULL) == 0 &&
+		    (all || port != ISTIO_PORT_HBONE))
+			ports[n++] = (uint16_t)port;
+	return n;
+}
+
 /* --- rules -------------------------------------------------------------------------------- */
 
 /* One rule for every port of list, with the number where %s stands. */

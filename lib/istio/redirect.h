@@ -48,6 +48,13 @@ struct strings istio_redirect_args(struct arena *a, const struct istio_redirect 
 /* Whether inbound TCP to port reaches the proxy under these rules. */
 bool istio_redirect_captures_inbound(const struct istio_redirect *r, uint16_t port);
 /*
+ * The same as a list: the ports that the lists name, at most max. *ret_except: every other port is
+ * captured; else these are. Returns their number.
+ */
+size_t istio_redirect_inbound_ports(const struct istio_redirect *r, uint16_t *ports, size_t max,
+				    bool *ret_except);
+#define ISTIO_REDIRECT_MAX_PORTS 1024u
+/*
  * The rules, as istio-iptables prints them in a dry run ("* nat", "-N ...", "-A ...", "COMMIT").
  * -EINVAL when a list holds something that is no port or CIDR.
  */

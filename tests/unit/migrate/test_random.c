@@ -249,7 +249,7 @@ TEST(random_namespaces)
 {
 	struct tally tally = {0};
 
-	for (uint64_t seed = 1; seed <= 120; seed++)
+	for (uint64_t seed = 1; seed <= 300; seed++)
 		play(seed, &tally);
 	print_message("%u equal, %u blocked, %u policies\n", tally.equal, tally.blocked,
 		      tally.policies);
