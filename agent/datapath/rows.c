@@ -18,9 +18,15 @@ void rows_release(struct rows *r)
 	r->n = r->cap = 0;
 }
 
+/* Keys and values are read in place as structs: both start where any of them may. */
+static size_t aligned(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
 static size_t row_size(const struct rows *r)
 {
-	return r->key_size + r->value_size;
+	return aligned(r->key_size) + aligned(r->value_size);
 }
 
 void rows_add(struct rows *r, const void *key, const void *value)
@@ -33,7 +39,7 @@ void rows_add(struct rows *r, const void *key, const void *value)
 	}
 	at = r->data + r->n++ * row_size(r);
 	memcpy(at, key, r->key_size);
-	memcpy(at + r->key_size, value, r->value_size);
+	memcpy(at + aligned(r->key_size), value, r->value_size);
 }
 
 const void *rows_key(const struct rows *r, size_t i)
@@ -43,7 +49,7 @@ const void *rows_key(const struct rows *r, size_t i)
 
 const void *rows_value(const struct rows *r, size_t i)
 {
-	return r->data + i * row_size(r) + r->key_size;
+	return r->data + i * row_size(r) + aligned(r->key_size);
 }
 
 static int compare_keys(const void *a, const void *b, void *arg)
