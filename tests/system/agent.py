@@ -430,6 +430,43 @@ def corruption_is_found_and_repaired(c):
     check(c.connect("b", c.pods["server"], timeout=0.3) != "ok", "b -> server afterwards")
 
 
+def stops_and_starts(c):
+    c.agents["n2"].send_signal(signal.SIGTERM)
+    check(c.agents["n2"].wait(timeout=30) == 0, f"the agent ended with {c.agents['n2'].returncode}")
+    check(c.connect("far", c.pods["server"], timeout=0.3) != "ok", "far -> server without the agent of n2")
+    c.start_agent("n2")
+
+
+def candidate(labels, attempt=0):
+    """lib/mesh/identity.h's number for a label set, so that a test can be there first."""
+    h = 0xcbf29ce484222325
+    for key, value in sorted(labels.items()):
+        for byte in f"{key}\0{value}\0".encode():
+            h = (h ^ byte) * 0x100000001b3 % 2**64
+    h ^= h >> 32
+    return 256 + ((h & 0xffffffff) + attempt) % (65535 - 256 + 1)
+
+
+def identities_are_made_once(c):
+    """Two nodes meet one label set at once; a number that others have is left to them."""
+    labels = {"k8s:app": "twin", "k8s:io.cilium.k8s.policy.cluster": "default",
+              "k8s:io.cilium.k8s.policy.serviceaccount": "default", "k8s:io.kubernetes.pod.namespace": "shop",
+              "k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name": "shop"}
+    taken = candidate(labels)
+    path = "/apis/cilium.io/v2/ciliumidentities"
+    c.api("POST", path, {"metadata": {"name": str(taken)}, "security-labels": {"k8s:app": "somebody"}})
+    pair = [threading.Thread(target=c.pod, args=(node, name, {"app": "twin"}, False))
+            for node, name in (("n1", "twin1"), ("n2", "twin2"))]
+    for t in pair:
+        t.start()
+    for t in pair:
+        t.join()
+    one, two = c.endpoint("twin1"), c.endpoint("twin2")
+    check(one and two and one["identity"] == two["identity"] == candidate(labels, 1), f"{one} {two} {taken}")
+    mine = [i for i in c.api("GET", path)["items"] if i["security-labels"].get("k8s:app") == "twin"]
+    check(len(mine) == 1, f"{mine}")
+
+
 def audit_lets_pass_and_counts(c):
     c.api("POST", "/apis/sidestep.dev/v1alpha1/sidesteprequests", {
         "metadata": {"name": "audit"}, "spec": {"kind": "Audit", "namespace": "shop"}})
@@ -447,7 +484,8 @@ def audit_lets_pass_and_counts(c):
 
 
 STEPS = (talk_or_not, live_connections_meet_a_change, cluster_ip, unsupported_policy_closes_and_says_so,
-         kill_loses_nothing, deletion_while_dead, corruption_is_found_and_repaired, audit_lets_pass_and_counts)
+         kill_loses_nothing, deletion_while_dead, corruption_is_found_and_repaired, audit_lets_pass_and_counts,
+         stops_and_starts, identities_are_made_once)
 
 
 def main():
