@@ -232,7 +232,7 @@ static void markdown_row(const char *name, const char *args, const char *summary
 {
 	fprintf(out, "| `%s%s", name, args ? " " : "");
 	for (const char *c = str_or_empty(args); *c; c++)
-		fprintf(out, *c == '|' ? "\\|" : "%c", *c);
+		fprintf(out, "%s%c", *c == '|' ? "\\" : "", *c);
 	fprintf(out, "` | %s |\n", summary);
 }
 
