@@ -1,7 +1,8 @@
 # sidestep_test(<name> LABEL <label> SOURCES ... [LINK ...] [TIMEOUT s])
 # The only way to add a C test. Labels: unit (no privilege, under a second each), bpf (BPF_PROG_TEST_RUN),
 # root (namespaces, cgroups; serial), cli, golden, fuzz, system, peers, lint; `long` is added to what only
-# `tests/run --long` runs. A test that cannot run here prints "SKIP: <reason>" and exits 77.
+# `tests/run --long` runs, `prolonged` to what takes more than some seconds (every day: ctest -LE prolonged).
+# A test that cannot run here prints "SKIP: <reason>" and exits 77.
 function(sidestep_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "LABEL;SOURCES;LINK" ${ARGN})
   add_executable(${name} ${T_SOURCES})
