@@ -51,12 +51,33 @@ static int port_held(const struct preflight_env *env, const char *table, uint16_
 	return 0;
 }
 
+/* Tunnel devices by their usual names: ours, and those of overlays that we replace. */
+static int tunnel_present(const struct preflight_env *env, bool *ret_present, struct error *err)
+{
+	static const char *const names[] = {
+		"sidestep_vxlan:", "cilium_vxlan:", "flannel.1:", "vxlan.calico:"};
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	int r = env_read(env, "proc/net/dev", &text, err);
+
+	if (r == -ENOENT)
+		return 0;
+	for (size_t i = 0; !r && i < ARRAY_SIZE(names); i++)
+		*ret_present = *ret_present || strstr(strbuf_cstr(&text), names[i]);
+	return r;
+}
+
 static int check_vxlan_port(const struct check *c, void *arg, struct report *r, struct error *err)
 {
 	int held = port_held(arg, "proc/net/udp", VXLAN_PORT, false, err);
+	bool tunnel = false;
 
+	if (held == 1 && tunnel_present(arg, &tunnel, err) < 0)
+		return -EIO;
 	if (held < 0)
 		return held;
+	/* A tunnel device's socket is the kernel's own, but looks like a process'. */
+	if (tunnel)
+		held = 2;
 	if (held == 1)
 		report_add(r, c, FINDING_FAIL, "", "UDP %d is bound by a process", VXLAN_PORT);
 	else if (held == 2)
