@@ -32,30 +32,16 @@ static const struct object_kind *kind_of(const struct doc *ref, struct error *er
 	return k;
 }
 
-/*
- * Objects are seen in their canonical form: what the server adds is no part of a change, of its
- * inverse or of a conflict. What a write needs of it is kept aside.
- */
 static int host_read(void *ctx, const struct doc *ref, struct arena *a, struct doc **ret_live,
 		     struct error *err)
 {
 	struct run_host *h = ctx;
 	const struct object_kind *k = kind_of(ref, err);
-	struct doc *live = NULL;
-	int r;
 
 	if (!k)
 		return -EINVAL;
-	r = cluster_get(h->cluster, a, k, doc_find_str(ref, "namespace"), doc_find_str(ref, "name"),
-			&live, err);
-	if (r)
-		return r;
-	free(h->version);
-	free(h->uid);
-	h->version = xstrdup(live ? kube_resource_version(live) : "");
-	h->uid = xstrdup(live ? kube_uid(live) : "");
-	*ret_live = live ? object_canonical(a, live) : NULL;
-	return 0;
+	return cluster_get(h->cluster, a, k, doc_find_str(ref, "namespace"),
+			   doc_find_str(ref, "name"), ret_live, err);
 }
 
 /*
@@ -71,11 +57,9 @@ static int write_create(struct run_host *h, const struct object_kind *k, const s
 			const struct doc *body, struct arena *a, struct doc **ret_now,
 			struct error *err)
 {
-	/* What is made again after a deletion must not carry the old one's version and status. */
-	struct doc *clean = object_canonical(a, body);
 	struct kube_request request = {.verb = KUBE_CREATE,
 				       .kind = k,
-				       .body = clean,
+				       .body = body,
 				       .namespace_ = k->namespaced ? doc_find_str(ref, "namespace")
 								   : NULL};
 	struct error why = ERROR_INIT;
@@ -83,7 +67,7 @@ static int write_create(struct run_host *h, const struct object_kind *k, const s
 
 	if (r == -EEXIST) {
 		r = host_read(h, ref, a, ret_now, err);
-		if (r || made_by_us(clean, *ret_now))
+		if (r || made_by_us(body, *ret_now))
 			return r;
 		return -ESTALE;
 	}
@@ -92,8 +76,8 @@ static int write_create(struct run_host *h, const struct object_kind *k, const s
 
 /* The version that was read goes with the patch: whoever came between makes it a conflict. */
 static int write_patch(struct run_host *h, const struct object_kind *k, const struct doc *ref,
-		       const struct doc *body, struct arena *a, struct doc **ret_now,
-		       struct error *err)
+		       const struct doc *body, const struct doc *live, struct arena *a,
+		       struct doc **ret_now, struct error *err)
 {
 	struct doc *patch = doc_clone(a, body);
 	struct kube_request request = {.verb = KUBE_PATCH,
@@ -104,16 +88,18 @@ static int write_patch(struct run_host *h, const struct object_kind *k, const st
 				       .namespace_ = k->namespaced ? doc_find_str(ref, "namespace")
 								   : NULL};
 
-	doc_set_string(a, doc_set_map(a, patch, "metadata"), "resourceVersion", h->version);
+	doc_set_string(a, doc_set_map(a, patch, "metadata"), "resourceVersion",
+		       kube_resource_version(live));
 	return cluster_do(h->cluster, &request, a, ret_now, err);
 }
 
 static int write_delete(struct run_host *h, const struct object_kind *k, const struct doc *ref,
-			struct arena *a, struct doc **ret_now, struct error *err)
+			const struct doc *live, struct arena *a, struct doc **ret_now,
+			struct error *err)
 {
 	struct kube_request request = {.verb = KUBE_DELETE,
 				       .kind = k,
-				       .uid = h->uid,
+				       .uid = kube_uid(live),
 				       .name = doc_find_str(ref, "name"),
 				       .namespace_ = k->namespaced ? doc_find_str(ref, "namespace")
 								   : NULL};
@@ -133,16 +119,15 @@ static int host_write(void *ctx, enum change_kind kind, const struct doc *ref,
 	struct run_host *h = ctx;
 	const struct object_kind *k = kind_of(ref, err);
 
-	(void)live; /* host_read() kept what is needed of it */
 	if (!k)
 		return -EINVAL;
 	switch (kind) {
 	case CHANGE_CREATE:
 		return write_create(h, k, ref, body, a, ret_now, err);
 	case CHANGE_PATCH:
-		return write_patch(h, k, ref, body, a, ret_now, err);
+		return write_patch(h, k, ref, body, live, a, ret_now, err);
 	case CHANGE_DELETE:
-		return write_delete(h, k, ref, a, ret_now, err);
+		return write_delete(h, k, ref, live, a, ret_now, err);
 	}
 	return error_set(err, -EINVAL, "no such change");
 }
@@ -298,8 +283,6 @@ void run_host_init(struct run_host *h, struct cluster *cluster, const char *run)
 void run_host_release(struct run_host *h)
 {
 	free(h->last);
-	free(h->version);
-	free(h->uid);
 	*h = (struct run_host){0};
 }
 

@@ -14,10 +14,9 @@ struct doc *host_ref(struct arena *a, const struct doc *object);
 struct run_host {
 	struct step_host step; /* hand &step to struct step_run */
 	struct cluster *cluster;
-	const char *run;     /* name of the SidestepRun; NULL keeps no copy */
-	size_t copied;       /* journal lines that the copy has ... */
-	char *last;          /* ... and the last of them */
-	char *version, *uid; /* of the object read last: what a write of it may assume */
+	const char *run; /* name of the SidestepRun; NULL keeps no copy */
+	size_t copied;   /* journal lines that the copy has ... */
+	char *last;      /* ... and the last of them */
 	/* For progress; may be NULL. */
 	void (*tell)(void *arg, const struct journal_record *record);
 	void (*sampled)(void *arg, const struct gate *g, const struct gate_sample *s,

@@ -85,6 +85,13 @@ static void service_name(struct lookup *l, const struct zone_source *src, const 
 
 	if (!d)
 		return;
+	/* _pods.SERVICE.NAMESPACE: every pod behind it, so that an intruder can go round the
+	 * Service. */
+	if (str_eq(host, "_pods")) {
+		l->found = l->not_ready_too = true;
+		src->slices(src->arg, ns, service, add_slice, l);
+		return;
+	}
 	l->host = host;
 	l->not_ready_too = doc_bool_or(doc_find(d, "spec.publishNotReadyAddresses"), false);
 	if (str_eq(doc_find_str(d, "spec.type"), "ExternalName")) {

@@ -123,6 +123,7 @@ static int begin_counting(struct story *s, struct error *err)
 	counts_release(&s->start);
 	vec_clear(&s->samples);
 	s->counting = true;
+	s->counting_wall_ns = clock_wall_ns(clock_system());
 	return counts_read(dir, &s->start, err);
 }
 
@@ -182,13 +183,25 @@ static const char *profile(const struct story *s)
 	return s->options->profile;
 }
 
+/* On a node, where its answers hold: the machine around the lab is not part of the cluster. */
 static int do_preflight(struct story *s, enum step_outcome *outcome, const char **words,
 			struct error *err)
 {
-	const char *args[] = {"run",      "--kubeconfig", s->lab.kubeconfig_here,
-			      "--output", "json",         NULL};
+	const char *program = arena_printf(&s->arena, "%s/sidestep-preflight", s->lab.bin_dir);
+	const char *args[] = {"shell",
+			      "--lab",
+			      s->lab.name,
+			      "--",
+			      s->lab.nodes[0].name,
+			      program,
+			      "run",
+			      "--kubeconfig",
+			      s->lab.kubeconfig_underlay,
+			      "--output",
+			      "json",
+			      NULL};
 	struct tool_run t;
-	int r = run_tool(s, "preflight", "preflight", args, &t, outcome, words, err);
+	int r = run_tool(s, "preflight", "lab", args, &t, outcome, words, err);
 
 	if (!r)
 		s->preflight = t.doc;
@@ -277,8 +290,11 @@ static int do_blocked(struct story *s, enum step_outcome *outcome, const char **
 static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 		       enum step_outcome *outcome, const char **words, struct error *err)
 {
-	const char *args[] = {verb,        s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
-			      "--profile", profile(s),   "--yes",        NULL};
+	bool forward = str_eq(verb, "run");
+	const char *args[] = {
+		verb,       s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
+		"--state",  s->state,     "--yes",        forward ? "--profile" : NULL,
+		profile(s), NULL};
 	unsigned round = 0;
 	int r;
 
@@ -288,6 +304,7 @@ static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 	while (!r && t->code < 0 && s->options->kills && round < 20) {
 		tool_run_release(t);
 		args[0] = "resume";
+		args[7] = NULL;
 		r = run_tool(s, arena_printf(&s->arena, "migrate-%s-resume-%u", verb, ++round),
 			     "migrate", args, t, outcome, words, err);
 	}
@@ -298,9 +315,12 @@ static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 static int do_migrate(struct story *s, enum step_outcome *outcome, const char **words,
 		      struct error *err)
 {
+	auto_free char *dir = counts_dir(s);
 	struct tool_run t;
-	int r;
+	int r = counts_read(dir, &s->at_change, err);
 
+	if (r < 0)
+		return r;
 	s->changed = true;
 	r = moving_verb(s, "run", &t, outcome, words, err);
 	tool_run_release(&t);
@@ -345,7 +365,17 @@ static int do_after(struct story *s, enum step_outcome *outcome, const char **wo
 static int do_timeline(struct story *s, enum step_outcome *outcome, const char **words,
 		       struct error *err)
 {
-	return migrate_verb(s, "report", s->namespace, &s->timeline, outcome, words, err);
+	const char *args[] = {
+		"report", s->namespace, "--kubeconfig", s->lab.kubeconfig_here, "--output",
+		"json",   NULL};
+	struct tool_run t;
+	int r = run_tool(s, arena_printf(&s->arena, "report-%s", s->namespace), "migrate", args, &t,
+			 outcome, words, err);
+
+	if (!r)
+		s->timeline = t.doc;
+	tool_run_release(&t);
+	return r;
 }
 
 static const struct {
@@ -498,6 +528,7 @@ static int prepare(struct story *s, struct story_options *o, struct error *err)
 	s->loop = loop_new(NULL);
 	s->began_ns = loop_now_ns(s->loop);
 	s->began_wall_ns = clock_wall_ns(clock_system());
+	s->state = arena_printf(&s->arena, "%s/state", o->report);
 	s->evidence = arena_printf(&s->arena, "%s/evidence", o->report);
 	s->sampler = loop_timer_new(s->loop, sample, s);
 	loop_timer_set(s->sampler, NS_PER_S);
@@ -507,7 +538,7 @@ static int prepare(struct story *s, struct story_options *o, struct error *err)
 	if (o->kills)
 		progress_line(&s->progress, "processes are killed by seed %lld (--seed to repeat)",
 			      (long long)o->seed);
-	if (io_remove_tree(s->evidence, err) < 0)
+	if (io_remove_tree(s->evidence, err) < 0 || io_remove_tree(s->state, err) < 0)
 		return -EIO;
 	return io_mkdirs(s->evidence, 0755, err);
 }
@@ -537,6 +568,7 @@ static void story_release(struct story *s)
 {
 	progress_release(&s->progress);
 	counts_release(&s->start);
+	counts_release(&s->at_change);
 	vec_release(&s->steps);
 	vec_release(&s->samples);
 	lab_release(&s->lab);

@@ -80,14 +80,16 @@ struct story {
 	struct progress progress;
 	struct story_subject subject;
 	const char *namespace; /* the subject's */
-	const char *evidence;  /* folder */
+	const char *evidence;  /* folder of what programs printed */
+	const char *state;     /* folder of the runs' journals */
 	bool interrupted;
 	uint64_t began_ns;
-	int64_t began_wall_ns;
+	int64_t began_wall_ns, counting_wall_ns;
 	VEC(struct story_step) steps;
 	VEC(struct story_sample) samples;
 	struct loop_timer *sampler;
-	struct counts start; /* at the beginning of counting */
+	struct counts start;     /* at the beginning of counting */
+	struct counts at_change; /* when the first change was about to be made */
 	bool counting;
 	struct count_totals baseline; /* before the first change: what Istio itself does */
 	bool changed;                 /* the first change was made */

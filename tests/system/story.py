@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The product's story, whole, and its promise judged again from report.json by somebody else's code.
+
+  story.py [--kills] [--seed N] [--random SEED] [--real-api] [--clsact]
+
+--kills: agents, control plane, webhook, plugins and the tool itself are killed (-9) while the namespace moves, by a fresh
+printed seed. --real-api: on a real kube-apiserver with etcd. --random: about a namespace that nobody wrote.
+"""
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+import labs
+
+STORY_S = 900
+MEMBERS = ("requests connections steps sidecars equivalence blocked waivers latency_ms memory_mib cpu_seconds "
+           "pod_start_s").split()
+
+
+def arguments():
+    p = argparse.ArgumentParser()
+    p.add_argument("--kills", action="store_true")
+    p.add_argument("--seed", type=int)
+    p.add_argument("--random")
+    p.add_argument("--real-api", action="store_true")
+    p.add_argument("--clsact", action="store_true")
+    return p.parse_args()
+
+
+def real_api(folder):
+    script = os.path.join(labs.SOURCE, "tests/peers/kubernetes")
+    if labs.run(script, "have").returncode:
+        labs.skip("the real kube-apiserver is not built (tests/peers/kubernetes build)")
+    done = labs.run(script, "up", folder, timeout=120)
+    labs.check(done.returncode == 0, f"a real API server: {done.stderr}")
+    return os.path.join(folder, "kubeconfig")
+
+
+def judge(report, args):
+    for member in MEMBERS:
+        labs.check(member in report, f"report.json has no {member}")
+    r, c, s = report["requests"], report["connections"], report["sidecars"]
+    labs.check(r["sent"] > 50 * 60, f"only {r['sent']} requests were sent")
+    labs.check(r["ok"] > 0 and r["refused"] > 0, f"nothing passed or nothing was refused: {r}")
+    labs.check(r["failed"] == 0 and r["announced"] == 0, f"requests failed: {r}, {report['recent'][-5:]}")
+    labs.check(r["refused_missing"] == 0, f"what must be refused got through: {r}, {report['recent'][-5:]}")
+    labs.check(c["lost"] == 0 and c["long_lived"] > 0, f"long-lived connections: {c}")
+    labs.check(s["before"] > 0 and s["after"] == 0 and s["after_rollback"] == s["before"], f"sidecars: {s}")
+    e = report["equivalence"]
+    labs.check(e["exhaustive"] and e["differences"] == 0 and e["widening"] == 0 and e["compared"] > 0,
+               f"equivalence: {e}")
+    labs.check(e["approximated"] > 0 and len(report["waivers"]) >= 2, "the approximation and its waivers are not named")
+    if not args.random:
+        labs.check(c["long_lived"] >= 10, f"fewer than 10 long-lived connections: {c}")
+        labs.check(len({b["namespace"] for b in report["blocked"]}) == 2, f"blocked: {report['blocked']}")
+        for b in report["blocked"]:
+            labs.check(b["object"] and b["path"] and b["reason"], f"blocked without object, path or reason: {b}")
+    if args.kills:
+        labs.check(len(report["kills"]) > 5, f"only {len(report['kills'])} kills")
+        print("killed:", ", ".join(sorted({k["what"] for k in report["kills"]})))
+
+
+def tell(args, folder):
+    lab = f"story-{os.getpid()}"
+    argv = [os.path.join(labs.BIN, "sidestep-lab"), "demo", "--lab", lab, "--report", folder, "--window", "5s"]
+    argv += ["--envoy", os.environ["ENVOY"]]
+    argv += ["--kills"] * args.kills + ["--clsact"] * args.clsact
+    argv += ["--seed", str(args.seed)] if args.seed else []
+    argv += ["--random", args.random] if args.random else []
+    api = os.path.join(folder, "api")
+    argv += ["--kubeconfig", real_api(api)] if args.real_api else []
+    try:
+        done = labs.run(*argv, timeout=STORY_S)
+    finally:
+        labs.run(argv[0], "down", "--lab", lab)
+        if args.real_api:
+            labs.run(os.path.join(labs.SOURCE, "tests/peers/kubernetes"), "down", api)
+    print(done.stderr)
+    with open(os.path.join(folder, "report.json"), encoding="utf-8") as f:
+        judge(json.load(f), args)
+    labs.check(done.returncode == 0, f"the story ended with {done.returncode}")
+    labs.check(os.path.getsize(os.path.join(folder, "report.html")) > 5000, "report.html is empty")
+
+
+def main():
+    args = arguments()
+    labs.need("sidestep-lab", "sidestep-migrate", "sidestepd", "sidestep-cni", "sidestep-preflight")
+    if not os.environ.get("ENVOY"):
+        labs.skip("no Envoy (ENVOY=/path, or deploy/fetch-envoy)")
+    folder = tempfile.mkdtemp(prefix="sidestep-story-")
+    try:
+        tell(args, folder)
+    except labs.Failed as failure:
+        print(f"FAILED: {failure} (kept: {folder})")
+        sys.exit(1)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
