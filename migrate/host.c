@@ -132,6 +132,12 @@ static int host_write(void *ctx, enum change_kind kind, const struct doc *ref,
 	return error_set(err, -EINVAL, "no such change");
 }
 
+static struct doc *host_wanted(void *ctx, struct arena *a, const struct doc *object)
+{
+	(void)ctx;
+	return object_canonical(a, object);
+}
+
 static void host_digest(void *ctx, const struct doc *object, char *buf, size_t size)
 {
 	char digest[OBJECT_DIGEST_SIZE];
@@ -269,6 +275,7 @@ void run_host_init(struct run_host *h, struct cluster *cluster, const char *run)
 		.step = {.clock = cluster->clock,
 			 .read = host_read,
 			 .write = host_write,
+			 .wanted = host_wanted,
 			 .digest = host_digest,
 			 .wait = host_wait,
 			 .check = host_check,

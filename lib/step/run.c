@@ -179,6 +179,8 @@ static int announce(struct step_run *run, const struct step *step, struct change
 		return run_failed(run, step, c, &why, ret_state, err);
 	/* It was so before we came: not ours to take back. */
 	c->keep = c->keep || r == 1;
+	if (c->kind == CHANGE_DELETE && c->backward && !undo && run->host->wanted)
+		c->backward = run->host->wanted(run->host->ctx, a, c->backward);
 	if (c->kind == CHANGE_DELETE && live && !c->digest)
 		c->digest = arena_strdup(a, digest);
 	return note_intent(run, step->id, c, undo, err);

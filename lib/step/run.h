@@ -84,6 +84,9 @@ struct step_host {
 	int (*write)(void *ctx, enum change_kind kind, const struct doc *ref,
 		     const struct doc *body, const struct doc *live, struct arena *a,
 		     struct doc **ret_now, struct error *err);
+	/* What is needed to make a deleted object again: without what the server writes. NULL: all.
+	 */
+	struct doc *(*wanted)(void *ctx, struct arena *a, const struct doc *object);
 	/* A digest of what somebody else's edit would change. */
 	void (*digest)(void *ctx, const struct doc *object, char *buf, size_t size);
 	/* Waits; -EINTR when the run shall pause. */

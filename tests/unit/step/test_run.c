@@ -108,7 +108,7 @@ static void begin(struct fixture *f)
 	world_init(&f->w);
 	world_put(&f->w, "ns", "{\"labels\":{\"inject\":\"on\",\"rev\":\"x\",\"team\":\"t\"}}");
 	world_put(&f->w, "app", "{\"mode\":\"good\",\"replicas\":2}");
-	world_put(&f->w, "old", "{\"spec\":{\"x\":1}}");
+	world_put(&f->w, "old", "{\"spec\":{\"x\":1},\"version\":7}");
 	f->start = world_text(&f->w);
 	f->run = (struct step_run){&f->w, &f->w.host, steps, ARRAY_SIZE(steps), NULL};
 	unlink(f->path);

@@ -33,7 +33,7 @@ static int world_read(void *ctx, const struct doc *ref, struct arena *a, struct 
 
 static int world_write(void *ctx, enum change_kind kind, const struct doc *ref,
 		       const struct doc *body, const struct doc *live, struct arena *a,
-		       struct doc **ret_now, UNUSED struct error *err)
+		       struct doc **ret_now, struct error *err)
 {
 	struct world *w = ctx;
 	const char *name = name_of(ref);
@@ -45,6 +45,11 @@ static int world_write(void *ctx, enum change_kind kind, const struct doc *ref,
 	if (kind == CHANGE_DELETE) {
 		doc_del(w->objects, name);
 		return 0;
+	}
+	if (kind == CHANGE_CREATE) {
+		/* As an API server: what only it may write is refused. */
+		if (doc_get(body, "version"))
+			return error_set(err, -EINVAL, "version should not be set");
 	}
 	if (kind == CHANGE_CREATE)
 		doc_set(&w->arena, w->objects, name, doc_clone(&w->arena, body));
@@ -62,6 +67,14 @@ static void world_digest(UNUSED void *ctx, const struct doc *object, char *buf, 
 	doc_write_json(object, DOC_COMPACT, &text);
 	snprintf(buf, size, "%016llx",
 		 (unsigned long long)str_hash(text.buf, text.len, STR_HASH_SEED));
+}
+
+static struct doc *world_wanted(UNUSED void *ctx, struct arena *a, const struct doc *object)
+{
+	struct doc *copy = doc_clone(a, object);
+
+	doc_del(copy, "version");
+	return copy;
 }
 
 static int world_wait(void *ctx, uint64_t ns, UNUSED struct error *err)
@@ -105,6 +118,7 @@ void world_init(struct world *w)
 				     .clock = &w->clock.clock,
 				     .read = world_read,
 				     .write = world_write,
+				     .wanted = world_wanted,
 				     .digest = world_digest,
 				     .wait = world_wait,
 				     .check = world_check,
@@ -132,6 +146,9 @@ char *world_text(struct world *w)
 	struct strbuf sb = STRBUF_INIT;
 	struct doc *copy = doc_clone(&w->arena, w->objects);
 
+	/* Versions are the server's: two worlds are equal without them. */
+	doc_foreach_entry (copy, e)
+		doc_del(e->value, "version");
 	doc_sort_keys(copy);
 	doc_write_json(copy, DOC_COMPACT, &sb);
 	return strbuf_take(&sb);
