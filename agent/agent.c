@@ -14,6 +14,13 @@
 
 static const uint64_t queue_retry_ns = NS_PER_S / 5;
 
+const char *agent_wall_text(const struct agent *agent, struct arena *a)
+{
+	char text[CLOCK_RFC3339_SIZE];
+
+	return arena_strdup(a, clock_rfc3339(clock_wall_ns(agent->clock), 0, text));
+}
+
 static void on_changed(void *arg)
 {
 	reconcile_soon(arg);

@@ -62,7 +62,7 @@ struct agent {
 	struct http_server *server;
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;
-	struct map answers; /* request name -> struct answer (agent/publish.c) */
+	struct map answers; /* request name -> struct answer (agent/requests.c) */
 	char *node_digest;  /* of the SidestepNode status written last; NULL: none */
 };
 
@@ -70,6 +70,9 @@ struct agent {
 int agent_start(struct agent *agent, const struct agent_options *options, struct error *err);
 /* Closes sockets and handles; pins, rows and endpoints stay. */
 void agent_stop(struct agent *agent);
+
+/* Now, as RFC 3339; in the arena. */
+const char *agent_wall_text(const struct agent *agent, struct arena *a);
 
 /* agent/reconcile.c */
 /* After resync_delay, unless a round is already due. */
@@ -116,13 +119,13 @@ struct doc *show_trace(struct agent *agent, struct arena *a, const struct http_q
 		       struct error *err);
 void show_metrics(struct agent *agent, struct strbuf *out);
 
-/* agent/publish.c: into the cluster */
+/* agent/publish.c, agent/publish_policy.c, agent/requests.c: into the cluster */
 void publish_node(struct agent *agent);
-void publish_stop(struct agent *agent);
 void publish_policies(struct agent *agent);
 /* Regenerations that *in asks for, done against what is in force. */
 void publish_regenerations(struct agent *agent, const struct mesh_input *in);
 void publish_requests(struct agent *agent);
+void publish_stop(struct agent *agent);
 
 /* agent/regenerate.c */
 /* Compares one endpoint's rows with what is in force, and repairs; *ret in the arena. */

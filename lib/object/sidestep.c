@@ -39,6 +39,13 @@ static const struct bind_field identity_fields[] = {
 };
 static BIND_TABLE(identity_table, struct sidestep_identity, identity_fields);
 
+static const struct bind_field unsupported_fields[] = {
+	BIND(struct sidestep_unsupported, object, "object", BIND_STRING, 0),
+	BIND(struct sidestep_unsupported, path, "path", BIND_STRING, 0),
+	BIND(struct sidestep_unsupported, reason, "reason", BIND_STRING, 0),
+};
+static BIND_TABLE(unsupported_table, struct sidestep_unsupported, unsupported_fields);
+
 static const struct bind_field node_fields[] = {
 	OBJECT_META_ROWS(struct sidestep_node),
 	BIND(struct sidestep_node, version, "status.version", BIND_STRING, 0),
@@ -53,6 +60,7 @@ static const struct bind_field node_fields[] = {
 	BIND(struct sidestep_node, counters_epoch, "status.countersEpoch", BIND_STRING, 0),
 	BIND_ITEMS(struct sidestep_node, identities, "status.identities", 0, &identity_table),
 	BIND(struct sidestep_node, lost_events, "status.lostEvents", BIND_INT64, 0),
+	BIND_ITEMS(struct sidestep_node, unsupported, "status.unsupported", 0, &unsupported_table),
 };
 BIND_TABLE(sidestep_node_table, struct sidestep_node, node_fields);
 

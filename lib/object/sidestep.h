@@ -42,6 +42,12 @@ struct sidestep_identity {
 	struct strings labels; /* "k8s:app=web" */
 };
 
+/* What an object asks and this node does not do: never enforced in part, and named here. */
+struct sidestep_unsupported {
+	const char *object; /* "NetworkPolicy shop/p" */
+	const char *path, *reason;
+};
+
 struct sidestep_node {
 	struct object_meta meta;
 	const char *version;
@@ -59,6 +65,8 @@ struct sidestep_node {
 	struct sidestep_identity *identities;
 	size_t n_identities;
 	int64_t lost_events;
+	struct sidestep_unsupported *unsupported;
+	size_t n_unsupported;
 };
 
 enum sidestep_request_kind { REQUEST_NONE, REQUEST_REGENERATE, REQUEST_AUDIT };

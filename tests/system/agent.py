@@ -355,6 +355,9 @@ def unsupported_policy_closes_and_says_so(c):
     valid = [x for x in status["conditions"] if x["type"] == "Valid"][0]
     check(valid["status"] == "False", f"Valid is {valid}")
     check(status["unsupported"][0]["path"] == "spec.ingress[0].toPorts[0].rules.http", f"{status['unsupported']}")
+    node = "/apis/sidestep.dev/v1alpha1/sidestepnodes/n1"
+    until("the node to name it too", lambda: [u for u in c.api("GET", node).get("status", {}).get("unsupported", [])
+                                              if u["object"] == "CiliumNetworkPolicy shop/l7"])
     c.no_policy("l7")
     check(c.connect("a", c.pods["server"]) == "ok", "open again without the policy")
 
