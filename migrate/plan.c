@@ -332,14 +332,6 @@ static void add_reason(struct builder *b, const char *object, const char *path, 
 	doc_set_string(b->a, d, "reason", reason);
 }
 
-static bool is_field(const struct translation *t, const char *message)
-{
-	for (size_t i = 0; i < t->n_fields; i++)
-		if (t->fields[i].class == FIELD_BLOCKED && str_eq(t->fields[i].reason, message))
-			return true;
-	return false;
-}
-
 /* Why it may not be carried out: fields without a translation, then findings nobody accepted. */
 static void add_blocked(struct builder *b)
 {
@@ -352,8 +344,9 @@ static void add_blocked(struct builder *b)
 	for (size_t i = 0; i < b->plan->report.n; i++) {
 		const struct finding *f = &b->plan->report.findings[i];
 
+		/* Fields stand above already, each with its own object and path. */
 		if (f->result != FINDING_FAIL || f->severity > SEVERITY_ERROR || f->waiver ||
-		    is_field(t, f->message))
+		    str_eq(f->id, FINDING_FIELD_BLOCKED))
 			continue;
 		add_reason(b,
 			   f->scope[0] ? f->scope

@@ -147,7 +147,7 @@ void translation_findings(const struct translation *t, struct report *r)
 		const char *scope = f->object;
 
 		if (f->class == FIELD_BLOCKED)
-			report_add_free(r, "field-blocked", "a field without an equivalent",
+			report_add_free(r, FINDING_FIELD_BLOCKED, "a field without an equivalent",
 					"translation", SEVERITY_BLOCKER, FINDING_FAIL, scope,
 					"%s%s%s", f->path, *f->path ? ": " : "", f->reason);
 		else if (f->class == FIELD_APPROXIMATED && f->waiver)
@@ -162,7 +162,7 @@ void translation_findings(const struct translation *t, struct report *r)
 					f->path, f->reason);
 	}
 	if (t->n_blocked == 0)
-		report_add_free(r, "field-blocked", "a field without an equivalent", "translation",
-				SEVERITY_BLOCKER, FINDING_PASS, "",
+		report_add_free(r, FINDING_FIELD_BLOCKED, "a field without an equivalent",
+				"translation", SEVERITY_BLOCKER, FINDING_PASS, "",
 				"every field of %s has an equivalent", t->namespace);
 }

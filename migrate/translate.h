@@ -25,6 +25,8 @@ enum field_class {
 const char *field_class_name(enum field_class c);
 
 /* What a profile must waive by name before a namespace may move (each is a finding's id). */
+/* The id of the findings that translation makes of its blocked fields. */
+#define FINDING_FIELD_BLOCKED      "field-blocked"
 #define WAIVER_ENCRYPTION_LOST     "encryption-lost"
 #define WAIVER_IDENTITY_BY_ADDRESS "identity-by-address"
 

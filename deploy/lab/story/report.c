@@ -384,14 +384,29 @@ static const char *text_of(struct arena *a, const struct doc *d)
 	return arena_strdup(a, strbuf_cstr(&sb));
 }
 
+/* One note for each waiver, however many findings it covers. */
 static void page_waivers(struct story *s, const struct doc *d, struct page *p)
 {
-	doc_foreach_item (doc_get(d, "waivers"), w)
-		page_note(p, PAGE_DOUBT, "Accepted by %s until %s: %s. %s",
-			  text_of(&s->arena, doc_get(w, "owner")),
-			  text_of(&s->arena, doc_get(w, "expires")),
-			  text_of(&s->arena, doc_get(w, "id")),
-			  text_of(&s->arena, doc_get(w, "reason")));
+	const struct doc *list = doc_get(d, "waivers");
+	struct doc *seen = doc_map(&s->arena);
+
+	doc_foreach_item (list, w) {
+		const char *id = text_of(&s->arena, doc_get(w, "id"));
+
+		doc_set_int(&s->arena, seen, id, doc_int_or(doc_get(seen, id), 0) + 1);
+	}
+	doc_foreach_item (list, w) {
+		const char *id = text_of(&s->arena, doc_get(w, "id"));
+		int64_t n = doc_int_or(doc_get(seen, id), 0);
+
+		if (n)
+			page_note(p, PAGE_DOUBT, "%s (%lld finding%s), accepted by %s until %s: %s",
+				  id, (long long)n, n > 1 ? "s" : "",
+				  text_of(&s->arena, doc_get(w, "owner")),
+				  text_of(&s->arena, doc_get(w, "expires")),
+				  text_of(&s->arena, doc_get(w, "reason")));
+		doc_set_int(&s->arena, seen, id, 0);
+	}
 }
 
 static void page_figures(const struct judgement *j, struct page *p)
