@@ -160,7 +160,7 @@ static void now_running(struct container *c, pid_t pid)
 {
 	c->state = CONTAINER_RUNNING;
 	c->pid = pid;
-	c->waiting = NULL;
+	c->waiting = c->message = NULL;
 	c->stop = STOP_NONE;
 	c->liveness_failed = false;
 	c->started = !container_has_probe(c, PROBE_STARTUP);
@@ -169,12 +169,31 @@ static void now_running(struct container *c, pid_t pid)
 	pod_touch(c->pod);
 }
 
-static void start_failed(struct container *c, const struct error *err)
+static uint64_t back_off(struct container *c)
 {
+	const unsigned steps = MIN(MAX(c->back_off_steps, 1u), 6u);
+
+	c->back_off_steps = steps + 1;
+	return MIN(BACK_OFF_NS << (steps - 1), BACK_OFF_MAX_NS);
+}
+
+static void image_missing(struct container *c)
+{
+	c->waiting = "ImagePullBackOff";
+	loop_timer_set(c->timer, back_off(c));
+	pod_touch(c->pod);
+}
+
+static void start_failed(struct container *c, int code, const struct error *err)
+{
+	c->message = arena_strdup(&c->pod->arena, err->msg);
 	log_error(c->pod->k->log, "cannot start container pod=%s/%s container=%s error=%s",
 		  c->pod->ns, c->pod->name, c->name, err->msg);
+	if (code == -ENOMEDIUM) {
+		image_missing(c);
+		return;
+	}
 	c->state = CONTAINER_RUNNING;
-	c->run.started_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
 	c->run.reason = "StartError";
 	container_ended(c, 128, 0);
 }
@@ -193,7 +212,7 @@ void container_start(struct container *c)
 		r = spawn(c, NULL, log_fd, pid_file(&a, c), on_child_exit, c, &c->child, &err);
 	arena_release(&a);
 	if (r < 0) {
-		start_failed(c, &err);
+		start_failed(c, r, &err);
 		return;
 	}
 	now_running(c, loop_child_pid(c->child));
@@ -222,14 +241,13 @@ bool container_adopt(struct container *c)
 static uint64_t restart_delay(struct container *c)
 {
 	const int64_t ran = c->run.finished_wall - c->run.started_wall;
-	uint64_t delay = 0;
 
 	if (ran > (int64_t)GOOD_RUN_NS)
 		c->back_off_steps = 0;
 	if (c->back_off_steps > 0)
-		delay = MIN(BACK_OFF_NS << MIN(c->back_off_steps - 1, 5u), BACK_OFF_MAX_NS);
-	c->back_off_steps++;
-	return delay;
+		return back_off(c);
+	c->back_off_steps = 1;
+	return 0;
 }
 
 bool container_restarts(const struct container *c)

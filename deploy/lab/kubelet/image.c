@@ -191,8 +191,11 @@ static int arguments(struct arena *a, const struct container *c, const struct do
 		skip = 1;
 	}
 	if (!first && !role)
-		return error_set(err, -ENOENT, "image %s: the lab knows no such image",
-				 str_or_empty(image));
+		return error_set(
+			err, -ENOMEDIUM,
+			"image %s: the lab pulls no images, it knows only sidestep.dev/lab/...; "
+			"with a command, the machine's own programs run",
+			str_or_empty(image));
 	if (role) {
 		push(&w, c->pod->k->o.self);
 		push(&w, role);

@@ -18,7 +18,7 @@ struct image_process {
 	uint32_t uid, gid;
 };
 
-/* exec NULL: the container itself; else a command run in it. -EINVAL, -ENOENT: unknown image. */
+/* exec NULL: the container itself; else a command run in it. -EINVAL; -ENOMEDIUM: unknown image. */
 int image_process(struct arena *a, const struct container *c, const struct doc *exec,
 		  struct image_process *out, struct error *err);
 /* $(NAME) from env ("NAME=value" strings); $$ is $; unknown names stay as they are. */

@@ -23,7 +23,7 @@ static void on_exit_of(void *arg, const struct loop_child_exit *exit)
 /* Without --noflush the table is replaced as a whole, so running twice is running once. */
 static int restore(const char *rules, struct error *err)
 {
-	static const char *const argv[] = {"iptables-restore", NULL};
+	static const char *const argv[] = {"iptables-restore", "--wait", "10", NULL};
 	static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	struct restore r = {loop_new(NULL), -1};
 	struct loop_spawn spec = {.argv = argv,

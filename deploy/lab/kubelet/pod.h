@@ -75,6 +75,7 @@ struct container {
 	struct hook *hook;
 	struct probe *probes[PROBE_KINDS];
 	const char *waiting; /* reason while waiting, static */
+	const char *message; /* why it could not be started; NULL */
 };
 
 enum pod_phase {

@@ -45,6 +45,12 @@ static void set_terminated(struct arena *a, struct doc *state, const struct run_
 	doc_set_string(a, d, "containerID", id);
 }
 
+static void set_waiting(struct arena *a, struct doc *d, const struct container *c)
+{
+	doc_set_string(a, d, "reason", c->waiting ? c->waiting : "ContainerCreating");
+	doc_set_string(a, d, "message", c->message);
+}
+
 static struct doc *container_status(struct arena *a, const struct container *c)
 {
 	struct doc *d = doc_map(a), *state = doc_set_map(a, d, "state");
@@ -60,11 +66,12 @@ static struct doc *container_status(struct arena *a, const struct container *c)
 	else if (c->state == CONTAINER_TERMINATED)
 		set_terminated(a, state, &c->run, id);
 	else
-		doc_set_string(a, doc_set_map(a, state, "waiting"), "reason",
-			       c->waiting ? c->waiting : "ContainerCreating");
+		set_waiting(a, doc_set_map(a, state, "waiting"), c);
 	doc_set_map(a, d, "lastState");
 	if (c->last.finished_wall)
 		set_terminated(a, doc_get(d, "lastState"), &c->last, last_id);
+	if (c->state == CONTAINER_TERMINATED)
+		doc_set_string(a, doc_get(state, "terminated"), "message", c->message);
 	doc_set_string(a, d, "name", c->name);
 	doc_set_string(a, d, "image", image);
 	doc_set_string(a, d, "imageID", str_or_empty(image));

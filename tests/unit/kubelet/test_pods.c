@@ -443,6 +443,35 @@ static void a_pod_that_is_done_stays_done(void **state)
 	wait_for(e, "bad", is_gone, NULL);
 }
 
+static bool has_waiting_reason(void *arg, const struct doc *pod)
+{
+	const char *r = doc_find_str(pod, "status.containerStatuses[0].state.waiting.reason");
+
+	return r && strcmp(r, arg) == 0;
+}
+
+static void what_cannot_start_says_why(void **state)
+{
+	struct env *e = *state;
+
+	create(e, "foreign", "  containers: [{name: app, image: 'nginx:1'}]\n");
+	wait_for(e, "foreign", has_waiting_reason, (void *)(uintptr_t) "ImagePullBackOff");
+	assert_non_null(strstr(doc_find_str(get(e, "foreign"),
+					    "status.containerStatuses[0].state.waiting.message"),
+			       "nginx:1"));
+	delete (e, "foreign");
+	wait_for(e, "foreign", is_gone, NULL);
+	create(e, "wrong",
+	       "  restartPolicy: Never\n  containers: [{name: app, image: x, command: "
+	       "[/no/such/program]}]\n");
+	wait_for(e, "wrong", has_phase, (void *)(uintptr_t) "Failed");
+	assert_string_equal(doc_find_str(get(e, "wrong"),
+					 "status.containerStatuses[0].state.terminated.reason"),
+			    "StartError");
+	delete (e, "wrong");
+	wait_for(e, "wrong", is_gone, NULL);
+}
+
 static void readiness_and_liveness(void **state)
 {
 	struct env *e = *state;
@@ -656,6 +685,7 @@ int main(void)
 		cmocka_unit_test(the_order_of_containers),
 		cmocka_unit_test(what_ends_is_started_again),
 		cmocka_unit_test(a_pod_that_is_done_stays_done),
+		cmocka_unit_test(what_cannot_start_says_why),
 		cmocka_unit_test(readiness_and_liveness),
 		cmocka_unit_test(a_pod_that_will_not_end_is_killed),
 		cmocka_unit_test(what_runs_survives_the_kubelet),
