@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -36,10 +37,23 @@ static int free_port(uint16_t *ret_port, struct error *err)
 	return 0;
 }
 
+/* What is written down must mean the same to processes that run elsewhere. NULL stays NULL. */
+static int absolute(struct arena *a, const char *path, const char **ret_path, struct error *err)
+{
+	auto_free char *real = path ? realpath(path, NULL) : NULL;
+
+	if (path && !real)
+		return error_errno(err, -errno, "%s", path);
+	*ret_path = arena_strdup(a, real);
+	return 0;
+}
+
 static bool same(const struct lab *lab, const struct up_options *o)
 {
+	auto_free char *kubeconfig = o->kubeconfig ? realpath(o->kubeconfig, NULL) : NULL;
+
 	return lab->n_nodes == o->nodes && lab->istio == o->istio && lab->clsact == o->clsact &&
-	       str_eq(lab->kubeconfig, o->kubeconfig);
+	       str_eq(lab->kubeconfig, kubeconfig);
 }
 
 /* 1: it runs already as asked. 0: there is none (any more). */
@@ -75,9 +89,10 @@ static int settle(const struct up_options *o, struct lab *lab, struct error *err
 		return r;
 	lab->istio = o->istio;
 	lab->clsact = o->clsact;
-	lab->kubeconfig = arena_strdup(&lab->arena, o->kubeconfig);
-	lab->envoy = arena_strdup(&lab->arena, o->envoy);
-	if (!lab->kubeconfig)
+	r = absolute(&lab->arena, o->kubeconfig, &lab->kubeconfig, err);
+	if (!r)
+		r = absolute(&lab->arena, o->envoy, &lab->envoy, err);
+	if (!r && !lab->kubeconfig)
 		r = free_port(&lab->port, err);
 	if (!r)
 		r = lab_save(lab, err);
