@@ -176,6 +176,8 @@ void pod_check(struct causes *c, const struct doc *object, const struct doc *old
 	check_pod_spec(c, "spec", spec);
 	if (!old)
 		return;
+	if (doc_find(old, "status.qosClass"))
+		immutable(c, "status.qosClass", object, old);
 	if (!doc_equal(fixed_part(c->arena, spec), fixed_part(c->arena, was)) ||
 	    (!str_empty(node) && !str_eq(node, doc_str(doc_get(spec, "nodeName")))))
 		cause_forbidden(

@@ -153,7 +153,6 @@ struct doc *pod_status(struct arena *a, const struct pod *p)
 		doc_set_string(a, doc_append(a, doc_set_list(a, d, "podIPs"), doc_map(a)), "ip",
 			       p->ip);
 	}
-	doc_set_string(a, d, "qosClass", "BestEffort");
 	for (size_t i = 0; i < p->n_containers; i++) {
 		const struct container *c = &p->containers[i];
 

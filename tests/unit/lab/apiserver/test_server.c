@@ -424,6 +424,30 @@ CASE(no_watch_list)
 	assert_int_equal(call(f, "GET", path, NULL, NULL), 200);
 }
 
+CASE(a_pod_keeps_its_quality_of_service)
+{
+	static const char pods[] = "/api/v1/namespaces/default/pods";
+	struct fixture *f = *state;
+	struct doc *d;
+
+	assert_int_equal(
+		call(f, "POST", pods,
+		     "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'i',"
+		     "'resources':{'requests':{'cpu':'1'}}}]}}",
+		     &d),
+		201);
+	assert_string_equal(doc_find_str(d, "status.qosClass"), "Burstable");
+	assert_int_equal(call_as(f, "PATCH", arena_printf(&f->arena, "%s/p/status", pods),
+				 "application/merge-patch+json",
+				 "{'status':{'qosClass':'BestEffort'}}", &d),
+			 422);
+	assert_string_equal(doc_find_str(d, "details.causes[0].field"), "status.qosClass");
+	assert_int_equal(call_as(f, "PATCH", arena_printf(&f->arena, "%s/p/status", pods),
+				 "application/merge-patch+json", "{'status':{'phase':'Running'}}",
+				 NULL),
+			 200);
+}
+
 CASE(what_is_not_served_says_so)
 {
 	static const char *const rows[][2] = {
@@ -457,6 +481,7 @@ int main(void)
 		ROW(watches_are_cut_silenced_and_expired),
 		ROW(old_versions_are_gone),
 		ROW(no_watch_list),
+		ROW(a_pod_keeps_its_quality_of_service),
 		ROW(what_is_not_served_says_so),
 	};
 
