@@ -1,49 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy/lab/apiserver/store.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "deploy/lab/apiserver/storelog.h"
+#include "deploy/lab/apiserver/store_impl.h"
 #include "lib/base/io.h"
-#include "lib/base/map.h"
 #include "lib/base/str.h"
-#include "lib/base/vec.h"
 
 enum { LOG_BYTES = 8 << 20, HISTORY = 10000, MAX_OBJECTS = 100000 };
-#define STORE_FILE_LIMIT ((size_t)1 << 30)
-
-struct shelf {
-	char *name;
-	VEC(struct revision *) items; /* sorted by (ns, name) */
-	struct shelf *next;
-};
-
-struct store {
-	struct store_options o;
-	char *dir;
-	uint64_t version;
-	struct shelf *shelves;
-	struct map shelf_by_name;
-	struct map by_uid; /* uid -> struct holder */
-	size_t objects;
-
-	struct event *ring; /* o.history slots */
-	size_t ring_first, ring_n;
-	uint64_t forgotten; /* history holds every change after this version */
-
-	unsigned generation; /* of the log being written */
-	int log_fd;
-	size_t log_len;
-
-	store_event_fn observer;
-	void *observer_arg;
-	bool loading;
-};
 
 /* What the uid index points to. */
 struct holder {
@@ -251,43 +217,6 @@ static void apply_delete(struct store *s, struct shelf *sh, struct revision *las
 				   .before = before});
 }
 
-/* ---- files ---- */
-
-static char *file_name(const struct store *s, const char *what, unsigned generation)
-{
-	return xasprintf("%s/%s.%u", s->dir, what, generation);
-}
-
-static void apply_entry(struct store *s, const struct storelog_entry *e)
-{
-	struct shelf *sh = store_shelf(s, e->shelf);
-
-	if (e->op == STORELOG_PUT)
-		apply_put(s, sh, revision_new(e->rv, e));
-	else if (e->op == STORELOG_DELETE)
-		apply_delete(s, sh, revision_new(e->rv, e));
-}
-
-/* Returns the number of bytes that were whole. */
-static int replay(struct store *s, const struct strbuf *data, size_t *ret_good, struct error *err)
-{
-	struct storelog_entry e;
-	size_t at = 0;
-
-	for (;;) {
-		int64_t n = storelog_read(data->buf + at, data->len - at, &e, err);
-
-		if (n < 0)
-			return (int)n;
-		if (!n)
-			break;
-		apply_entry(s, &e);
-		at += (size_t)n;
-	}
-	*ret_good = at;
-	return 0;
-}
-
 static void drop_history(struct store *s)
 {
 	while (s->ring_n) {
@@ -306,182 +235,23 @@ void store_forget_history(struct store *s)
 	drop_history(s);
 }
 
-/* A snapshot counts only when its closing frame is there. */
-static int load_snapshot(struct store *s, const char *path, struct error *err)
+void store_apply(struct store *s, const struct storelog_entry *e)
 {
-	auto_release(strbuf) struct strbuf data = STRBUF_INIT;
-	struct storelog_entry e;
-	uint64_t version = 0;
-	size_t at = 0;
-	int r = io_read_file(path, STORE_FILE_LIMIT, &data, err);
+	struct shelf *sh = store_shelf(s, e->shelf);
 
-	while (!r) {
-		int64_t n = storelog_read(data.buf + at, data.len - at, &e, err);
-
-		if (n <= 0)
-			return n ? (int)n : error_set(err, -EBADMSG, "%s: cut short", path);
-		if (e.op == STORELOG_SNAPSHOT)
-			version = e.rv;
-		else if (e.op == STORELOG_END)
-			break;
-		else
-			apply_entry(s, &e);
-		at += (size_t)n;
-	}
-	if (!r) {
-		s->version = version;
-		drop_history(s);
-	}
-	return r;
+	if (e->op == STORELOG_PUT)
+		apply_put(s, sh, revision_new(e->rv, e));
+	else if (e->op == STORELOG_DELETE)
+		apply_delete(s, sh, revision_new(e->rv, e));
 }
 
-static int write_snapshot(struct store *s, unsigned generation, struct error *err)
+void store_begin_at(struct store *s, uint64_t version)
 {
-	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
-	auto_free char *path = file_name(s, "snapshot", generation);
-	struct storelog_entry e = {.op = STORELOG_SNAPSHOT, .rv = s->version};
-
-	storelog_write(&out, &e);
-	for (struct shelf *sh = s->shelves; sh; sh = sh->next) {
-		vec_foreach (&sh->items, it) {
-			const struct revision *r = *it;
-
-			e = (struct storelog_entry){STORELOG_PUT, r->rv,  sh->name, r->ns,
-						    r->name,      r->uid, r->json,  r->json_len};
-			storelog_write(&out, &e);
-		}
-	}
-	e = (struct storelog_entry){.op = STORELOG_END, .rv = s->version};
-	storelog_write(&out, &e);
-	return io_write_file_atomic(path, out.buf, out.len, 0600, err);
+	s->version = version;
+	drop_history(s);
 }
 
-static int open_log(struct store *s, unsigned generation, size_t keep, struct error *err)
-{
-	auto_free char *path = file_name(s, "log", generation);
-	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return error_errno(err, -errno, "%s", path);
-	if (ftruncate(fd, (off_t)keep) || lseek(fd, 0, SEEK_END) < 0)
-		return error_errno(err, -errno, "%s", path);
-	if (s->log_fd >= 0)
-		close(s->log_fd);
-	s->log_fd = TAKE_FD(fd);
-	s->log_len = keep;
-	s->generation = generation;
-	return 0;
-}
-
-static void remove_generation(struct store *s, unsigned generation)
-{
-	auto_free char *log = file_name(s, "log", generation);
-	auto_free char *snapshot = file_name(s, "snapshot", generation);
-
-	unlink(log);
-	unlink(snapshot);
-}
-
-/*
- * The snapshot goes first: a crash between the two leaves a snapshot without its log, which is an
- * empty log. The generation before this one stays, so that history reaches back through it.
- */
-static int rotate(struct store *s, struct error *err)
-{
-	unsigned next = s->generation + 1;
-	int e = write_snapshot(s, next, err);
-
-	if (!e)
-		e = open_log(s, next, 0, err);
-	if (!e && next >= 2)
-		remove_generation(s, next - 2);
-	return e;
-}
-
-static int append(struct store *s, const struct storelog_entry *entry, struct error *err)
-{
-	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
-	int e;
-
-	if (s->log_fd < 0)
-		return 0;
-	if (s->log_len > s->o.log_bytes) {
-		e = rotate(s, err);
-		if (e)
-			return e;
-	}
-	storelog_write(&out, entry);
-	e = io_write_all(s->log_fd, out.buf, out.len, err);
-	if (!e && fdatasync(s->log_fd))
-		e = error_errno(err, -errno, "store: fdatasync");
-	if (!e)
-		s->log_len += out.len;
-	else if (ftruncate(s->log_fd, (off_t)s->log_len) ||
-		 lseek(s->log_fd, (off_t)s->log_len, SEEK_SET) < 0)
-		abort(); /* a half frame would hide every later one; what is on disk is whole */
-	return e;
-}
-
-/* ---- opening ---- */
-
-static bool has_file(const struct store *s, const char *what, unsigned generation)
-{
-	auto_free char *path = file_name(s, what, generation);
-
-	return !access(path, F_OK);
-}
-
-static int replay_log(struct store *s, unsigned generation, struct error *err)
-{
-	auto_release(strbuf) struct strbuf data = STRBUF_INIT;
-	auto_free char *path = file_name(s, "log", generation);
-	size_t good = 0;
-	int e = has_file(s, "log", generation) ? io_read_file(path, STORE_FILE_LIMIT, &data, err)
-					       : 0;
-
-	if (!e)
-		e = replay(s, &data, &good, err);
-	if (e)
-		return e;
-	if (good < data.len && s->o.log)
-		log_warn(s->o.log, "%s: cut off %zu torn bytes at the end", path, data.len - good);
-	return open_log(s, generation, good, err);
-}
-
-/* The highest generation that has a snapshot; 0 (an empty store) has none. */
-static unsigned last_generation(const struct store *s)
-{
-	DIR *dir = opendir(s->dir);
-	struct dirent *d;
-	uint64_t n, last = 0;
-
-	while (dir && (d = readdir(dir)))
-		if (str_starts(d->d_name, "snapshot.") &&
-		    !str_to_u64(d->d_name + strlen("snapshot."), 1, UINT32_MAX - 1, &n, "", NULL))
-			last = MAX(last, n);
-	if (dir)
-		closedir(dir);
-	return (unsigned)last;
-}
-
-/* Starts one generation early when that is still there: its log is history for watches. */
-static int load(struct store *s, struct error *err)
-{
-	unsigned last = last_generation(s), first = last;
-	int e = 0;
-
-	if (last && has_file(s, "log", last - 1) &&
-	    (last == 1 || has_file(s, "snapshot", last - 1)))
-		first = last - 1;
-	if (first) {
-		auto_free char *path = file_name(s, "snapshot", first);
-
-		e = load_snapshot(s, path, err);
-	}
-	for (unsigned g = first; !e && g <= last; g++)
-		e = replay_log(s, g, err);
-	return e;
-}
+/* ---- life ---- */
 
 int store_open(const struct store_options *o, struct store **ret_store, struct error *err)
 {
@@ -500,7 +270,7 @@ int store_open(const struct store_options *o, struct store **ret_store, struct e
 		s->loading = true;
 		e = io_mkdirs(s->dir, 0700, err);
 		if (!e)
-			e = load(s, err);
+			e = store_load(s, err);
 		s->loading = false;
 	}
 	if (e) {
@@ -580,7 +350,6 @@ int store_put(struct store *s, struct shelf *sh, struct arena *a, struct doc *ob
 {
 	auto_release(strbuf) struct strbuf json = STRBUF_INIT;
 	struct storelog_entry entry = make_entry(s, STORELOG_PUT, sh, a, object, &json);
-	struct revision *r;
 	int e;
 
 	if (json.len > STORE_MAX_OBJECT_BYTES)
@@ -589,12 +358,11 @@ int store_put(struct store *s, struct shelf *sh, struct arena *a, struct doc *ob
 	if (s->objects >= s->o.max_objects && !shelf_get(sh, entry.ns, entry.name))
 		return error_set(err, -ENOSPC, "the store holds %zu objects, which is its limit",
 				 s->objects);
-	e = append(s, &entry, err);
+	e = store_append(s, &entry, err);
 	if (e)
 		return e;
-	r = revision_new(entry.rv, &entry);
-	apply_put(s, sh, r);
-	*ret_now = r;
+	store_apply(s, &entry);
+	*ret_now = shelf_get(sh, entry.ns, entry.name);
 	return 0;
 }
 
@@ -608,9 +376,9 @@ int store_delete(struct store *s, struct shelf *sh, struct arena *a, struct doc 
 	if (!shelf_get(sh, entry.ns, entry.name))
 		return error_set(err, -ENOENT, "%s: no object %s/%s", sh->name, entry.ns,
 				 entry.name);
-	e = append(s, &entry, err);
+	e = store_append(s, &entry, err);
 	if (!e)
-		apply_delete(s, sh, revision_new(entry.rv, &entry));
+		store_apply(s, &entry);
 	return e;
 }
 
