@@ -76,6 +76,19 @@ static void add_slice(void *arg, const struct doc *slice)
 	}
 }
 
+/*
+ * _pods.SERVICE.NAMESPACE.svc: the address of every pod behind a Service, ready or not, as an
+ * intruder would know it who looked the pods up. No object can have a name with an underscore.
+ */
+static void all_pods(struct lookup *l, const struct zone_source *src, const char *service,
+		     const char *ns)
+{
+	l->found = src->service(src->arg, ns, service) != NULL;
+	l->not_ready_too = true;
+	if (l->found)
+		src->slices(src->arg, ns, service, add_slice, l);
+}
+
 /* SERVICE.NAMESPACE.svc, with the name of one endpoint before it or without. */
 static void service_name(struct lookup *l, const struct zone_source *src, const char *host,
 			 const char *service, const char *ns)
@@ -139,6 +152,8 @@ static void resolve(struct lookup *l, const struct zone_source *src, const char 
 			l->found = src->has_namespace(src->arg, labels[0]);
 		else if (n == 3)
 			service_name(l, src, NULL, labels[0], labels[1]);
+		else if (n == 4 && str_eq(labels[0], ZONE_ALL_PODS))
+			all_pods(l, src, labels[1], labels[2]);
 		else if (n == 4)
 			service_name(l, src, labels[0], labels[1], labels[2]);
 	} else if (str_eq(kind, "pod") && n == 3) {

@@ -8,8 +8,9 @@
 #include "deploy/lab/dns/message.h"
 #include "lib/doc/doc.h"
 
-#define ZONE_DOMAIN "cluster.local"
-#define ZONE_TTL    5 /* seconds, as CoreDNS has it */
+#define ZONE_DOMAIN   "cluster.local"
+#define ZONE_ALL_PODS "_pods" /* before a Service's name: every pod behind it, ready or not */
+#define ZONE_TTL      5       /* seconds, as CoreDNS has it */
 
 /* Where objects come from. */
 struct zone_source {
