@@ -123,10 +123,32 @@ int namespace_work(struct reconcile *r)
 
 /* Nodes. */
 
+#define NOT_READY_TAINT "node.kubernetes.io/not-ready"
+
+/* A real API server taints a new node; who takes it off is the node controller. */
+static bool is_wrongly_tainted(const struct doc *node)
+{
+	doc_foreach_item (doc_find(node, "spec.taints"), taint)
+		if (str_eq(doc_str(doc_get(taint, "key")), NOT_READY_TAINT))
+			return kube_condition_true(node, "Ready");
+	return false;
+}
+
+static void untaint(struct arena *a, const struct doc *node, struct doc *spec)
+{
+	struct doc *left = doc_list(a);
+
+	doc_foreach_item (doc_find(node, "spec.taints"), taint)
+		if (!str_eq(doc_str(doc_get(taint, "key")), NOT_READY_TAINT))
+			doc_append(a, left, doc_clone(a, taint));
+	doc_set(a, spec, "taints", left);
+}
+
 void node_changed(struct controllers *c, size_t row, enum watched kind, const struct doc *old,
 		  const struct doc *now)
 {
-	if (kind == WATCHED_NODE && now && str_empty(doc_find_str(now, "spec.podCIDR")))
+	if (kind == WATCHED_NODE && now &&
+	    (str_empty(doc_find_str(now, "spec.podCIDR")) || is_wrongly_tainted(now)))
 		queue_object(c, row, now);
 	(void)old;
 }
@@ -139,36 +161,51 @@ static bool is_taken(const struct controllers *c, const char *cidr, const char *
 	return false;
 }
 
+/* The first /24 of the range that no node has; NULL when all are taken. */
+static const char *free_cidr(struct reconcile *r)
+{
+	unsigned a, b;
+
+	if (sscanf(r->c->options.pod_cidr, "%u.%u.", &a, &b) != 2 || a > 255 || b > 255)
+		return NULL;
+	for (unsigned i = 1; i < 255; i++) {
+		const char *cidr = arena_printf(&r->arena, "%u.%u.%u.0/24", a, b, i);
+
+		if (!is_taken(r->c, cidr, r->name))
+			return cidr;
+	}
+	return NULL;
+}
+
 int node_work(struct reconcile *r)
 {
 	const struct doc *node = watched_get(r->c, WATCHED_NODE, "", r->name);
-	struct doc *patch = doc_map(&r->arena), *spec;
+	struct arena *a = &r->arena;
+	struct doc *patch = doc_map(a), *spec = doc_set_map(a, patch, "spec");
 	struct kube_request q = {.verb = KUBE_PATCH,
 				 .kind = object_kind(KIND_NODE),
 				 .name = r->name,
 				 .patch = KUBE_PATCH_MERGE,
 				 .body = patch};
-	unsigned a, b;
-	char cidr[24];
+	const char *cidr;
 
-	if (!node || !str_empty(doc_find_str(node, "spec.podCIDR")))
+	if (!node)
 		return 0;
-	if (sscanf(r->c->options.pod_cidr, "%u.%u.", &a, &b) != 2 || a > 255 || b > 255)
-		return -EINVAL;
-	for (unsigned i = 1; i < 255; i++) {
-		snprintf(cidr, sizeof(cidr), "%u.%u.%u.0/24", a, b, i);
-		if (is_taken(r->c, cidr, r->name))
-			continue;
-		spec = doc_set_map(&r->arena, patch, "spec");
-		doc_set_string(&r->arena, spec, "podCIDR", cidr);
-		doc_append(&r->arena, doc_set_list(&r->arena, spec, "podCIDRs"),
-			   doc_string(&r->arena, cidr));
-		doc_set_string(&r->arena, doc_set_map(&r->arena, patch, "metadata"),
-			       "resourceVersion", kube_resource_version(node));
-		reconcile_send(r, &q, NULL, NULL);
+	if (str_empty(doc_find_str(node, "spec.podCIDR"))) {
+		cidr = free_cidr(r);
+		if (!cidr)
+			return -ENOSPC;
+		doc_set_string(a, spec, "podCIDR", cidr);
+		doc_append(a, doc_set_list(a, spec, "podCIDRs"), doc_string(a, cidr));
+	} else if (is_wrongly_tainted(node)) {
+		untaint(a, node, spec);
+	} else {
 		return 0;
 	}
-	return -ENOSPC;
+	doc_set_string(a, doc_set_map(a, patch, "metadata"), "resourceVersion",
+		       kube_resource_version(node));
+	reconcile_send(r, &q, NULL, NULL);
+	return 0;
 }
 
 /* Orphans: pods of a ReplicaSet that is gone, ReplicaSets of a Deployment that is gone. */
