@@ -68,6 +68,16 @@ int lab_istiod_main(const struct cli_call *call, struct error *err)
 	return r;
 }
 
+/* `pilot-agent request --debug-port=N POST drain`, the sidecar's preStop. */
+static int request_main(const struct cli_call *call, struct error *err)
+{
+	const char *what = call->args[call->n_args - 1];
+
+	if (call->n_args < 3 || !str_eq(what, "drain"))
+		return error_set(err, -EINVAL, "request: only POST drain is known here");
+	return proxy_request_drain(err);
+}
+
 /* Its arguments are pilot-agent's and say nothing that the lab needs; its place is in the
  * environment that the kubelet gives every container. */
 int lab_istio_proxy_main(const struct cli_call *call, struct error *err)
@@ -80,6 +90,8 @@ int lab_istio_proxy_main(const struct cli_call *call, struct error *err)
 	auto_free char *dir = NULL, *envoy = NULL;
 	struct proxy_options o = {.log = &log};
 
+	if (call->n_args > 0 && str_eq(call->args[0], "request"))
+		return request_main(call, err);
 	if (str_empty(lab) || str_empty(uid))
 		return error_set(
 			err, -EINVAL,

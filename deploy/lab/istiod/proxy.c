@@ -167,3 +167,22 @@ int proxy_run(const struct proxy_options *options, struct error *err)
 		return error_set(err, p.code, "%s", p.err.msg);
 	return p.code;
 }
+
+int proxy_request_drain(struct error *err)
+{
+	struct loop *loop = loop_new(NULL);
+	struct http_client *http = http_client_new(loop, NULL);
+	struct http_request q = {.method = "POST",
+				 .url = ADMIN "/drain_listeners?inboundonly&graceful&skip_exit",
+				 .timeout_ns = NS_PER_S};
+	struct http_response response;
+	int r = http_call_wait(loop, http, &q, &response, err);
+
+	if (r == 0 && response.status != 200)
+		r = error_set(err, -EIO, "Envoy answered %d to the request to drain",
+			      response.status);
+	http_response_release(&response);
+	http_client_free(http);
+	loop_free(loop);
+	return r;
+}

@@ -20,3 +20,8 @@ struct proxy_options {
 
 /* Until Envoy has ended. Returns the exit code: Envoy's own, 0 after a drain; negative errno. */
 int proxy_run(const struct proxy_options *options, struct error *err);
+/*
+ * Tells the Envoy of this network namespace to drain what comes in, without closing its ports: what
+ * Istio's sidecars do as soon as their pod begins to end. 0, or negative errno.
+ */
+int proxy_request_drain(struct error *err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include "deploy/lab/kubelet/cgroup.h"
 #include "deploy/lab/kubelet/image.h"
@@ -64,6 +65,7 @@ static int before_exec(void *arg)
 	const struct launch *l = arg;
 	int e = write_text(l->cgroup_procs, 0, "0", 1);
 
+	setpriority(PRIO_PROCESS, 0, 0); /* whatever the kubelet's own is */
 	if (!e && l->pid_file)
 		e = write_pid(l->pid_file);
 	if (!e && l->netns >= 0 && setns(l->netns, CLONE_NEWNET) < 0)
