@@ -42,7 +42,7 @@ static void note_holder(struct kube_lease *l, const struct doc *object)
 {
 	const char *holder = str_or_empty(doc_find_str(object, "spec.holderIdentity"));
 	const char *version = kube_resource_version(object);
-	bool news = !str_eq(holder, l->holder);
+	bool news = !str_eq(holder, str_or_empty(l->holder));
 
 	if (!str_eq(version, l->version)) {
 		free(l->version);
