@@ -13,7 +13,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 
-enum { WRITE_MS = 1000, END_CHECK_MS = 50, LINGER_MS = 8000 };
+enum { WRITE_MS = 1000, END_CHECK_MS = 50, LINGER_MS = 3000 };
 
 struct run {
 	struct workload w;
@@ -51,7 +51,10 @@ static void on_write(void *arg)
 	loop_timer_set(r->write_timer, WRITE_MS * NS_PER_MS);
 }
 
-/* Ended when nothing of ours is on its way and nobody is connected; in any case after a while. */
+/*
+ * Ended when nothing of ours is on its way and nobody is connected. A proxy's idle connections never
+ * end by themselves: who has asked nothing for longer than any client's period asks no more.
+ */
 static void check_end(void *arg)
 {
 	struct run *r = arg;
