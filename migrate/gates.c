@@ -22,6 +22,11 @@ struct asking {
 	struct gate_sample *out;
 	const struct doc *args;
 	const void *gate; /* tells baselines apart */
+	/*
+	 * Pods that are on their way out are not asked. Only on the way there: a caller that still
+	 * drains without a sidecar must be gone before its server gets one back.
+	 */
+	bool leave_out_ending;
 };
 
 /* NULL: well, else what is wrong. */
@@ -33,6 +38,7 @@ static int begin(struct asking *q, void *env, const struct doc *args, struct gat
 	q->out = out;
 	q->args = args;
 	q->gate = gate;
+	q->leave_out_ending = false;
 	return world_look(&q->w, out->arena, env, err);
 }
 
@@ -56,6 +62,8 @@ static const char *each_pod(const struct asking *q, pod_question question)
 		const struct world_pod *p = &q->w.pods[i];
 
 		if (only ? !str_eq(p->workload, only) : !str_eq(p->namespace, q->w.migration->ns))
+			continue;
+		if (p->ending && q->leave_out_ending)
 			continue;
 		wrong = question(q, p);
 		if (wrong)
@@ -504,6 +512,7 @@ static int sample_restarted(void *env, const struct doc *args, struct gate_sampl
 	struct asking q;
 	int r = begin(&q, env, args, out, sample_restarted, err);
 
+	q.leave_out_ending = true;
 	if (!r)
 		r = ask_rollout(&q, pod_bare, err);
 	if (!r)
