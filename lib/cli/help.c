@@ -227,6 +227,15 @@ void cli_program_help(const struct cli_program *p, FILE *out)
 	put_exit_codes(out);
 }
 
+/* A bar inside a cell would end it. */
+static void markdown_row(const char *name, const char *args, const char *summary, FILE *out)
+{
+	fprintf(out, "| `%s%s", name, args ? " " : "");
+	for (const char *c = str_or_empty(args); *c; c++)
+		fprintf(out, "%s%c", *c == '|' ? "\\" : "", *c);
+	fprintf(out, "` | %s |\n", summary);
+}
+
 static void markdown_rows(const struct cli_command *rows, size_t n, const char *prefix, FILE *out)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -239,9 +248,7 @@ static void markdown_rows(const struct cli_command *rows, size_t n, const char *
 		if (rows[i].n_verbs)
 			markdown_rows(rows[i].verbs, rows[i].n_verbs, strbuf_cstr(&name), out);
 		else
-			fprintf(out, "| `%s%s%s` | %s |\n", strbuf_cstr(&name),
-				rows[i].args ? " " : "", str_or_empty(rows[i].args),
-				rows[i].summary);
+			markdown_row(strbuf_cstr(&name), rows[i].args, rows[i].summary, out);
 	}
 }
 

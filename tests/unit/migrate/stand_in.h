@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/migrate/stand_in.h - a cluster in this process: the lab's API server on a fake clock,
+ * with stand-ins for what would live in it.
+ *
+ * Real: the API server with its webhooks, the migration's requests, its journal on disk. Stand-ins,
+ * moved by one call per waiting: the Deployment controller and kubelets (pods made anew when a
+ * template changed, with a sidecar if the real injector's patch says so), budgets, and one agent
+ * that publishes endpoints and answers requests.
+ */
+#pragma once
+
+#include "deploy/lab/apiserver/apiserver.h"
+#include "lib/http/server.h"
+#include "migrate/session.h"
+
+struct stand_in {
+	struct arena arena;
+	char dir[64];
+	struct fake_clock clock;
+	struct loop *loop;
+	struct apiserver *server;
+	struct http_server *injector;
+	struct cluster cluster; /* as the world itself; not the migration's */
+	unsigned pods_made;
+	/* Faults a test asks for. */
+	int64_t refused; /* calls on the plan's edge that the agent claims to have refused so far */
+	bool agent_silent;
+};
+
+void stand_in_new(struct stand_in *w);
+void stand_in_free(struct stand_in *w);
+/* One round of everything that lives in the cluster. */
+void stand_in_tick(struct stand_in *w);
+
+/* A cluster for a migration: a client of its own on the same loop and clock. */
+struct cluster stand_in_cluster(struct stand_in *w);
+
+struct doc *stand_in_get(struct stand_in *w, struct arena *a, const struct object_kind *kind,
+			 const char *ns, const char *name);
+void stand_in_patch(struct stand_in *w, const struct object_kind *kind, const char *ns,
+		    const char *name, const char *merge_patch_json);
+/*
+ * The state as text: every object a migration may touch in its canonical form, and of the pods how
+ * many of each workload have a sidecar. What a restart leaves behind (its stamp) is not in it.
+ */
+const char *stand_in_state(struct stand_in *w, struct arena *a);

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine against a real API server: there and back, killed once at every journal boundary,
+ * edited by somebody else, watched by agents that fall silent. Time is a fake clock.
+ */
+#include <string.h>
+
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "tests/support/test.h"
+#include "tests/unit/migrate/stand_in.h"
+
+/* One attempt at a run; it ends well, or is killed at a boundary. */
+struct attempt {
+	struct stand_in *world;
+	struct session session;
+	struct cluster cluster;
+	jmp_buf killed;
+	int kill_at;  /* boundary at which to die; -1 never */
+	int boundary; /* how many were passed */
+	bool rollback;
+};
+
+static void boundary(void *arg, const char *where)
+{
+	struct attempt *t = arg;
+
+	(void)where;
+	if (t->boundary++ == t->kill_at)
+		longjmp(t->killed, 1);
+}
+
+static int wait_and_tick(void *ctx, uint64_t ns, struct error *err)
+{
+	struct run_host *h = ctx;
+	struct attempt *t = h->arg;
+	int r = cluster_wait(h->cluster, ns, err);
+
+	if (!r)
+		stand_in_tick(t->world);
+	return r;
+}
+
+static struct doc *read_plan(struct arena *a)
+{
+	const char *source = getenv("SIDESTEP_SOURCE_DIR");
+	struct error err = ERROR_INIT;
+	struct doc_stream s;
+	const char *path =
+		arena_printf(a, "%s/tests/unit/migrate/world/plan.yaml", source ? source : ".");
+
+	if (doc_read_file(a, path, &s, &err))
+		fail_msg("%s", err.msg);
+	return s.docs[0];
+}
+
+static void open_attempt(struct attempt *t, struct stand_in *w, const char *state, int kill_at)
+{
+	t->world = w;
+	t->cluster = stand_in_cluster(w);
+	t->kill_at = kill_at;
+	t->boundary = 0;
+	session_attach(&t->session, &t->cluster, arena_printf(&w->arena, "%s/%s", w->dir, state));
+}
+
+static void close_attempt(struct attempt *t)
+{
+	session_close(&t->session);
+	kube_client_free(t->cluster.client);
+}
+
+static void watch_boundaries(struct attempt *t)
+{
+	t->session.host.boundary = boundary;
+	t->session.host.tell = NULL;
+	t->session.host.sampled = NULL;
+	t->session.host.arg = t;
+	t->session.host.step.wait = wait_and_tick;
+}
+
+/* true: ended by itself in *ret_state; false: killed. */
+static bool go(struct attempt *t, enum run_state *ret_state)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	watch_boundaries(t);
+	if (setjmp(t->killed))
+		return false;
+	r = t->rollback ? session_rollback(&t->session, ret_state, &err)
+			: session_run(&t->session, ret_state, &err);
+	if (r)
+		fail_msg("%s", err.msg);
+	return true;
+}
+
+static void start(struct attempt *t, struct doc *plan)
+{
+	struct error err = ERROR_INIT;
+
+	if (session_start(&t->session, plan ? plan : read_plan(&t->session.arena), &err))
+		fail_msg("%s", err.msg);
+}
+
+static void find(struct attempt *t, bool done)
+{
+	struct error err = ERROR_INIT;
+
+	if (session_find(&t->session, "ledger", done, &err))
+		fail_msg("%s", err.msg);
+}
+
+/* Of the journal's last transition; "" without. */
+static const char *why(const struct attempt *t, struct arena *a)
+{
+	struct run_status status;
+
+	run_status(a, t->session.journal, t->session.steps, t->session.n_steps, &status);
+	return arena_strdup(a, str_or_empty(status.reason));
+}
+
+static void expect_reason(struct attempt *t, const char *says)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	if (!strstr(why(t, &a), says))
+		fail_msg("wanted '%s' in: %s", says, why(t, &a));
+}
+
+/* Runs to the end with one kill; afterwards a colleague, who has no journal, goes on. */
+static int run_killed_at(struct stand_in *w, int kill_at, bool rollback, enum run_state want)
+{
+	static struct attempt t;
+	enum run_state state;
+	const char *reason;
+	int passed;
+	bool whole;
+
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, w, "mine", kill_at);
+	t.rollback = rollback;
+	if (rollback)
+		find(&t, true);
+	else
+		start(&t, NULL);
+	whole = go(&t, &state);
+	reason = why(&t, &w->arena);
+	passed = t.boundary;
+	close_attempt(&t);
+	if (!whole) {
+		/* Every second time from the copy in the cluster alone. */
+		open_attempt(&t, w, kill_at % 2 ? "colleague" : "mine", -1);
+		find(&t, true);
+		assert_true(go(&t, &state));
+		reason = why(&t, &w->arena);
+		close_attempt(&t);
+	}
+	if (state != want)
+		fail_msg("killed at %d: %s: %s", kill_at, run_state_name(state), reason);
+	return passed;
+}
+
+TEST(there_and_back)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct stand_in w;
+	const char *before, *after;
+
+	stand_in_new(&w);
+	before = stand_in_state(&w, &a);
+	assert_non_null(strstr(before, "pods 3 with, 0 without"));
+	run_killed_at(&w, -1, false, RUN_DONE);
+	after = stand_in_state(&w, &a);
+	if (!strstr(after, "pods 0 with, 3 without"))
+		fail_msg("%s", strstr(after, "requests "));
+	assert_non_null(strstr(after, "sidestep-books"));
+	assert_non_null(strstr(after, "requests 0"));
+	assert_null(strstr(after, "ISTIO_MUTUAL"));
+	run_killed_at(&w, -1, true, RUN_ROLLED_BACK);
+	assert_string_equal(stand_in_state(&w, &a), before);
+	stand_in_free(&w);
+}
+
+TEST(killed_at_every_boundary_it_ends_the_same)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *before = NULL, *after = NULL;
+	int forward = 1, back = 1;
+
+	for (int i = -1; i < forward || i < back; i++) {
+		struct stand_in w;
+
+		stand_in_new(&w);
+		if (i < 0)
+			before = stand_in_state(&w, &a);
+		if (i < 0)
+			forward = run_killed_at(&w, -1, false, RUN_DONE);
+		else
+			run_killed_at(&w, i < forward ? i : -1, false, RUN_DONE);
+		if (i < 0)
+			after = stand_in_state(&w, &a);
+		else
+			assert_string_equal(stand_in_state(&w, &a), after);
+		if (i < 0)
+			back = run_killed_at(&w, -1, true, RUN_ROLLED_BACK);
+		else
+			run_killed_at(&w, i < back ? i : -1, true, RUN_ROLLED_BACK);
+		assert_string_equal(stand_in_state(&w, &a), before);
+		stand_in_free(&w);
+	}
+	printf("%d boundaries there, %d back\n", forward, back);
+}
+
+/* Kills at boundary n, lets somebody edit, goes on, and expects a conflict. */
+static void conflict_after_edit(const char *step_type, const struct object_kind *kind,
+				const char *ns, const char *name, const char *edit,
+				const char *stays)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+	enum run_state state;
+	auto_release(strbuf) struct strbuf live = STRBUF_INIT;
+
+	stand_in_new(&w);
+	run_killed_at(&w, -1, false, RUN_DONE);
+	stand_in_patch(&w, kind, ns, name, edit);
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	t.rollback = true;
+	find(&t, true);
+	assert_true(go(&t, &state));
+	if (state != RUN_ROLLBACK_STOPPED && state != RUN_CONFLICT)
+		fail_msg("%s: %s", step_type, run_state_name(state));
+	expect_reason(&t, name);
+	close_attempt(&t);
+	doc_write_json(stand_in_get(&w, &a, kind, ns, name), DOC_COMPACT, &live);
+	assert_non_null(strstr(strbuf_cstr(&live), stays));
+	stand_in_free(&w);
+}
+
+TEST(a_foreign_edit_is_a_conflict_and_stays)
+{
+	conflict_after_edit("label", object_kind(KIND_NAMESPACE), NULL, "ledger",
+			    "{\"metadata\": {\"labels\": {\"istio-injection\": \"maybe\"}}}",
+			    "\"istio-injection\":\"maybe\"");
+	conflict_after_edit("policy", object_kind(KIND_CILIUM_NETWORK_POLICY), "ledger",
+			    "sidestep-books", "{\"spec\": {\"description\": \"mine now\"}}",
+			    "mine now");
+}
+
+TEST(a_forced_tls_stops_the_run_and_relaxed_it_passes)
+{
+	static struct attempt t;
+	struct stand_in w;
+	enum run_state ended;
+	struct doc *plan;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	plan = read_plan(&t.session.arena);
+	doc_foreach_item (doc_get(plan, "steps"), s)
+		if (str_eq(doc_find_str(s, "id"), "N7"))
+			doc_del(doc_get(s, "args"), "patches");
+	start(&t, plan);
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_STOPPED);
+	expect_reason(&t, "G-RELAXED");
+	assert_int_equal(session_exit_code(ended, false), 3);
+	stand_in_patch(&w, object_kind(KIND_DESTINATION_RULE), "ledger", "books",
+		       "{\"spec\": {\"trafficPolicy\": {\"tls\": null}}}");
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_DONE);
+	close_attempt(&t);
+	stand_in_free(&w);
+}
+
+TEST(a_would_be_refusal_stops_the_audit)
+{
+	static struct attempt t;
+	struct stand_in w;
+	enum run_state ended;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	start(&t, NULL);
+	/* Silent agents first: not known, so paused as inconclusive and not passed. */
+	w.agent_silent = true;
+	fake_clock_advance(&w.clock, 120 * NS_PER_S);
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_INCONCLUSIVE);
+	expect_reason(&t, "silent");
+	assert_int_equal(session_exit_code(ended, false), 5);
+	w.agent_silent = false;
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_DONE);
+	close_attempt(&t);
+	stand_in_free(&w);
+}
+
+TEST(a_colleague_can_ask_for_a_pause)
+{
+	static struct attempt t;
+	struct stand_in w;
+	enum run_state ended;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	start(&t, NULL);
+	stand_in_patch(&w, object_kind(KIND_SIDESTEP_RUN), NULL, t.session.run,
+		       "{\"metadata\": {\"annotations\": {\"" PAUSE_ANNOTATION "\": \"true\"}}}");
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_PAUSED);
+	assert_int_equal(session_exit_code(ended, false), 8);
+	close_attempt(&t);
+	/* A second run of the namespace is refused while this one is open. */
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	assert_int_equal(session_start(&t.session, read_plan(&t.session.arena), NULL), -EBUSY);
+	close_attempt(&t);
+	stand_in_free(&w);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest quick[] = {
+		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(a_foreign_edit_is_a_conflict_and_stays),
+		cmocka_unit_test(a_forced_tls_stops_the_run_and_relaxed_it_passes),
+		cmocka_unit_test(a_would_be_refusal_stops_the_audit),
+		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
+	};
+	const struct CMUnitTest thorough[] = {
+		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
+	};
+
+	if (argc > 1 && !strcmp(argv[1], "every-boundary"))
+		return cmocka_run_group_tests(thorough, NULL, NULL);
+	return cmocka_run_group_tests(quick, NULL, NULL);
+}
