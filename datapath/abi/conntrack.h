@@ -65,16 +65,22 @@ enum conntrack_ref {
 	CONNTRACK_REF_COUNT,
 };
 
-/* Times are jiffies (bpf_jiffies64); `meta` says how many there are in a second. */
+/*
+ * Times are jiffies (bpf_jiffies64); `meta` says how many there are in a second. The low half of
+ * `refresh` turns over in months; an entry that slept so long is taken for a live one only while
+ * every generation it depends on stood still.
+ */
 struct conntrack_entry {
 	__u8 version; /* CONNTRACK_VERSION; another number: decide again */
 	__u8 action;  /* enum conntrack_action */
 	__u16 flags;  /* enum conntrack_flag */
 	__u32 global; /* value of GENERATION_GLOBAL */
 	struct generation_ref ref[CONNTRACK_REF_COUNT];
-	/* -- 40 -- the fast path needs nothing but what follows up to `expires` */
-	__u64 refresh; /* from now on look closer: renew both lifetimes, report, heal the twin */
-	__u32 ifindex; /* next hop device */
+	/* -- 40 -- one cache line is all that a packet without translation needs */
+	__u32 refresh;    /* jiffies, low half: from then on look closer: renew both lifetimes,
+			   * report, heal the twin. Never later than `expires` */
+	__u32 in_ifindex; /* CONNTRACK_SCOPE_POD: the only device this may come from */
+	__u32 ifindex;    /* next hop device */
 	union {
 		struct { /* CONNTRACK_PEER: the frame as the pod expects it */
 			__u8 dmac[6];
@@ -89,11 +95,11 @@ struct conntrack_entry {
 	__be16 nat_dport;
 	__u16 nat_csum_addr; /* one's complement sum of (new - old) over the addresses */
 	__u16 nat_csum_port; /* and over the ports */
-	__u32 in_ifindex;    /* CONNTRACK_SCOPE_POD: the only device this may come from */
-	__u32 src_identity;  /* of this direction's sender; also the tunnel's identifier */
-	__u32 dst_identity;  /* of this direction's receiver */
-	__u16 src_endpoint;  /* slots of local endpoints, ENDPOINT_NONE if remote; sender ... */
-	__u16 dst_endpoint;  /* ... and receiver of this direction */
+	__u32 reserved1;
+	__u32 src_identity; /* of this direction's sender; also the tunnel's identifier */
+	__u32 dst_identity; /* of this direction's receiver */
+	__u16 src_endpoint; /* slots of local endpoints, ENDPOINT_NONE if remote; sender ... */
+	__u16 dst_endpoint; /* ... and receiver of this direction */
 	/* -- 96 -- */
 	__u64 expires;
 	__u64 created;

@@ -21,7 +21,7 @@ static __always_inline int fast_path(struct __sk_buff *skb, __u32 hook, __u32 id
 		return FAST_MISS;
 	key.scope = hook == HOOK_FROM_POD ? CONNTRACK_SCOPE_POD : CONNTRACK_SCOPE_NET;
 	v = bpf_map_lookup_elem(&conntrack_v1, &key);
-	if (!v || v->action == CONNTRACK_DROP || bpf_jiffies64() >= v->refresh ||
+	if (!v || v->action == CONNTRACK_DROP || entry_is_due(v, bpf_jiffies64()) ||
 	    !entry_is_fresh(v))
 		return FAST_MISS;
 	if (hook == HOOK_FROM_POD && v->in_ifindex != skb->ifindex)

@@ -62,6 +62,12 @@ static __always_inline int forward_packet(struct __sk_buff *skb, const struct co
 	return (int)bpf_redirect_peer(v->ifindex, 0);
 }
 
+/* Whether somebody should look closer at this entry than the fast path does. */
+static __always_inline int entry_is_due(const struct conntrack_entry *v, __u64 now)
+{
+	return (__s32)((__u32)now - v->refresh) >= 0;
+}
+
 static __always_inline int entry_is_fresh(const struct conntrack_entry *v)
 {
 	if (v->version != CONNTRACK_VERSION || v->global != generation_read(GENERATION_GLOBAL))

@@ -169,6 +169,8 @@ static __always_inline int packet_parse(const void *data, const void *end, struc
 	ihl = (__u32)ip->ihl * 4;
 	if (ihl < sizeof(*ip) || ip->version != 4 || net16(ip->tot_len) < ihl)
 		return REASON_INVALID;
+	if (bytes_at(ip, ihl) > end)
+		return REASON_INVALID;
 	if (ihl > sizeof(*ip))
 		p->flags |= PACKET_OPTIONS;
 	p->tuple.saddr = ip->saddr;

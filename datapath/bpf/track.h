@@ -20,7 +20,7 @@ static __always_inline int track_store(struct work *w, int answered)
 	struct conntrack_entry *e = &w->entry, *r = &w->reply;
 	long bad;
 
-	e->refresh = w->now + seconds(FLOW_REPORT_SECONDS);
+	e->refresh = (__u32)(w->now + seconds(FLOW_REPORT_SECONDS));
 	e->expires = w->now + seconds(flow_lifetime(e->flags, w->opener.key.proto));
 	r->refresh = e->refresh;
 	r->expires = e->expires;
@@ -227,7 +227,7 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 	if (v->action == CONNTRACK_DROP)
 		return track_refused(skb, w, v);
 	flags = flow_next_flags(old, old & CONNTRACK_REPLY, proto, w->pkt.tcp_flags);
-	if (flags == old && w->now < v->refresh)
+	if (flags == old && !entry_is_due(v, w->now))
 		return track_forward(skb, w, v);
 	flow_twin_key(&w->pkt.tuple, v, &twin_key);
 	twin = track_lookup(&twin_key, answered);
@@ -239,7 +239,7 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 		v->expires = w->now + seconds(flow_lifetime(flags, proto));
 		twin->expires = v->expires;
 	}
-	v->refresh = w->now + seconds(FLOW_REPORT_SECONDS);
+	v->refresh = (__u32)(w->now + seconds(FLOW_REPORT_SECONDS));
 	twin->refresh = v->refresh;
 	if (!answered && flow_is_answered(flags, proto))
 		v = track_promote(w, v, twin, &twin_key);

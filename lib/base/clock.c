@@ -117,7 +117,7 @@ int clock_parse_rfc3339(const char *s, int64_t *ret_wall_ns)
 {
 	struct tm tm = {0};
 	const char *p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-	int64_t frac = 0;
+	int64_t frac = 0, seconds;
 	int offset;
 
 	if (!p)
@@ -126,6 +126,11 @@ int clock_parse_rfc3339(const char *s, int64_t *ret_wall_ns)
 		frac = parse_fraction(&p);
 	if (parse_zone(p, &offset) < 0)
 		return -EINVAL;
-	*ret_wall_ns = ((int64_t)timegm(&tm) - offset) * (int64_t)NS_PER_S + frac;
+	seconds = (int64_t)timegm(&tm) - offset;
+	/* 64 bits of nanoseconds end in 2262; the fraction stays below one second. */
+	if (seconds > INT64_MAX / (int64_t)NS_PER_S - 1 ||
+	    seconds < INT64_MIN / (int64_t)NS_PER_S + 1)
+		return -EINVAL;
+	*ret_wall_ns = seconds * (int64_t)NS_PER_S + frac;
 	return 0;
 }

@@ -56,9 +56,9 @@ static struct conntrack_entry entry(bool *ret_answered)
 static __u64 lifetime(void)
 {
 	struct conntrack_entry e = entry(NULL);
+	__u32 hz = w.skel->rodata->option_hz, touched = e.refresh - FLOW_REPORT_SECONDS * hz;
 
-	return (e.expires - (e.refresh - (__u64)FLOW_REPORT_SECONDS * w.skel->rodata->option_hz)) /
-	       w.skel->rodata->option_hz;
+	return ((__u32)e.expires - touched) / hz;
 }
 
 static int fresh_world(UNUSED void **state)
@@ -154,7 +154,8 @@ TEST(an_expired_entry_is_decided_again)
 
 	open_connection();
 	assert_true(world_entry(&w, "conntrack_v1", &key, &e));
-	e.expires = e.refresh = 1;
+	e.expires = 1;
+	e.refresh = 0;
 	world_put_entry(&w, "conntrack_v1", &key, &e);
 	world_reset(&w); /* the policy is gone; entries too, so put it back */
 	world_put_entry(&w, "conntrack_v1", &key, &e);
@@ -197,7 +198,8 @@ TEST(a_lost_reply_entry_is_healed)
 
 	open_connection();
 	assert_true(world_entry(&w, "conntrack_v1", &key, &e));
-	e.refresh = 0; /* five seconds later, without waiting for them */
+	e.refresh -= FLOW_REPORT_SECONDS *
+		     w.skel->rodata->option_hz; /* five seconds later, without waiting for them */
 	world_put_entry(&w, "conntrack_v1", &key, &e);
 	assert_int_equal(bpf_map__delete_elem(w.skel->maps.conntrack_v1, &twin, sizeof(twin), 0),
 			 0);

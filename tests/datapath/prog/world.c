@@ -133,9 +133,11 @@ void world_open(struct world *w, const struct world_options *o)
 	w->skel->rodata->option_events = !o->no_events;
 	w->skel->rodata->option_trace = !o->no_trace;
 	w->skel->rodata->option_traffic = !o->no_traffic;
-	shrink(w, "conntrack_v1");
-	shrink(w, "ct_new_v1");
-	shrink(w, "traffic_v1");
+	if (!o->full_size) {
+		shrink(w, "conntrack_v1");
+		shrink(w, "ct_new_v1");
+		shrink(w, "traffic_v1");
+	}
 	if (pod_shim__load(w->skel))
 		SKIP_ALL("cannot load BPF programs here (needs CAP_BPF and a kernel with BTF)");
 	for (__u32 i = 0; i < POD_COUNT; i++) {
@@ -281,6 +283,61 @@ int world_arrives(struct world *w, __u32 identity, struct frame *f)
 
 	ctx.cb[0] = frame_addr(ADDR_OTHER);
 	return run(w->skel->progs.arrives, &ctx, f);
+}
+
+static __u32 timed_run(struct bpf_program *prog, struct __sk_buff *ctx, const struct frame *f,
+		       __u32 rounds)
+{
+	__u8 out[PACKET_ROOM];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->bytes, .data_size_in = (__u32)f->len,
+		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = ctx,
+		    .ctx_size_in = sizeof(*ctx), .repeat = (int)rounds);
+	int ret = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+
+	if (ret)
+		fail_msg("test run: %s", strerror(-ret));
+	return opts.duration;
+}
+
+double world_repeat(struct world *w, struct bpf_program *program, enum pod pod,
+		    const struct frame *f, __u32 ports, __u32 targets, __u32 rounds)
+{
+	struct repeat_config {
+		__u8 header[64];
+		__u32 vary, vary_target, round;
+	} c = {.vary = ports, .vary_target = targets};
+	struct __sk_buff ctx = {.ifindex = w->ifindex[pod]};
+	int fd = bpf_program__fd(program ? program : w->skel->progs.nothing);
+	__u32 zero = 0;
+
+	memcpy(c.header, f->bytes, sizeof(c.header));
+	put(w, "repeat_v1", &zero, &c);
+	put(w, "repeat_target", &zero, &fd);
+	return timed_run(w->skel->progs.repeat, &ctx, f, rounds);
+}
+
+double world_unit(struct world *w)
+{
+	struct frame f = frame_make(ADDR_A, 1, ADDR_B, 2, IPPROTO_TCP, 0);
+	struct __sk_buff ctx = {.ifindex = w->ifindex[POD_A]};
+	double best = 1e9;
+
+	for (__u32 i = 0; i < 1000; i++) {
+		struct conntrack_key key = {.saddr = 1, .proto = 6, .sport = (__be16)i};
+		__u64 value = i;
+
+		put(w, "unit_v1", &key, &value);
+	}
+	for (int round = 0; round < 9; round++) {
+		double all, none;
+
+		ctx.cb[0] = 1000;
+		all = timed_run(w->skel->progs.unit, &ctx, &f, 300);
+		ctx.cb[0] = 0;
+		none = timed_run(w->skel->progs.unit, &ctx, &f, 300);
+		best = MIN(best, (all - none) / 1000);
+	}
+	return best;
 }
 
 static void read_metrics(struct world *w, struct metrics *ret)

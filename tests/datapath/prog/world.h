@@ -35,6 +35,7 @@ struct world {
 
 struct world_options {
 	bool no_kern_ctx, no_services, no_events, no_trace, no_traffic;
+	bool full_size; /* conntrack as large as in production */
 };
 
 /* Moves the process to a new network namespace with the devices. Exits 77 without privilege. */
@@ -61,6 +62,14 @@ void world_bump(struct world *w, __u32 generation);
 int world_from_pod(struct world *w, enum pod pod, struct frame *f);
 int world_to_pod(struct world *w, enum pod pod, struct frame *f);
 int world_arrives(struct world *w, __u32 identity, struct frame *f);
+
+/* Rounds of a program over a frame that is put back before each; nanoseconds a round, the wrapper's
+ * own cost included. ports: source ports to vary (a power of two, 0 none), targets: destination
+ * ports. program NULL measures the wrapper. */
+double world_repeat(struct world *w, struct bpf_program *program, enum pod pod,
+		    const struct frame *f, __u32 ports, __u32 targets, __u32 rounds);
+/* Nanoseconds for one hit in a hash map with a 16-byte key. */
+double world_unit(struct world *w);
 
 /* Packets counted for the reason in both directions since world_mark(). */
 void world_mark(struct world *w);
