@@ -54,7 +54,8 @@ static void settle_identity(struct agent *agent, struct arena *a, const struct m
 	struct strmap labels;
 	uint32_t id;
 
-	if (!local->pod)
+	/* A namespace seen after its pod would give the pod another set a moment later. */
+	if (!local->pod || !local->namespace)
 		return;
 	labels = mesh_pod_labels(a, local->pod, local->namespace);
 	id = mesh_identity_of(in->identities, &labels);

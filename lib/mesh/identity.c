@@ -37,20 +37,17 @@ uint32_t mesh_reserved_id(const char *name)
 }
 
 /* Whole keys that never take part. */
-static const char *const irrelevant_keys[] = {
-	"pod-template-hash",
-	"pod-template-generation",
-	"controller-revision-hash",
-	"statefulset.kubernetes.io/pod-name",
-	"apps.kubernetes.io/pod-index",
-	"job-name",
-	"controller-uid",
-	"batch.kubernetes.io/job-name",
-	"batch.kubernetes.io/controller-uid",
-	"batch.kubernetes.io/job-completion-index",
-	"istio-injection",
-	"sidestep.dev/migrated",
-};
+static const char *const irrelevant_keys[] = {"pod-template-hash",
+					      "pod-template-generation",
+					      "controller-revision-hash",
+					      "statefulset.kubernetes.io/pod-name",
+					      "apps.kubernetes.io/pod-index",
+					      "job-name",
+					      "controller-uid",
+					      "batch.kubernetes.io/job-name",
+					      "batch.kubernetes.io/controller-uid",
+					      "batch.kubernetes.io/job-completion-index",
+					      "istio-injection"};
 
 bool mesh_label_is_relevant(const char *key)
 {
@@ -61,6 +58,9 @@ bool mesh_label_is_relevant(const char *key)
 		if (str_eq(irrelevant_keys[i], key))
 			return false;
 	}
+	/* Ours say how far a migration is. */
+	if (n == 12 && strncmp(key, "sidestep.dev", n) == 0)
+		return false;
 	/* istio.io/rev, sidecar.istio.io/inject, security.istio.io/tlsMode ... */
 	if (n >= 8 && strncmp(key + n - 8, "istio.io", 8) == 0 && (n == 8 || key[n - 9] == '.'))
 		return false;

@@ -53,7 +53,8 @@ static inline int mesh_is_cluster_identity(uint32_t id)
 
 /*
  * Whether a pod (or namespace) label takes part in identity. Left out: what controllers stamp on
- * pods (template hashes, ordinals, revisions), and every label of istio.io and of injection.
+ * pods (template hashes, ordinals, revisions), and every label of istio.io, of injection and of
+ * ours.
  */
 bool mesh_label_is_relevant(const char *key);
 

@@ -44,6 +44,8 @@ TEST(relevant_labels)
 		{"istio.io/rev", false},
 		{"topology.istio.io/subzone", false},
 		{"notistio.io/x", true},
+		{"sidestep.dev/migrated", false},
+		{"istio-injection", false},
 		{"istio", true},
 	};
 
