@@ -59,7 +59,8 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	counts_since(end, &s->start, &j->all);
 	j->totals = counts_total(&j->all);
 	judge_missing(s, j);
-	/* From the very first request: files are not written at one moment, but at rest they agree. */
+	/* From the very first request: files are not written at one moment, but at rest they agree.
+	 */
 	j->mismatches = counts_mismatches(a, end, &j->retries);
 	judge_steps(s, j);
 	j->code = CLI_BLOCKED;

@@ -52,8 +52,8 @@ static void on_write(void *arg)
 }
 
 /*
- * Ended when nothing of ours is on its way and nobody is connected. A proxy's idle connections never
- * end by themselves: who has asked nothing for longer than any client's period asks no more.
+ * Ended when nothing of ours is on its way and nobody is connected. A proxy's idle connections
+ * never end by themselves: who has asked nothing for longer than any client's period asks no more.
  */
 static void check_end(void *arg)
 {
