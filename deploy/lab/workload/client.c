@@ -411,7 +411,7 @@ static void on_due(void *arg)
 	if (f->clients->ending)
 		return;
 	for (; f->due_ns <= now; f->due_ns += f->period_ns)
-		if (!f->clients->paused || f->how == HOW_HOLD)
+		if (!f->clients->paused)
 			once(f, f->due_ns);
 	loop_timer_set(f->timer, f->due_ns - now);
 }
