@@ -55,6 +55,11 @@ def until(what, question, patience=30):
         select.select([], [], [], 0.02)
 
 
+def wait(seconds):
+    """Lets the lab live on for so long: a pause between two acts, never instead of asking for a state."""
+    select.select([], [], [], seconds)
+
+
 def read(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
