@@ -10,6 +10,45 @@ static bool concerns(const struct inventory *inv, const struct inventory_edge *e
 	       (e->to >= 0 && str_eq(inv->workloads[e->to].namespace, ns));
 }
 
+/* "registry/proxyv2:1.28.0" of the container named so, wherever it stands. */
+static const char *image_of(const struct doc *spec, const char *name)
+{
+	static const char *const lists[] = {"initContainers", "containers"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		doc_foreach_item (doc_get(spec, lists[i]), c)
+			if (str_eq(doc_str(doc_get(c, "name")), name))
+				return doc_str(doc_get(c, "image"));
+	return NULL;
+}
+
+/* The control planes, and every version of the proxy that runs, with how many pods have it. */
+static void add_versions(struct arena *a, struct doc *istio, const struct istio_mesh *m)
+{
+	struct doc *planes = doc_set_list(a, istio, "controlPlanes");
+	struct doc *proxies = doc_set_map(a, istio, "proxyImages");
+
+	for (size_t i = 0; i < m->n_templates; i++) {
+		const struct istio_workload *w = &m->templates[i];
+		const char *rev = strmap_get(&w->labels, "istio.io/rev");
+		struct doc *d;
+
+		if (!str_eq(strmap_get(&w->labels, "app"), "istiod"))
+			continue;
+		d = doc_append(a, planes, doc_map(a));
+		doc_set_string(a, d, "namespace", w->namespace);
+		doc_set_string(a, d, "name", w->name);
+		doc_set_string(a, d, "revision", rev ? rev : "default");
+		doc_set_string(a, d, "image", image_of(w->spec, "discovery"));
+	}
+	for (size_t i = 0; i < m->n_pods; i++) {
+		const char *image = image_of(m->pods[i].spec, "istio-proxy");
+
+		if (image)
+			doc_set_int(a, proxies, image, doc_int_or(doc_get(proxies, image), 0) + 1);
+	}
+}
+
 static struct doc *workload_doc(struct arena *a, const struct inventory *inv,
 				const struct inventory_workload *w)
 {
@@ -110,6 +149,7 @@ struct doc *inventory_doc(struct arena *a, const struct inventory *inv, const ch
 	doc_set_bool(a, istio, "meshConfigRead", m->config.given);
 	doc_set_string(a, istio, "trustDomain", m->config.trust_domain);
 	doc_set_string(a, istio, "rootNamespace", m->config.root_namespace);
+	add_versions(a, istio, m);
 	list = doc_set_list(a, istio, "revisions");
 	for (size_t i = 0; i < m->injector.n_revisions; i++)
 		doc_append(a, list, doc_string(a, m->injector.revisions[i]));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "migrate/translate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,30 @@ static int by_policy_name(const void *a, const void *b)
 		       doc_find_str(*(struct doc *const *)b, "metadata.name"));
 }
 
+/* Something is known of the namespace: itself, or an object in it. */
+static bool exists(const struct istio_mesh *m, const char *ns)
+{
+	bool found = istio_mesh_namespace(m, ns) != NULL;
+
+	for (size_t i = 0; i < m->n_templates && !found; i++)
+		found = str_eq(m->templates[i].namespace, ns);
+	for (size_t i = 0; i < m->n_services && !found; i++)
+		found = str_eq(m->services[i].meta.namespace, ns);
+	for (size_t i = 0; i < m->n_authorization_policies && !found; i++)
+		found = str_eq(m->authorization_policies[i].meta.namespace, ns);
+	for (size_t i = 0; i < m->n_peer_authentications && !found; i++)
+		found = str_eq(m->peer_authentications[i].meta.namespace, ns);
+	for (size_t i = 0; i < m->n_destination_rules && !found; i++)
+		found = str_eq(m->destination_rules[i].meta.namespace, ns);
+	for (size_t i = 0; i < m->n_virtual_services && !found; i++)
+		found = str_eq(m->virtual_services[i].meta.namespace, ns);
+	for (size_t i = 0; i < m->n_others && !found; i++)
+		found = str_eq(m->others[i].meta.namespace, ns);
+	for (size_t i = 0; i < m->n_problems && !found; i++)
+		found = str_eq(doc_find_str(m->problems[i].object, "metadata.namespace"), ns);
+	return found;
+}
+
 int translate_namespace(struct translation *ret, struct arena *a, const struct istio_mesh *m,
 			const char *ns, struct error *err)
 {
@@ -51,6 +76,8 @@ int translate_namespace(struct translation *ret, struct arena *a, const struct i
 	ret->namespace = ns;
 	if (str_empty(ns))
 		return error_set(err, -EINVAL, "no namespace given");
+	if (!exists(m, ns))
+		return error_set(err, -ENOENT, "there is no namespace %s", ns);
 	sources_mesh(a, m, &t.members);
 	read_pod_cidrs(&t);
 	translate_fields(&t);

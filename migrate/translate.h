@@ -52,6 +52,7 @@ struct translation {
 /*
  * In a. Policies are named "sidestep-..." and carry SIDESTEP_MANAGED_BY_LABEL. With blocked fields
  * policies are still made for what is not blocked, for the reader; they must not be applied.
+ * -ENOENT when nothing at all is known of the namespace.
  */
 int translate_namespace(struct translation *t, struct arena *a, const struct istio_mesh *m,
 			const char *ns, struct error *err);

@@ -575,6 +575,21 @@ static void mixed_accounts(struct translator *t)
 	}
 }
 
+/* No sidecar, no questions: then everything below is history, and no policy is needed. */
+static void without_sidecars(struct translator *t)
+{
+	bool any = istio_namespace_member(t->mesh, t->namespace);
+
+	for (size_t i = 0; i < t->mesh->n_templates && !any; i++)
+		any = str_eq(t->mesh->templates[i].namespace, t->namespace) &&
+		      istio_workload_member(t->mesh, &t->mesh->templates[i]);
+	if (!any)
+		field_add(t, arena_printf(t->arena, "Namespace/%s", t->namespace), "injection",
+			  FIELD_IMPLICIT, NULL, NULL,
+			  "no pod here gets a sidecar, so nothing enforces Istio's objects and no "
+			  "policy is made from them");
+}
+
 /* What nobody wrote and everybody gets. */
 static void defaults(struct translator *t)
 {
@@ -603,6 +618,7 @@ static void defaults(struct translator *t)
 
 void translate_fields(struct translator *t)
 {
+	without_sidecars(t);
 	problems(t);
 	policies(t);
 	routes(t);
