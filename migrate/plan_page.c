@@ -21,15 +21,25 @@ static void put_findings(const struct plan *p, struct page *page)
 	}
 }
 
+/* One frame a waiver: what it accepts, in how many places; the findings' table has them all. */
 static void put_waivers(const struct plan *p, struct page *page)
 {
-	for (size_t i = 0; i < p->report.n; i++) {
-		const struct finding *f = &p->report.findings[i];
+	for (size_t k = 0; k < p->report.waivers.n; k++) {
+		const struct waiver *w = &p->report.waivers.items[k];
+		const char *title = w->id;
+		size_t n = 0;
 
-		if (f->waiver)
-			page_note(page, PAGE_DOUBT, "Accepted: %s %s: %s (%s, until %s: %s)",
-				  f->title, f->scope, f->message, f->waiver->owner,
-				  f->waiver->expires, f->waiver->reason);
+		for (size_t i = 0; i < p->report.n; i++) {
+			if (p->report.findings[i].waiver != w)
+				continue;
+			title = p->report.findings[i].title;
+			n++;
+		}
+		if (n)
+			page_note(page, PAGE_DOUBT,
+				  "Accepted: %s (%zu of the findings), by %s until "
+				  "%s: %s",
+				  title, n, w->owner, w->expires, w->reason);
 	}
 }
 

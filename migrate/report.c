@@ -141,16 +141,31 @@ static enum page_mood state_mood(const char *state)
 	return PAGE_BAD;
 }
 
+static bool named_before(const struct doc *list, const struct doc *waiver)
+{
+	doc_foreach_item (list, w) {
+		if (w == waiver)
+			return false;
+		if (str_eq(doc_find_str(w, "id"), doc_find_str(waiver, "id")))
+			return true;
+	}
+	return false;
+}
+
+/* One frame a waiver, however many places it covers. */
 static void put_waivers(const struct doc *report, struct page *p)
 {
-	doc_foreach_item (doc_get(report, "waivers"), w)
-		page_note(p, PAGE_DOUBT, "Accepted: %s %s. %s Answered for by %s until %s: %s",
+	const struct doc *list = doc_get(report, "waivers");
+
+	doc_foreach_item (list, w) {
+		if (named_before(list, w))
+			continue;
+		page_note(p, PAGE_DOUBT, "Accepted: %s, by %s until %s: %s",
 			  str_or_empty(doc_find_str(w, "title")),
-			  str_or_empty(doc_find_str(w, "where")),
-			  str_or_empty(doc_find_str(w, "finding")),
 			  str_or_empty(doc_find_str(w, "owner")),
 			  str_or_empty(doc_find_str(w, "expires")),
 			  str_or_empty(doc_find_str(w, "reason")));
+	}
 }
 
 static const char *number(struct page *p, double v)
