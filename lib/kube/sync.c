@@ -185,6 +185,21 @@ static void carry_addresses(struct arena *a, const struct doc *there, struct doc
 			doc_set(a, to, fields[i], doc_clone(a, doc_get(from, fields[i])));
 }
 
+/* What `kubectl rollout restart` wrote: putting the manifest again is not to be another restart. */
+static void carry_restart(struct arena *a, const struct doc *there, struct doc *merged)
+{
+	static const char key[] = "kubectl.kubernetes.io/restartedAt";
+	const char *when =
+		doc_str(doc_get(doc_find(there, "spec.template.metadata.annotations"), key));
+	struct doc *template = doc_find(merged, "spec.template");
+
+	if (!when || !template)
+		return;
+	template = doc_set_map(a, doc_set_map(a, template, "metadata"), "annotations");
+	if (!doc_get(template, key))
+		doc_set_string(a, template, key, when);
+}
+
 /* What the server has, with object's labels and annotations merged in and its other fields put in
  * the place of theirs. */
 static struct doc *overlay(struct arena *a, const struct doc *there, const struct doc *object)
@@ -228,6 +243,7 @@ int kube_put(struct kube_client *client, struct arena *a, const struct object_ki
 		merged = overlay(a, there, object);
 		if (kind == object_kind(KIND_SERVICE))
 			carry_addresses(a, there, merged);
+		carry_restart(a, there, merged);
 		r = kube_update(client, a, kind, merged, ret_object, err);
 		if (r != -ESTALE)
 			return r;

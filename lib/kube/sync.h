@@ -32,7 +32,8 @@ int kube_patch(struct kube_client *client, struct arena *a, const struct object_
 int kube_delete(struct kube_client *client, const struct object_kind *kind, const char *namespace_,
 		const char *name, struct error *err);
 /* Creates, or when it exists replaces spec and data (labels and annotations merged), keeping the
- * rest: what `up` and `apply` of a manifest mean here. */
+ * rest (a Service's addresses and the mark of a rollout restart included): what `up` and `apply` of
+ * a manifest mean here. */
 int kube_put(struct kube_client *client, struct arena *a, const struct object_kind *kind,
 	     const struct doc *object, struct doc **ret_object, struct error *err);
 /* policy/v1 eviction. -EBUSY: a budget forbids it now; *ret_retry_ns (may be NULL) says when. */

@@ -217,6 +217,27 @@ TEST(put_keeps_what_others_wrote_and_repeats_on_conflict)
 	scripted_stop(&s);
 }
 
+TEST(put_is_no_restart)
+{
+	static const struct scripted_answer answers[] = {
+		{.status = 200,
+		 .body = "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"template\":{\"metadata\":"
+			 "{\"annotations\":{\"kubectl.kubernetes.io/restartedAt\":\"then\"}}}}}"},
+		{.status = 200, .body = "{}"},
+	};
+	struct scripted s;
+	struct arena a = ARENA_INIT;
+	struct doc *object = kube_object_new(&a, object_kind(KIND_DEPLOYMENT), "n", "d");
+
+	doc_set_map(&a, doc_set_map(&a, object, "spec"), "template");
+	scripted_start(&s, NULL, NULL, answers, ARRAY_SIZE(answers));
+	assert_int_equal(kube_put(s.client, &a, object_kind(KIND_DEPLOYMENT), object, NULL, NULL),
+			 0);
+	assert_non_null(strstr(strbuf_cstr(&s.last_body), "\"then\""));
+	arena_release(&a);
+	scripted_stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +247,7 @@ int main(void)
 		cmocka_unit_test(writes_carry_body_type_and_manager),
 		cmocka_unit_test(
 			lists_go_through_all_pages_and_begin_again_when_the_version_expires),
+		cmocka_unit_test(put_is_no_restart),
 		cmocka_unit_test(put_keeps_what_others_wrote_and_repeats_on_conflict),
 	};
 
