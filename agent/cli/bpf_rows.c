@@ -194,7 +194,8 @@ void row_conntrack(void *arg, const void *key, const void *value)
 		doc_set_string(r->arena, d, "node", v4(r, e.tunnel));
 	doc_set_int(r->arena, d, "sourceIdentity", e.src_identity);
 	doc_set_int(r->arena, d, "destinationIdentity", e.dst_identity);
-	doc_set_int(r->arena, d, "expiresIn", ((int64_t)e.expires - (int64_t)r->now) / r->hz);
+	doc_set_int(r->arena, d, "expiresIn",
+		    MAX(((int64_t)e.expires - (int64_t)r->now) / r->hz, 0));
 	doc_set_bool(r->arena, d, "answered", !r->unanswered);
 	doc_set_bool(r->arena, d, "current", is_current(r, &e));
 	set_flags(r, d, "flags", e.flags, names, ARRAY_SIZE(names));

@@ -45,14 +45,16 @@ struct observe_opts {
 	struct cli_list ips, from_ips, to_ips;
 	struct cli_list ports, from_ports, to_ports;
 	struct cli_list workloads, protocols, verdicts, types, reasons;
+	int64_t last;   /* of the flows that the agent kept; -1: 20, or none with follow */
 	int64_t number; /* stop after so many; 0 never */
 	uint64_t duration;
-	bool follow; /* what it does anyway; for people's fingers */
+	bool follow; /* go on with what happens; number and duration mean it, too */
 	int output;
 };
 extern const char *const observe_output_names[];
 /* Sized, so that a table in another file can say how many. */
-#define OBSERVE_N_OPTIONS 28
+#define OBSERVE_N_OPTIONS 29
+extern const struct observe_opts observe_defaults;
 extern const struct cli_option observe_options[OBSERVE_N_OPTIONS];
 
 int cmd_status(const struct cli_call *call, struct error *err);

@@ -109,8 +109,7 @@ static const struct cli_command bpf_verbs[] = {
 };
 
 #define OBSERVE_OPTIONS                                                                            \
-	.options = observe_options, .n_options = OBSERVE_N_OPTIONS,                                \
-	.opts_size = sizeof(struct observe_opts)
+	.options = observe_options, .n_options = OBSERVE_N_OPTIONS, CLI_DEFAULTS(observe_defaults)
 
 static const struct cli_command commands[] = {
 	{"status", "is this node's mesh well?", CLI_OPTIONS(status_options),
@@ -120,7 +119,8 @@ static const struct cli_command commands[] = {
 	{"policy", "policies as the agent has them", CLI_VERBS(policy_verbs)},
 	{"service", "services as the agent has them", CLI_VERBS(service_verbs)},
 	{"config", "the agent's configuration", CLI_VERBS(config_verbs)},
-	{"observe", "flows as they happen: who talks to whom, and what was refused",
+	{"observe",
+	 "the last flows, or (-f) flows as they happen: who talks to whom, what was refused",
 	 OBSERVE_OPTIONS, .run = cmd_observe,
 	 .details = "Examples:\n  sidestep observe --namespace web --verdict DROPPED\n"
 		    "  sidestep observe --to-port 8080 -o json | jq .drop_reason_desc"},

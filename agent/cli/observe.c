@@ -7,8 +7,13 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/table.h"
 #include "lib/base/alloc.h"
+#include "lib/base/vec.h"
 #include "lib/flow/filter.h"
 #include "lib/http/client.h"
+
+#define DEFAULT_LAST 20
+/* All that the agent keeps: the filter is ours, so "the last 20" is counted behind it. */
+#define ALL_KEPT 4096
 
 /* One flow is a few hundred bytes; a line beyond this is not one. */
 #define LINE_LIMIT (64u << 10)
@@ -19,17 +24,22 @@ enum { OBSERVE_COMPACT, OBSERVE_JSON, OBSERVE_JSONPB };
 #define OPTION(member, name, what)                                                                 \
 	CLI_OPT(struct observe_opts, member, name, 0, CLI_LIST, "VALUE", what)
 
+const struct observe_opts observe_defaults = {.last = -1};
+
 const struct cli_option observe_options[OBSERVE_N_OPTIONS] = {
 	CLI_OPT(struct observe_opts, socket, "socket", 0, CLI_STRING, "PATH",
 		"the agent's socket (else SIDESTEP_SOCKET, else the only one in /run/sidestep)"),
 	CLI_CHOICE(
 		struct observe_opts, output, "output", 'o', observe_output_names,
 		"compact is a line a flow; json an object a line; jsonpb wraps it in {\"flow\"}"),
+	CLI_NUMBER(struct observe_opts, last, "last", 0, "N", 0, 4096,
+		   "the last N of those the agent kept (default 20; with --follow none)"),
 	CLI_OPT(struct observe_opts, follow, "follow", 'f', CLI_FLAG, NULL,
-		"go on until interrupted (which is what happens without --number or --for)"),
+		"go on with what happens, until interrupted"),
 	CLI_NUMBER(struct observe_opts, number, "number", 'n', "N", 0, 1000000000,
-		   "stop after N flows"),
-	CLI_OPT(struct observe_opts, duration, "for", 0, CLI_DURATION, "TIME", "stop after TIME"),
+		   "follow, and stop after N flows"),
+	CLI_OPT(struct observe_opts, duration, "for", 0, CLI_DURATION, "TIME",
+		"follow, and stop after TIME"),
 	OPTION(namespaces, "namespace", "either end is in this namespace"),
 	OPTION(from_namespaces, "from-namespace", "the source is in this namespace"),
 	OPTION(to_namespaces, "to-namespace", "the destination is in this namespace"),
@@ -113,7 +123,8 @@ struct observer {
 	struct flow_filter filter;
 	struct strbuf pending; /* of a line that is not complete */
 	int64_t shown;
-	bool enough, interrupted;
+	bool follow, enough;
+	VEC(char *) kept; /* without follow: lines, printed when all have come */
 	int status;
 	int result;
 	struct error *err;
@@ -125,9 +136,18 @@ static void stop(struct observer *o)
 	loop_stop(o->loop);
 }
 
+static void print(struct observer *o, const char *text)
+{
+	/* A reader that went away (head, jq) ends us as it ends any filter. */
+	if (fputs(text, o->out) < 0 || fflush(o->out))
+		stop(o);
+	if (++o->shown == o->opts->number)
+		stop(o);
+}
+
 static void show(struct observer *o, struct arena *a, struct doc *doc, const struct flow *flow)
 {
-	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	struct strbuf text = STRBUF_INIT;
 
 	if (o->opts->output == OBSERVE_COMPACT) {
 		flow_print_line(flow, &text);
@@ -142,11 +162,24 @@ static void show(struct observer *o, struct arena *a, struct doc *doc, const str
 		doc_write_json(wrapped, DOC_COMPACT, &text);
 	}
 	strbuf_addc(&text, '\n');
-	/* A reader that went away (head, jq) ends us as it ends any filter. */
-	if (fputs(strbuf_cstr(&text), o->out) < 0 || fflush(o->out))
-		stop(o);
-	if (++o->shown == o->opts->number)
-		stop(o);
+	if (o->follow)
+		print(o, strbuf_cstr(&text));
+	else
+		vec_push(&o->kept, strbuf_take(&text));
+	strbuf_release(&text);
+}
+
+/* The last ones of what came, and the end of all. */
+static void print_kept(struct observer *o)
+{
+	size_t want = o->opts->last < 0 ? DEFAULT_LAST : (size_t)o->opts->last;
+
+	for (size_t i = 0; i < o->kept.n; i++) {
+		if (i + want >= o->kept.n)
+			print(o, o->kept.items[i]);
+		free(o->kept.items[i]);
+	}
+	vec_release(&o->kept);
 }
 
 static void take_line(struct observer *o, const char *line, size_t n)
@@ -200,10 +233,7 @@ static void on_done(void *arg, struct http_response *response)
 
 static void on_signal(void *arg, UNUSED int signo)
 {
-	struct observer *o = arg;
-
-	o->interrupted = true;
-	stop(o);
+	stop(arg);
 }
 
 static void on_time(void *arg)
@@ -218,9 +248,13 @@ static int stream(struct observer *o, const char *socket, struct error *err)
 	struct loop_signal *interrupt = loop_signal_new(o->loop, SIGINT, on_signal, o);
 	struct loop_signal *terminate = loop_signal_new(o->loop, SIGTERM, on_signal, o);
 	struct loop_timer *timer = loop_timer_new(o->loop, on_time, o);
-	struct http_request request = {.url = "http://localhost/v1/events", .unix_socket = socket};
+	char url[128];
+	struct http_request request = {.url = url, .unix_socket = socket};
 	struct http_call *call;
 	int r;
+
+	snprintf(url, sizeof(url), "http://localhost/v1/events?last=%d&follow=%s",
+		 !o->follow ? ALL_KEPT : (int)MAX(o->opts->last, 0), o->follow ? "true" : "false");
 
 	if (o->opts->duration)
 		loop_timer_set(timer, o->opts->duration);
@@ -241,6 +275,9 @@ int cmd_observe(const struct cli_call *call, struct error *err)
 	const char *socket;
 	int r = build_filter(o.opts, &o.filter, err);
 
+	o.follow = o.opts->follow || o.opts->number || o.opts->duration ||
+		   !strcmp(call->command->name, "monitor");
+
 	if (r) {
 		flow_filter_release(&o.filter);
 		return cli_usage(call, "%s", err->msg);
@@ -251,6 +288,7 @@ int cmd_observe(const struct cli_call *call, struct error *err)
 		r = stream(&o, socket, err);
 		loop_free(o.loop);
 	}
+	print_kept(&o);
 	flow_filter_release(&o.filter);
 	strbuf_release(&o.pending);
 	return r < 0 ? r : o.result;

@@ -106,12 +106,12 @@ struct conntrack_entry {
 	__u32 rule_id[2]; /* by enum direction, what allowed or refused the opener */
 	__be32 svc_addr;  /* with CONNTRACK_SERVICE: the frontend that was called */
 	__be16 svc_port;
-	__u8 twin_scope;     /* enum conntrack_scope */
-	__u8 reason;         /* enum reason, with CONNTRACK_DROP or CONNTRACK_AUDITED */
-	__be16 proxy_port;   /* reserved */
-	__u8 tcp_flags;      /* of the opener's side seen so far, for reports */
-	__u8 deny_direction; /* enum direction that refused, with CONNTRACK_DROP or _AUDITED */
-	__u32 auth_expires;  /* reserved */
+	__u8 twin_scope;   /* enum conntrack_scope */
+	__u8 reason;       /* enum reason, with CONNTRACK_DROP or CONNTRACK_AUDITED */
+	__be16 proxy_port; /* reserved */
+	__u8 tcp_flags;    /* of the opener's side seen so far, for reports */
+	__u8 direction;    /* enum direction of the endpoint that refused, or that was asked last */
+	__u32 auth_expires; /* reserved */
 	__u32 reserved[6];
 };
 _Static_assert(sizeof(struct conntrack_entry) == 160, "pinned layout");

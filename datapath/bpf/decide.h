@@ -233,7 +233,7 @@ static __always_inline void decide_reply(struct work *w, const struct conntrack_
 	r->svc_addr = e->svc_addr;
 	r->svc_port = e->svc_port;
 	r->reason = e->reason;
-	r->deny_direction = e->deny_direction;
+	r->direction = e->direction;
 	decide_way_back(w);
 	if (e->action == CONNTRACK_DROP)
 		r->action = CONNTRACK_DROP; /* the way back stays known for a later decision */
@@ -269,10 +269,11 @@ GLOBAL_FUNCTION int decide(struct work *w)
 	if (!reason)
 		reason = decide_policy(w, &to);
 	flow_set_nat(&w->entry, &w->opener.key, &to);
+	if (!w->entry.reason)
+		w->entry.direction =
+			w->opener.hook == HOOK_FROM_POD && (reason || !w->entry.dst_endpoint);
 	if (reason) {
 		w->entry.action = CONNTRACK_DROP;
-		if (!w->entry.reason)
-			w->entry.deny_direction = w->opener.hook == HOOK_FROM_POD;
 		w->entry.reason = (__u8)reason;
 	}
 	decide_reply(w, &to);

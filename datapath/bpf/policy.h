@@ -60,7 +60,7 @@ static __always_inline int policy_ask(const struct question *q, struct conntrack
 	e->rule_id[egress] = answer.rule_id;
 	if (answer.reason) {
 		e->reason = (__u8)answer.reason;
-		e->deny_direction = (__u8)egress;
+		e->direction = (__u8)egress;
 		count.verdict = VERDICT_DROPPED;
 		if (answer.reason != REASON_EP_NOT_READY && ep &&
 		    ep->flags & (egress ? ENDPOINT_AUDIT_EGRESS : ENDPOINT_AUDIT_INGRESS)) {

@@ -96,8 +96,8 @@ static __always_inline void event_entry(struct event *e, const struct conntrack_
 	e->dst_identity = v->dst_identity;
 	e->src_endpoint = v->src_endpoint;
 	e->dst_endpoint = v->dst_endpoint;
-	e->direction = v->deny_direction;
-	e->rule_id = v->rule_id[v->deny_direction & 1];
+	e->direction = v->direction;
+	e->rule_id = v->rule_id[v->direction & 1];
 	if (v->flags & CONNTRACK_SERVICE) {
 		e->svc_addr = v->svc_addr;
 		e->svc_port = v->svc_port;

@@ -207,11 +207,11 @@ static __always_inline int track_refused(struct __sk_buff *skb, struct work *w,
 			: reply                     ? after.sport
 						    : after.dport,
 		.proto = after.proto,
-		.direction = v->deny_direction & 1,
+		.direction = v->direction & 1,
 		.verdict = VERDICT_DROPPED,
 	};
 	if (v->reason == REASON_POLICY || v->reason == REASON_POLICY_DENY)
-		traffic_count(&count, v->rule_id[v->deny_direction & 1], w->now);
+		traffic_count(&count, v->rule_id[v->direction & 1], w->now);
 	return refuse(skb, w, v, v->reason);
 }
 
