@@ -383,15 +383,16 @@ static struct doc *selector_of(struct arena *a, const struct source_term *t)
 	return selector;
 }
 
-static void entities(struct arena *a, struct doc *peers, const struct sources *s)
+static void entities(struct arena *a, struct doc *peers, const struct sources *s, bool refuse)
 {
+	/* "host" stands first: it is left out of a refusal. */
 	static const char *const reserved[] = {"host",           "remote-node", "health",   "init",
 					       "kube-apiserver", "ingress",     "unmanaged"};
 	struct doc *list = doc_list(a);
 
 	if (all_outside(s))
 		doc_append(a, list, doc_string(a, "world"));
-	for (size_t i = 0; s->reserved && i < ARRAY_SIZE(reserved); i++)
+	for (size_t i = refuse; s->reserved && i < ARRAY_SIZE(reserved); i++)
 		doc_append(a, list, doc_string(a, reserved[i]));
 	if (doc_len(list) > 0)
 		doc_set(a, doc_append(a, peers, doc_map(a)), "fromEntities", list);
@@ -410,11 +411,11 @@ static void blocks(struct arena *a, struct doc *peers, const struct sources *s)
 		doc_set(a, doc_append(a, peers, doc_map(a)), "fromCIDR", list);
 }
 
-struct doc *sources_peers(struct arena *a, const struct sources *s)
+struct doc *sources_peers(struct arena *a, const struct sources *s, bool refuse)
 {
 	struct doc *peers = doc_list(a), *endpoints = doc_list(a);
 
-	if (sources_is_all(s)) {
+	if (sources_is_all(s) && !refuse) {
 		doc_append(a, peers, doc_map(a));
 		return peers;
 	}
@@ -422,7 +423,7 @@ struct doc *sources_peers(struct arena *a, const struct sources *s)
 		doc_append(a, endpoints, selector_of(a, &s->terms[i]));
 	if (s->n_terms > 0)
 		doc_set(a, doc_append(a, peers, doc_map(a)), "fromEndpoints", endpoints);
-	entities(a, peers, s);
+	entities(a, peers, s, refuse);
 	blocks(a, peers, s);
 	return peers;
 }

@@ -47,9 +47,10 @@ bool sources_has_pod(const struct sources *s, const char *ns, const char *accoun
 /*
  * The peers of CiliumNetworkPolicy rules that mean this set: a list of maps, each with one of
  * fromEndpoints, fromEntities, fromCIDR (one kind a rule, as Cilium wants it), or one empty map for
- * everybody. An empty list for nobody.
+ * everybody. An empty list for nobody. To refuse: never the node itself, whose probes must reach
+ * its pods once no sidecar takes them.
  */
-struct doc *sources_peers(struct arena *a, const struct sources *s);
+struct doc *sources_peers(struct arena *a, const struct sources *s, bool refuse);
 
 /* More terms than this in one set: the policy is refused as too intricate. */
 #define SOURCES_MAX_TERMS 4096u

@@ -191,9 +191,9 @@ static struct doc *tcp_ports(struct arena *a, const struct port_set *ports)
 	return out;
 }
 
-static void add_reach(struct arena *a, struct doc *rules, const struct reach *r)
+static void add_reach(struct arena *a, struct doc *rules, const struct reach *r, bool refuse)
 {
-	struct doc *peers = sources_peers(a, &r->sources);
+	struct doc *peers = sources_peers(a, &r->sources, refuse);
 
 	doc_foreach_item (peers, peer) {
 		struct doc *rule = doc_append(a, rules, doc_clone(a, peer));
@@ -232,12 +232,12 @@ static struct doc *write_spec(struct compiling *c, const struct doc *selector)
 	doc_set(a, spec, "endpointSelector", doc_clone(a, selector));
 	rules = doc_set_list(a, spec, "ingress");
 	for (size_t i = 0; i < c->allow.n; i++)
-		add_reach(a, rules, &c->allow.items[i]);
+		add_reach(a, rules, &c->allow.items[i], false);
 	add_uncaptured(c, rules);
 	if (c->deny.n > 0)
 		rules = doc_set_list(a, spec, "ingressDeny");
 	for (size_t i = 0; i < c->deny.n; i++)
-		add_reach(a, rules, &c->deny.items[i]);
+		add_reach(a, rules, &c->deny.items[i], true);
 	return spec;
 }
 

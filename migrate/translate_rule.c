@@ -109,6 +109,8 @@ static const char *add_value(struct translator *t, enum attribute attribute, con
 	case BY_ADDRESS:
 		if (net_cidr_parse(value, &block, NULL) < 0 || !strchr(value, '.'))
 			return "only IPv4 blocks are compared here";
+		if (t->n_pod_cidrs == 0)
+			return "where pods have their addresses is not known: no Node was read";
 		for (size_t i = 0; i < t->n_pod_cidrs; i++)
 			if (net_cidr_overlaps(&block, &t->pod_cidrs[i]))
 				return "the block covers addresses of pods, which policy knows by "

@@ -110,8 +110,7 @@ static void keep_example(struct comparing *c, const struct server *to, const str
 static bool approximated(struct comparing *c, const struct caller *from, const struct target *t,
 			 const struct istio_word *istio, struct mesh_decision mesh)
 {
-	if (mesh.allowed && mesh.rule == POLICY_RULE_LOCAL_HOST &&
-	    from->identity == IDENTITY_HOST) {
+	if (mesh.allowed && from->identity == IDENTITY_HOST) {
 		c->node_seen = true;
 		return true;
 	}

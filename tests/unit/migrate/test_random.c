@@ -186,6 +186,8 @@ static void cluster(struct dice *d, struct strbuf *out)
 {
 	unsigned n;
 
+	strbuf_adds(out, "apiVersion: v1\nkind: Node\nmetadata: {name: node}\n"
+			 "spec: {podCIDR: 10.244.0.0/16}\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(namespaces); i++)
 		strbuf_addf(out, "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: %s%s}\n",
 			    namespaces[i],

@@ -56,10 +56,10 @@ TEST(all_and_none)
 
 	sources_all(&a, &s);
 	assert_true(sources_is_all(&s));
-	assert_int_equal(doc_len(sources_peers(&a, &s)), 1);
+	assert_int_equal(doc_len(sources_peers(&a, &s, false)), 1);
 	sources_not(&a, &s);
 	assert_true(sources_is_empty(&s));
-	assert_int_equal(doc_len(sources_peers(&a, &s)), 0);
+	assert_int_equal(doc_len(sources_peers(&a, &s, false)), 0);
 	sources_not(&a, &s);
 	assert_true(sources_is_all(&s));
 	sources_release(&s);
@@ -74,7 +74,7 @@ TEST(peers_of_a_negation_name_everybody_else)
 
 	sources_account(&a, "a", NULL, &s);
 	sources_not(&a, &s);
-	peers = sources_peers(&a, &s);
+	peers = sources_peers(&a, &s, false);
 	assert_int_equal(doc_len(peers), 2);
 	assert_string_equal(
 		doc_find_str(doc_at(peers, 0), "fromEndpoints[0].matchExpressions[0].operator"),
@@ -83,6 +83,23 @@ TEST(peers_of_a_negation_name_everybody_else)
 		doc_find_str(doc_at(peers, 0), "fromEndpoints[0].matchExpressions[1].operator"),
 		"Exists");
 	assert_string_equal(doc_find_str(doc_at(peers, 1), "fromEntities[0]"), "world");
+	sources_release(&s);
+	arena_release(&a);
+}
+
+/* Even "everybody" is refused without the node: its probes must reach its pods. */
+TEST(the_node_is_never_refused)
+{
+	struct arena a = ARENA_INIT;
+	struct sources s;
+	struct doc *peers;
+
+	sources_all(&a, &s);
+	peers = sources_peers(&a, &s, true);
+	assert_int_equal(doc_len(peers), 2);
+	assert_int_equal(doc_len(doc_get(doc_at(peers, 1), "fromEntities")), 7);
+	doc_foreach_item (doc_get(doc_at(peers, 1), "fromEntities"), e)
+		assert_string_not_equal(doc_str(e), "host");
 	sources_release(&s);
 	arena_release(&a);
 }
@@ -120,6 +137,7 @@ int main(void)
 		cmocka_unit_test(and_or_not),
 		cmocka_unit_test(all_and_none),
 		cmocka_unit_test(peers_of_a_negation_name_everybody_else),
+		cmocka_unit_test(the_node_is_never_refused),
 		cmocka_unit_test(port_sets),
 	};
 
