@@ -24,8 +24,12 @@ SEED = int(os.environ.get("SIDESTEP_SEED", random.SystemRandom().randrange(1 << 
 ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 8
 NAMESPACE = "production"
 
-# server: its only caller
-POLICIES = {"payment-service": "order-service", "order-service": "api-service"}
+# What the namespace's Istio policies say of the servers that somebody tries without leave: port and callers.
+POLICIES = {
+    "payment-service": ("8080", ["order-service"]),
+    "order-service": ("8080", ["api-service"]),
+    "database": ("5432", ["order-service", "payment-service"]),
+}
 
 
 class Api:
@@ -49,11 +53,11 @@ class Api:
         until(what, lambda: self.ask(*request)[0] in wanted, patience=30)
 
 
-def policy(server, caller):
+def policy(server, port, callers):
     return {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": server, "namespace": NAMESPACE},
             "spec": {"endpointSelector": {"matchLabels": {"app": server}},
-                     "ingress": [{"fromEndpoints": [{"matchLabels": {"app": caller}}],
-                                  "toPorts": [{"ports": [{"port": "8080", "protocol": "TCP"}]}]}]}}
+                     "ingress": [{"fromEndpoints": [{"matchLabels": {"app": c}} for c in callers],
+                                  "toPorts": [{"ports": [{"port": port, "protocol": "TCP"}]}]}]}}
 
 
 def counts(lab):
@@ -132,9 +136,9 @@ def nothing_is_lost_by_kills():
         os.remove(os.path.join(manifests, "istio.yaml"))  # the smallest lab that shows it: no sidecars
         lab.up("--nodes", "2", "--manifests", manifests)
         api = Api(lab, folder)
-        for server, caller in POLICIES.items():
+        for server, (port, callers) in POLICIES.items():
             api.must("a policy to be stored", (201, 409), "POST",
-                     f"/apis/cilium.io/v2/namespaces/{NAMESPACE}/ciliumnetworkpolicies", policy(server, caller))
+                     f"/apis/cilium.io/v2/namespaces/{NAMESPACE}/ciliumnetworkpolicies", policy(server, port, callers))
         steady(lab)
         before = counts(lab)
         story = []
