@@ -11,8 +11,9 @@
 #define PACKET_ROOM 256
 
 struct frame {
-	__u8 bytes[PACKET_ROOM];
 	size_t len;
+	__u8 lead[2]; /* as in the kernel: puts the IP header on a four-byte boundary */
+	__u8 bytes[PACKET_ROOM];
 };
 
 struct frame_spec {

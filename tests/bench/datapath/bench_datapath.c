@@ -347,7 +347,7 @@ static const struct scenario {
 static struct doc *report(struct arena *a, const struct scenario *s, double unit, double single)
 {
 	struct doc *d = doc_map(a);
-	double target = s->target_hits ? s->target_hits : 2 * single;
+	double target = s->target_hits > 0 ? s->target_hits : 2 * single;
 	double ns = s->run ? s->run() : -1;
 
 	doc_set_string(a, d, "scenario", s->name);
