@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -10,6 +11,8 @@
 #define PRESERVE   "x-kubernetes-preserve-unknown-fields"
 #define INT_OR_STR "x-kubernetes-int-or-string"
 #define EMBEDDED   "x-kubernetes-embedded-resource"
+
+enum { PATTERN_BYTES_MAX = 4096, PATTERN_REPEATS_MAX = 20000 };
 
 static bool flag(const struct doc *schema, const char *name)
 {
@@ -261,6 +264,22 @@ static void translate_pattern(const char *pattern, struct strbuf *out)
 	}
 }
 
+/* Bounds multiply when they nest, and regcomp() unrolls them: such a pattern is not checked. */
+static bool is_modest(const char *pattern)
+{
+	uint64_t product = 1;
+
+	for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{')) {
+		const char *comma = p + strcspn(p, ",}");
+		long bound = strtol(*comma == ',' && comma[1] != '}' ? comma + 1 : p + 1, NULL, 10);
+
+		product *= (uint64_t)MIN(MAX(bound, 1L), 1000000L);
+		if (product > PATTERN_REPEATS_MAX)
+			return false;
+	}
+	return true;
+}
+
 static void check_string(struct causes *c, const struct doc *schema, const struct doc *d,
 			 const char *at)
 {
@@ -279,7 +298,7 @@ static void check_string(struct causes *c, const struct doc *schema, const struc
 		cause_invalid(c, at, d,
 			      arena_printf(c->arena, "%s in body should be at most %lld chars long",
 					   at, (long long)max));
-	if (!pattern || strlen(pattern) > 4096 || n > 65536)
+	if (!pattern || strlen(pattern) > PATTERN_BYTES_MAX || n > 65536 || !is_modest(pattern))
 		return;
 	translate_pattern(pattern, &posix);
 	if (regcomp(&re, strbuf_cstr(&posix), REG_EXTENDED | REG_NOSUB))
