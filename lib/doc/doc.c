@@ -102,8 +102,11 @@ static struct doc_entry *find_entry(const struct doc *map, const char *key, size
 
 struct doc *doc_set(struct arena *a, struct doc *map, const char *key, struct doc *value)
 {
-	struct doc_entry *e = find_entry(map, key, strlen(key));
+	struct doc_entry *e;
 
+	if (!map || map->kind != DOC_MAP)
+		return value;
+	e = find_entry(map, key, strlen(key));
 	if (e)
 		e->value = value;
 	else
@@ -167,6 +170,8 @@ void doc_del(struct doc *map, const char *key)
 
 struct doc *doc_append(struct arena *a, struct doc *list, struct doc *value)
 {
+	if (!list || list->kind != DOC_LIST)
+		return value;
 	if (list->list.n == list->list.cap) {
 		const size_t cap = list->list.cap ? list->list.cap * 2 : 4;
 		struct doc **grown = arena_array(a, cap, struct doc *);

@@ -58,7 +58,10 @@ struct doc *doc_stringf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3)
 struct doc *doc_list(struct arena *a);
 struct doc *doc_map(struct arena *a);
 
-/* Sets key in a map, replacing in place or appending. Returns value. */
+/*
+ * Sets key in a map, replacing in place or appending. Returns value. On NULL or a node of another
+ * kind (a foreign document may have anything anywhere) this and every other setter does nothing.
+ */
 struct doc *doc_set(struct arena *a, struct doc *map, const char *key, struct doc *value);
 /* Shorthands. doc_set_string with NULL does nothing. */
 void doc_set_string(struct arena *a, struct doc *map, const char *key, const char *s);

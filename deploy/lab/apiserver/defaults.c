@@ -41,7 +41,7 @@ static void probe(struct arena *a, struct doc *p)
 	want_int(a, p, "successThreshold", 1);
 	want_int(a, p, "failureThreshold", 3);
 	http_action(a, doc_get(p, "httpGet"));
-	if (doc_get(p, "grpc") && !doc_get(doc_get(p, "grpc"), "service"))
+	if (!doc_find(p, "grpc.service"))
 		doc_set_string(a, doc_get(p, "grpc"), "service", "");
 }
 
@@ -94,7 +94,7 @@ static void volume(struct arena *a, struct doc *v)
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 		want_int(a, doc_get(v, modes[i]), "defaultMode", 420);
-	if (doc_get(v, "hostPath") && !doc_find(v, "hostPath.type"))
+	if (!doc_find(v, "hostPath.type"))
 		doc_set_string(a, doc_get(v, "hostPath"), "type", "");
 	doc_foreach_item (doc_find(v, "downwardAPI.items"), item)
 		want_str(a, doc_get(item, "fieldRef"), "apiVersion", "v1");

@@ -127,9 +127,29 @@ TEST(sorting_is_deep)
 	arena_release(&a);
 }
 
+TEST(setters_leave_other_kinds_alone)
+{
+	struct arena a = ARENA_INIT;
+	struct doc *list = doc_list(&a), *text = doc_string(&a, "x"), *map = doc_map(&a);
+
+	doc_append(&a, list, doc_int(&a, 1));
+	doc_set_string(&a, list, "key", "value");
+	doc_set_int(&a, text, "key", 1);
+	doc_set_bool(&a, NULL, "key", true);
+	doc_append(&a, map, text);
+	doc_append(&a, text, map);
+	doc_append(&a, NULL, map);
+	assert_int_equal(doc_len(list), 1);
+	assert_int_equal(doc_int_or(doc_at(list, 0), 0), 1);
+	assert_string_equal(doc_str(text), "x");
+	assert_int_equal(doc_len(map), 0);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(setters_leave_other_kinds_alone),
 		cmocka_unit_test(lookups_chain_and_survive_absence),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(set_replaces_in_place_and_del_closes_the_gap),

@@ -452,6 +452,30 @@ CASE(a_pod_keeps_its_quality_of_service)
 			 200);
 }
 
+/* Lists where maps belong and the reverse, in every place that defaults look at. */
+CASE(wrong_kinds_are_refused_or_kept)
+{
+	static const char *const specs[] = {
+		"{'containers':[{'name':'c','image':'i','ports':[[],'x',1],'livenessProbe':{'"
+		"httpGet':[1,2],"
+		"'grpc':['x']},'resources':[1],'env':[{'name':'A','valueFrom':{'fieldRef':[1]}}]}],"
+		"'volumes':[{'name':'v','hostPath':'x'},{'name':'w','configMap':[1,[2]]},7]}",
+		"{'containers':[[],{},7],'initContainers':'x','volumes':{'a':[]}}",
+		"[[{'containers':1}]]",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+		const char *body = arena_printf(&f->arena, "{'metadata':{'name':'p%zu'},'spec':%s}",
+						i, specs[i]);
+		int status = call(f, "POST", "/api/v1/namespaces/default/pods", body, NULL);
+
+		assert_true(status == 201 || status == 422 || status == 400);
+		status = call(f, "GET", "/api/v1/namespaces/default/pods", NULL, NULL);
+		assert_int_equal(status, 200);
+	}
+}
+
 CASE(what_is_not_served_says_so)
 {
 	static const char *const rows[][2] = {
@@ -486,6 +510,7 @@ int main(void)
 		ROW(old_versions_are_gone),
 		ROW(no_watch_list),
 		ROW(a_pod_keeps_its_quality_of_service),
+		ROW(wrong_kinds_are_refused_or_kept),
 		ROW(what_is_not_served_says_so),
 	};
 
