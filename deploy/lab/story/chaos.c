@@ -14,7 +14,8 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 
-enum { PAUSE_MIN_MS = 1500, PAUSE_MAX_MS = 5000 };
+/* Longer than production takes to start one again and to catch up: two at once are another test. */
+enum { PAUSE_MIN_MS = 3000, PAUSE_MAX_MS = 7000 };
 
 static uint64_t next(struct story *s)
 {
