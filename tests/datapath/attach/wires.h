@@ -21,7 +21,7 @@ struct wire {
 	uint32_t ifindex; /* host side */
 	struct net_mac mac, host_mac;
 	uint64_t cookie;
-	char addr[16];
+	char addr[32];
 	uint32_t identity; /* 1001 + 10 * node + pod */
 };
 

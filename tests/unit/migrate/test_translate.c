@@ -228,8 +228,10 @@ TEST(the_corpus_is_accounted_for)
 	struct arena a = ARENA_INIT;
 	size_t fields = 0;
 
-	if (!corpus_path(&a, "decisions"))
+	if (!corpus_path(&a, "decisions")) {
+		arena_release(&a);
 		skip();
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		struct dirent **files;
 		const char *folder = corpus_path(&a, folders[i]);
