@@ -234,8 +234,10 @@ TEST(real_injection)
 	struct arena a = ARENA_INIT;
 	const char *dir = corpus_path(&a, "inject-golden");
 
-	if (!dir)
+	if (!dir) {
+		arena_release(&a);
 		skip();
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
 		struct doc *object = read_one(&a, arena_printf(&a, "%s/%s.yaml", dir, plain[i]));
 		struct doc *in = pod_of(object);

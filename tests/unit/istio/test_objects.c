@@ -117,8 +117,10 @@ TEST(the_corpus_loads)
 	static const char *const clean[] = {"decisions", "ambient-golden", "cluster", "networking"};
 	struct arena a = ARENA_INIT;
 
-	if (!corpus_path(&a, "decisions"))
+	if (!corpus_path(&a, "decisions")) {
+		arena_release(&a);
 		skip();
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(clean); i++) {
 		struct world w;
 

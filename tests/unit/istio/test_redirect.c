@@ -32,8 +32,10 @@ TEST(rules_equal_the_real_tools)
 	const char *dir = corpus_path(&a, "iptables-golden");
 	struct istio_redirect r;
 
-	if (!dir)
+	if (!dir) {
+		arena_release(&a);
 		skip();
+	}
 	istio_redirect_defaults(&r);
 	r.exclude_inbound = "";
 	r.include_ranges = "";
