@@ -6,6 +6,7 @@
 
 #include "deploy/lab/down.h"
 #include "deploy/lab/ready.h"
+#include "deploy/lab/story/proof.h"
 #include "deploy/lab/story/story.h"
 #include "deploy/lab/up.h"
 #include "lib/base/alloc.h"
@@ -130,7 +131,7 @@ static int begin_counting(struct story *s, struct error *err)
 static int do_traffic(struct story *s, enum step_outcome *outcome, const char **words,
 		      struct error *err)
 {
-	double give_up = story_now(s) + 60;
+	double give_up = story_now(s) + (double)s->options->timeout_ns / 1e9;
 	int r = begin_counting(s, err);
 
 	while (!r && !steady(s) && story_now(s) < give_up) {
@@ -141,7 +142,8 @@ static int do_traffic(struct story *s, enum step_outcome *outcome, const char **
 		return r;
 	if (!steady(s)) {
 		*outcome = STORY_FAILED;
-		*words = "traffic did not become steady within a minute";
+		*words = arena_printf(&s->arena, "traffic did not become steady within %.0f s",
+				      (double)s->options->timeout_ns / 1e9);
 		return 0;
 	}
 	/* Counting proper begins now. */
@@ -233,10 +235,25 @@ static int migrate_verb(struct story *s, const char *verb, const char *ns, struc
 	return r;
 }
 
+/* A step that a program calls good is not when something says otherwise. */
+static void doubt(struct story *s, enum step_outcome *outcome, const char **words,
+		  const char *wrong)
+{
+	if (*outcome != STORY_OK || !wrong)
+		return;
+	*outcome = STORY_FAILED;
+	*words = arena_printf(&s->arena, "%s, but %s", *words, wrong);
+}
+
 static int do_inventory(struct story *s, enum step_outcome *outcome, const char **words,
 			struct error *err)
 {
-	return migrate_verb(s, "inventory", s->namespace, NULL, outcome, words, err);
+	struct doc *d = NULL;
+	int r = migrate_verb(s, "inventory", s->namespace, &d, outcome, words, err);
+
+	if (!r)
+		doubt(s, outcome, words, proof_of_inventory(&s->arena, s->namespace, &s->start, d));
+	return r;
 }
 
 static int do_translate(struct story *s, enum step_outcome *outcome, const char **words,
@@ -248,13 +265,21 @@ static int do_translate(struct story *s, enum step_outcome *outcome, const char 
 static int do_verify(struct story *s, enum step_outcome *outcome, const char **words,
 		     struct error *err)
 {
-	return migrate_verb(s, "verify", s->namespace, &s->verify, outcome, words, err);
+	int r = migrate_verb(s, "verify", s->namespace, &s->verify, outcome, words, err);
+
+	if (!r)
+		doubt(s, outcome, words, proof_of_equivalence(&s->arena, s->verify));
+	return r;
 }
 
 static int do_plan(struct story *s, enum step_outcome *outcome, const char **words,
 		   struct error *err)
 {
-	return migrate_verb(s, "plan", s->namespace, &s->plan, outcome, words, err);
+	int r = migrate_verb(s, "plan", s->namespace, &s->plan, outcome, words, err);
+
+	if (!r)
+		doubt(s, outcome, words, proof_of_plan(&s->arena, &s->subject, s->plan));
+	return r;
 }
 
 /* What must be blocked is: exit 3, and every reason names an object and a path. */
@@ -280,6 +305,9 @@ static int do_blocked(struct story *s, enum step_outcome *outcome, const char **
 	*outcome = refused == asked ? STORY_OK : STORY_FAILED;
 	*words = arena_printf(&s->arena, "%zu of %zu namespaces blocked, for %zu reasons", refused,
 			      asked, doc_len(s->blocked_found));
+	if (!r)
+		doubt(s, outcome, words,
+		      proof_of_blocked(&s->arena, &s->subject, s->blocked_found));
 	return r;
 }
 
@@ -319,6 +347,8 @@ static int do_migrate(struct story *s, enum step_outcome *outcome, const char **
 	struct tool_run t;
 	int r = counts_read(dir, &s->at_change, err);
 
+	if (!r)
+		r = proof_objects(s, &s->objects, err);
 	if (r < 0)
 		return r;
 	s->changed = true;
@@ -355,10 +385,15 @@ static int do_after(struct story *s, enum step_outcome *outcome, const char **wo
 {
 	int r = story_measure(s, WINDOW_AFTER, err);
 	int64_t n = s->windows[WINDOW_AFTER].sidecars, want = s->windows[WINDOW_BEFORE].sidecars;
+	struct doc *now = NULL;
 
 	*outcome = n == want ? STORY_OK : STORY_FAILED;
 	*words = arena_printf(&s->arena, "%lld of %lld sidecars are back", (long long)n,
 			      (long long)want);
+	if (!r)
+		r = proof_objects(s, &now, err);
+	if (!r)
+		doubt(s, outcome, words, proof_of_return(&s->arena, s->objects, now));
 	return r;
 }
 
@@ -374,6 +409,8 @@ static int do_timeline(struct story *s, enum step_outcome *outcome, const char *
 
 	if (!r)
 		s->timeline = t.doc;
+	if (!r)
+		doubt(s, outcome, words, proof_of_record(&s->arena, s->plan, s->timeline));
 	tool_run_release(&t);
 	return r;
 }
@@ -386,12 +423,12 @@ static const struct {
 } table[] = {
 	{"lab", "a cluster of two nodes with Istio in front", do_lab, true},
 	{"traffic", "traffic on every edge, and intruders", do_traffic, true},
-	{"preflight", "will it run here", do_preflight, false},
-	{"inventory", "what is there, and who calls whom", do_inventory, false},
-	{"translate", "Istio's objects to policies of the mesh", do_translate, false},
-	{"verify", "the same connections are allowed, proved", do_verify, false},
+	{"preflight", "will it run here", do_preflight, true},
+	{"inventory", "what is there, and who calls whom", do_inventory, true},
+	{"translate", "Istio's objects to policies of the mesh", do_translate, true},
+	{"verify", "the same connections are allowed, proved", do_verify, true},
 	{"plan", "every change, gate and inverse", do_plan, true},
-	{"blocked", "what cannot move is refused, with the reason", do_blocked, false},
+	{"blocked", "what cannot move is refused, with the reason", do_blocked, true},
 	{"migrate", "the namespace leaves its sidecars", do_migrate, true},
 	{"without", "measured without sidecars", do_without, false},
 	{"rollback", "and comes back", do_rollback, true},
@@ -477,6 +514,8 @@ static void on_signal(void *arg, UNUSED int signo)
 static const struct bind_field subject_fields[] = {
 	BIND(struct story_subject, namespace, "namespace", BIND_STRING, BIND_REQUIRED),
 	BIND(struct story_subject, blocked, "blocked", BIND_STRINGS, 0),
+	BIND(struct story_subject, reasons, "reasons", BIND_STRINGS, 0),
+	BIND(struct story_subject, states, "states", BIND_STRINGS, 0),
 	BIND(struct story_subject, manifests, "manifests", BIND_STRINGS, BIND_REQUIRED),
 };
 static BIND_TABLE(subject_table, struct story_subject, subject_fields);
@@ -497,7 +536,7 @@ static int read_subject(struct story *s, const char *source_dir, struct error *e
 		s->subject.manifests.items[i] = arena_printf(
 			a, "%s/deploy/lab/manifests/%s", source_dir, s->subject.manifests.items[i]);
 	if (!r && s->options->random) {
-		s->subject.manifests.n = s->subject.blocked.n = 0;
+		s->subject.manifests.n = s->subject.blocked.n = s->subject.reasons.n = 0;
 		s->subject.namespace = arena_printf(a, "random-%s", s->options->random);
 	}
 	s->namespace = s->subject.namespace;

@@ -30,8 +30,9 @@ static void judge_steps(const struct story *s, struct judgement *j)
 	for (size_t i = 0; i < s->steps.n; i++) {
 		enum step_outcome o = s->steps.items[i].outcome;
 
-		j->steps_ok = j->steps_ok && (o == STORY_OK || o == STORY_NOT_BUILT);
-		j->steps_known = j->steps_known && o != STORY_INCONCLUSIVE && o != STORY_NOT_BUILT;
+		/* What is skipped follows from a step before it, which says why. */
+		j->steps_ok = j->steps_ok && o != STORY_FAILED;
+		j->steps_known = j->steps_known && o == STORY_OK;
 	}
 }
 

@@ -68,6 +68,8 @@ struct window_figures {
 struct story_subject {
 	const char *namespace;    /* leaves Istio, and comes back */
 	struct strings blocked;   /* must be refused, with the reason */
+	struct strings reasons;   /* paths that must stand among the reasons */
+	struct strings states;    /* of the machine, that its plan must go through */
 	struct strings manifests; /* paths, in this order */
 };
 
@@ -96,7 +98,8 @@ struct story {
 	struct window_figures windows[WINDOWS];
 	struct doc *preflight, *verify, *plan, *timeline; /* what the tools printed, or NULL */
 	struct doc *blocked_found;                        /* list */
-	pid_t tool_pid; /* of the program that runs, 0 when none */
+	struct doc *objects; /* of the namespace before the first change, proof.h */
+	pid_t tool_pid;      /* of the program that runs, 0 when none */
 	struct loop_timer *chaos;
 	uint64_t chaos_state;
 	struct doc *kills; /* list of {at, what, pid} */
