@@ -7,11 +7,14 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/io.h"
 #include "lib/base/macros.h"
 #include "lib/base/vec.h"
 
@@ -489,6 +492,7 @@ void loop_signal_free(struct loop_signal *s)
 
 struct loop_process {
 	struct source source;
+	pid_t pid;
 	void (*fn)(void *arg);
 	void *arg;
 };
@@ -512,6 +516,7 @@ int loop_process_watch(struct loop *loop, pid_t pid, void (*fn)(void *arg), void
 	p = xcalloc(1, sizeof(*p));
 	p->source.loop = loop;
 	p->source.owned_fd = fd;
+	p->pid = pid;
 	p->fn = fn;
 	p->arg = arg;
 	p->source.event = must_event(event_new(loop->base, fd, EV_READ, process_gone, p));
@@ -519,6 +524,44 @@ int loop_process_watch(struct loop *loop, pid_t pid, void (*fn)(void *arg), void
 	event_add(p->source.event, NULL);
 	*ret_process = p;
 	return 0;
+}
+
+/* PIDFD_GET_INFO of <linux/pidfd.h>, which the C library's headers may be too old for. */
+struct pidfd_told {
+	uint64_t mask, cgroup;
+	uint32_t pid, tgid, ppid, ids[8];
+	int32_t exit_code;
+};
+#define PIDFD_TOLD      _IOWR(0xFF, 11, struct pidfd_told)
+#define PIDFD_TOLD_EXIT (UINT64_C(1) << 3)
+
+/* The last field of a zombie's stat; behind the name, which may hold anything. */
+static bool zombie_status(pid_t pid, int *ret_status)
+{
+	auto_free char *path = xasprintf("/proc/%d/stat", pid);
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	const char *state, *last;
+
+	if (io_read_file(path, 4096, &text, NULL) < 0)
+		return false;
+	state = strrchr(strbuf_cstr(&text), ')');
+	last = strrchr(strbuf_cstr(&text), ' ');
+	if (!state || !last || state[1] != ' ' || state[2] != 'Z')
+		return false;
+	*ret_status = (int)strtol(last, NULL, 10);
+	return true;
+}
+
+bool loop_process_status(const struct loop_process *p, int *ret_status)
+{
+	struct pidfd_told told = {.mask = PIDFD_TOLD_EXIT};
+
+	if (zombie_status(p->pid, ret_status))
+		return true;
+	if (ioctl(p->source.owned_fd, PIDFD_TOLD, &told) < 0 || !(told.mask & PIDFD_TOLD_EXIT))
+		return false;
+	*ret_status = told.exit_code;
+	return true;
 }
 
 int loop_process_kill(struct loop_process *p, int signo)

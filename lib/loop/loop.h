@@ -79,11 +79,16 @@ void loop_signal_free(struct loop_signal *source);
 
 /*
  * fn(arg) once, when the process that has this pid now is gone (a pidfd: any process, not only a
- * child; no exit status). -ESRCH when there is none.
+ * child). -ESRCH when there is none.
  */
 struct loop_process;
 int loop_process_watch(struct loop *loop, pid_t pid, void (*fn)(void *arg), void *arg,
 		       struct loop_process **ret_process, struct error *err);
+/*
+ * In fn: how it ended, as waitpid() would say; false when the kernel does not tell (it is told of a
+ * process that nobody has waited for yet, and since Linux 6.15 of others).
+ */
+bool loop_process_status(const struct loop_process *process, int *ret_status);
 /* Safe against a recycled pid. -ESRCH when it is gone. */
 int loop_process_kill(struct loop_process *process, int signo);
 void loop_process_free(struct loop_process *process);

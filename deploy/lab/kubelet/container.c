@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "deploy/lab/kubelet/cgroup.h"
 #include "deploy/lab/kubelet/image.h"
@@ -154,8 +155,16 @@ static void on_child_exit(void *arg, const struct loop_child_exit *exit)
 
 static void on_adopted_end(void *arg)
 {
-	/* Not our child: nobody can say how it ended. */
-	container_ended(arg, 255, 0);
+	struct container *c = arg;
+	int status;
+
+	/* Not our child: only the kernel can say how it ended, and not every kernel does. */
+	if (!loop_process_status(c->process, &status))
+		container_ended(c, 255, 0);
+	else if (WIFSIGNALED(status))
+		container_ended(c, 0, WTERMSIG(status));
+	else
+		container_ended(c, WEXITSTATUS(status), 0);
 }
 
 static void now_running(struct container *c, pid_t pid)
@@ -293,6 +302,7 @@ void container_ended(struct container *c, int exit_code, int signal)
 	c->run.exit_code = signal ? 128 + signal : exit_code;
 	c->run.signal = signal;
 	c->run.finished_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
+	c->run.ended_by_us = c->stop != STOP_NONE;
 	if (!c->run.reason)
 		c->run.reason = reason_of(exit_code, signal);
 	c->ready = c->started = false;

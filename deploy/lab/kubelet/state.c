@@ -17,6 +17,7 @@ static const char *const reasons[] = {"Completed", "Error", "ContainerStatusUnkn
 struct saved_run {
 	int64_t exit_code, signal, started, finished;
 	const char *reason;
+	bool ended_by_us;
 };
 
 struct saved_container {
@@ -40,6 +41,7 @@ static const struct bind_field run_fields[] = {
 	BIND(struct saved_run, started, "startedWallNs", BIND_INT64, 0),
 	BIND(struct saved_run, finished, "finishedWallNs", BIND_INT64, 0),
 	BIND(struct saved_run, reason, "reason", BIND_STRING, 0),
+	BIND(struct saved_run, ended_by_us, "stoppedByKubelet", BIND_BOOL, 0),
 };
 static BIND_TABLE(run_table, struct saved_run, run_fields);
 
@@ -75,13 +77,14 @@ static BIND_TABLE(pod_table_, struct saved_pod, pod_fields);
 
 static struct saved_run run_to_saved(const struct run_record *r)
 {
-	return (struct saved_run){r->exit_code, r->signal, r->started_wall, r->finished_wall,
-				  r->reason};
+	return (struct saved_run){r->exit_code,     r->signal, r->started_wall,
+				  r->finished_wall, r->reason, r->ended_by_us};
 }
 
 static struct run_record run_from_saved(const struct saved_run *s)
 {
-	struct run_record r = {(int)s->exit_code, (int)s->signal, s->started, s->finished, NULL};
+	struct run_record r = {(int)s->exit_code, (int)s->signal, s->started,
+			       s->finished,       NULL,           s->ended_by_us};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (str_eq(reasons[i], s->reason))

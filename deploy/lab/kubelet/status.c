@@ -40,6 +40,8 @@ static void set_terminated(struct arena *a, struct doc *state, const struct run_
 	if (r->signal)
 		doc_set_int(a, d, "signal", r->signal);
 	doc_set_string(a, d, "reason", r->reason);
+	if (r->ended_by_us)
+		doc_set_string(a, d, "message", "stopped by the kubelet");
 	set_time(a, d, "startedAt", r->started_wall);
 	set_time(a, d, "finishedAt", r->finished_wall);
 	doc_set_string(a, d, "containerID", id);

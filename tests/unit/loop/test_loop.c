@@ -210,6 +210,7 @@ TEST(the_end_of_any_process_is_noticed)
 {
 	struct trace t = {0};
 	struct loop_process *p;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -221,7 +222,13 @@ TEST(the_end_of_any_process_is_noticed)
 	assert_int_equal(loop_process_kill(p, SIGKILL), 0);
 	assert_int_equal(loop_run(t.loop, NULL), 0);
 	assert_string_equal(t.text, "s");
+	assert_true(loop_process_status(p, &status));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	/* Waited for by another: newer kernels still tell. */
+	status = 0;
+	if (loop_process_status(p, &status))
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	loop_process_free(p);
 	assert_int_equal(loop_process_watch(t.loop, pid, stop_it, &t, &p, NULL), -ESRCH);
 	loop_free(t.loop);
