@@ -7,6 +7,9 @@
 #include "lib/base/str.h"
 #include "lib/object/cilium.h"
 
+/* A node that hears late sends to pods that have gone: seldom asked again is no kindness. */
+#define MAX_BACKOFF_NS (5 * NS_PER_S)
+
 static const struct {
 	enum object_kind_id kind;
 	const struct bind_table *table; /* NULL: a policy */
@@ -47,6 +50,7 @@ void cluster_start(struct cluster *c, struct kube_client *client, const struct l
 	for (int i = 0; i < CLUSTER_KIND_COUNT; i++) {
 		struct kube_informer_options o = {.kind = object_kind(rows[i].kind),
 						  .log = log,
+						  .max_backoff_ns = MAX_BACKOFF_NS,
 						  .optional = rows[i].optional};
 
 		c->informers[i] = kube_informer_new(client, &o, &handlers, c);

@@ -25,6 +25,7 @@ struct kube_client {
 	char *authorization; /* header value, cached */
 	uint64_t token_read_ns;
 	struct kube_call *calls;
+	struct kube_waiter *waiters;
 };
 
 struct kube_call {
@@ -119,6 +120,39 @@ struct loop *kube_client_loop(const struct kube_client *client)
 bool kube_client_idle(const struct kube_client *client)
 {
 	return client->calls == NULL;
+}
+
+/* Who waits for the server. */
+
+void kube_client_wait(struct kube_client *c, struct kube_waiter *w)
+{
+	if (w->prev)
+		return;
+	w->next = c->waiters;
+	w->prev = &c->waiters;
+	if (w->next)
+		w->next->prev = &w->next;
+	c->waiters = w;
+}
+
+void kube_client_unwait(struct kube_waiter *w)
+{
+	if (!w->prev)
+		return;
+	*w->prev = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	w->prev = NULL;
+}
+
+void kube_client_heard(struct kube_client *c)
+{
+	while (c->waiters) {
+		struct kube_waiter *w = c->waiters;
+
+		kube_client_unwait(w);
+		w->back(w->arg);
+	}
 }
 
 /* Authorization. */
@@ -367,6 +401,8 @@ static void on_done(void *arg, struct http_response *response)
 	struct kube_result result;
 
 	call->http = NULL;
+	if (response->code == 0)
+		kube_client_heard(call->client);
 	if (response->code == 0 && response->status == 401 && !call->retried &&
 	    call->client->config.token_file) {
 		call->retried = true;

@@ -37,7 +37,8 @@ struct kube_informer {
 	struct kube_call *listing;
 	struct http_call *watching;
 	struct kube_frames frames;
-	struct loop_timer *timer; /* the next attempt, or the end of patience with a watch-list */
+	struct kube_waiter waiter; /* while the server cannot be reached */
+	struct loop_timer *timer;  /* the next attempt, or the end of patience with a watch-list */
 	char *continue_;
 	bool synced, watch_list_refused, stream_open;
 	int stream_status;
@@ -196,6 +197,20 @@ static void failed(struct kube_informer *inf, enum phase next)
 			  inf->last_error.msg);
 }
 
+/* Nobody answered: the next attempt comes sooner when anybody else is answered. */
+static void unreachable(struct kube_informer *inf, enum phase next)
+{
+	failed(inf, next);
+	kube_client_wait(inf->client, &inf->waiter);
+}
+
+static void server_is_back(void *arg)
+{
+	struct kube_informer *inf = arg;
+
+	loop_timer_set(inf->timer, 0);
+}
+
 static void now_synced(struct kube_informer *inf)
 {
 	inf->last_error.msg[0] = '\0';
@@ -235,7 +250,10 @@ static void list_refused(struct kube_informer *inf, const struct kube_result *r)
 		drop_older_rounds(inf);
 		now_synced(inf);
 	}
-	failed(inf, PHASE_LIST);
+	if (r->status)
+		failed(inf, PHASE_LIST);
+	else
+		unreachable(inf, PHASE_LIST);
 }
 
 static void list_done(void *arg, struct kube_result *r)
@@ -294,6 +312,7 @@ static void watch_ended(struct kube_informer *inf)
 	inf->watching = NULL;
 	inf->stream_open = false;
 	loop_timer_stop(inf->timer);
+	kube_client_unwait(&inf->waiter);
 	kube_frames_release(&inf->frames);
 }
 
@@ -380,6 +399,7 @@ static void on_headers(void *arg, int status, const struct http_headers *headers
 	inf->stream_status = status;
 	inf->retry_after_ns = kube_retry_after(headers);
 	inf->stream_open = status == 200;
+	kube_client_heard(inf->client);
 }
 
 static void on_data(void *arg, const char *data, size_t n)
@@ -436,9 +456,15 @@ static void on_done(void *arg, struct http_response *response)
 
 	inf->watching = NULL;
 	watch_ended(inf);
+	/* A watch that was served ends a row of failures, though nothing happened in it. */
+	if (inf->stream_status == 200 && inf->phase == PHASE_WATCH && !brief)
+		inf->backoff_steps = 0;
 	if (response->code) {
 		error_set(&inf->last_error, response->code, "%s", response->error);
-		failed(inf, inf->phase);
+		if (inf->stream_status)
+			failed(inf, inf->phase);
+		else
+			unreachable(inf, inf->phase);
 	} else if (inf->stream_status != 200) {
 		watch_refused(inf);
 	} else if (inf->phase == PHASE_WATCH && !brief) {
@@ -510,6 +536,7 @@ static void next_attempt(void *arg)
 {
 	struct kube_informer *inf = arg;
 
+	kube_client_unwait(&inf->waiter);
 	if (inf->phase == PHASE_WATCH_LIST && inf->watching) {
 		/* A server that knows nothing of it just watches and never says "end". */
 		refuse_watch_list(inf);
@@ -547,6 +574,7 @@ struct kube_informer *kube_informer_new(struct kube_client *client,
 	if (handlers)
 		inf->handlers = *handlers;
 	inf->arg = arg;
+	inf->waiter = (struct kube_waiter){.back = server_is_back, .arg = inf};
 	inf->version = xstrdup("");
 	inf->timer = loop_timer_new(inf->loop, next_attempt, inf);
 	inf->phase = o->no_watch_list ? PHASE_LIST : PHASE_WATCH_LIST;

@@ -16,3 +16,17 @@ void kube_result_refused(struct kube_result *r, int status, const char *what);
 int kube_errno(int status, const char *reason);
 /* Retry-After in nanoseconds; 0 without. */
 uint64_t kube_retry_after(const struct http_headers *headers);
+
+/*
+ * Somebody who asks the server again later because it could not be reached. The first answer that
+ * anybody of this client gets takes it off the list and calls back(arg): the server is there again.
+ */
+struct kube_waiter {
+	struct kube_waiter *next, **prev; /* prev NULL: not waiting */
+	void (*back)(void *arg);
+	void *arg;
+};
+void kube_client_wait(struct kube_client *client, struct kube_waiter *w);
+void kube_client_unwait(struct kube_waiter *w);
+/* The server answered something. */
+void kube_client_heard(struct kube_client *client);

@@ -201,6 +201,74 @@ TEST(a_cut_watch_goes_on_from_the_last_version)
 	end(&b);
 }
 
+/* A server that is restarted now and then is no worse each time, however little happens in between.
+ */
+TEST(a_quiet_watch_ends_a_row_of_failures)
+{
+	static const struct kube_informer_options plain = {.no_watch_list = true};
+	static const struct scripted_answer answers[] = {
+		{.status = 200, .body = LIST("5", POD("a", "1"))},
+		{.stream = true, .body = ""},
+		{.stream = true, .body = ""},
+		{.stream = true, .body = ""},
+		{.stream = true, .body = ""},
+		{.stream = true, .body = ""},
+		{.stream = true, .body = ""},
+	};
+	struct bench b;
+
+	begin(&b, answers, ARRAY_SIZE(answers), &plain);
+	until_requests(&b, 2, 0);
+	for (size_t n = 3; n <= ARRAY_SIZE(answers); n++) {
+		uint64_t cut;
+
+		loop_advance(b.s.loop, &b.clock, 10 * NS_PER_S);
+		for (int i = 0; i < 200; i++)
+			loop_turn(b.s.loop, false, NULL);
+		http_exchange_abort(b.s.open);
+		for (int i = 0; i < 200; i++)
+			loop_turn(b.s.loop, false, NULL);
+		cut = loop_now_ns(b.s.loop);
+		until_requests(&b, n, 10 * NS_PER_MS);
+		assert_true(loop_now_ns(b.s.loop) - cut < 300 * NS_PER_MS);
+	}
+	end(&b);
+}
+
+static void on_asked(void *arg, UNUSED struct kube_result *r)
+{
+	*(bool *)arg = true;
+}
+
+TEST(a_server_that_answers_anybody_is_asked_at_once)
+{
+	static const struct kube_informer_options plain = {.no_watch_list = true};
+	static const struct scripted_answer answers[] = {
+		{.abort = true},
+		{.abort = true},
+		{.abort = true},
+		{.abort = true},
+		{.status = 200, .body = "{}"},
+		{.status = 200, .body = LIST("5", POD("a", "1"))},
+		{.stream = true, .body = ""},
+	};
+	const struct kube_request other = {.verb = KUBE_GET, .path = "/version"};
+	bool asked = false;
+	uint64_t failed;
+	struct bench b;
+
+	begin(&b, answers, ARRAY_SIZE(answers), &plain);
+	until_requests(&b, 4, 10 * NS_PER_MS);
+	for (int i = 0; i < 200; i++)
+		loop_turn(b.s.loop, false, NULL);
+	failed = loop_now_ns(b.s.loop);
+	kube_start(b.s.client, &other, on_asked, &asked);
+	until(&b, "+a@1 ", 0);
+	assert_true(asked);
+	assert_true(loop_now_ns(b.s.loop) == failed); /* its own back-off is past a second */
+	end(&b);
+}
+
 TEST(a_silent_watch_is_cut)
 {
 	static const struct kube_informer_options plain = {.no_watch_list = true,
@@ -306,6 +374,8 @@ int main(void)
 		cmocka_unit_test(a_server_that_ignores_watch_list_is_listed_after_a_while),
 		cmocka_unit_test(after_410_the_difference_is_told),
 		cmocka_unit_test(a_cut_watch_goes_on_from_the_last_version),
+		cmocka_unit_test(a_quiet_watch_ends_a_row_of_failures),
+		cmocka_unit_test(a_server_that_answers_anybody_is_asked_at_once),
 		cmocka_unit_test(a_silent_watch_is_cut),
 		cmocka_unit_test(retry_after_is_obeyed),
 		cmocka_unit_test(a_stream_of_garbage_is_listed_again),
