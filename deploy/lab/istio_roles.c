@@ -56,6 +56,7 @@ int lab_istiod_main(const struct cli_call *call, struct error *err)
 		options.log = &base.log;
 		options.envoy = lab.envoy;
 		options.sidecars = arena_printf(&lab.arena, "%s/sidecars", lab.dir);
+		options.access_logs = arena_printf(&lab.arena, "%s/counts", lab.dir);
 		options.authority = arena_printf(&lab.arena, "%s/pki/istio", lab.dir);
 		r = istiod_new(base.client, &options, &istiod, err);
 		if (r == 0) {

@@ -2,6 +2,30 @@
 #include "lib/base/str.h"
 #include "lib/istio/sidecar_internal.h"
 
+/* As istiod does with accessLogEncoding JSON: a line for each request, or each TCP connection. */
+static void access_log(struct sidecar *s, struct doc *config)
+{
+	struct doc *log;
+
+	if (str_empty(s->options->access_log))
+		return;
+	log = sidecar_yaml(s->arena,
+			   "name: envoy.access_loggers.file\n"
+			   "typed_config:\n"
+			   "  '@type': " ENVOY_EXTENSION "access_loggers.file.v3.FileAccessLog\n"
+			   "  log_format:\n"
+			   "    json_format:\n"
+			   "      start_time: '%START_TIME%'\n"
+			   "      duration: '%DURATION%'\n"
+			   "      response_code: '%RESPONSE_CODE%'\n"
+			   "      response_flags: '%RESPONSE_FLAGS%'\n"
+			   "      upstream_cluster: '%UPSTREAM_CLUSTER%'\n"
+			   "      upstream_host: '%UPSTREAM_HOST%'\n"
+			   "      downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%'\n");
+	doc_set_string(s->arena, doc_get(log, "typed_config"), "path", s->options->access_log);
+	doc_append(s->arena, doc_set_list(s->arena, config, "access_log"), log);
+}
+
 struct doc *sidecar_tcp_proxy(struct sidecar *s, const char *stat_prefix, const char *cluster)
 {
 	struct doc *filter = sidecar_yaml(s->arena, "name: envoy.filters.network.tcp_proxy\n"
@@ -14,6 +38,7 @@ struct doc *sidecar_tcp_proxy(struct sidecar *s, const char *stat_prefix, const 
 	doc_set_string(s->arena, config, "cluster", cluster);
 	/* A server that is slow to speak is no idle connection. */
 	doc_set_string(s->arena, config, "idle_timeout", "0s");
+	access_log(s, config);
 	return filter;
 }
 
@@ -36,20 +61,6 @@ static const char *const plain_filters[] = {
 	"name: envoy.filters.http.router\n"
 	"typed_config: {'@type': " ENVOY_EXTENSION "filters.http.router.v3.Router}\n",
 };
-
-static void access_log(struct sidecar *s, struct doc *config)
-{
-	struct doc *log;
-
-	if (str_empty(s->options->access_log))
-		return;
-	log = sidecar_yaml(s->arena,
-			   "name: envoy.access_loggers.file\n"
-			   "typed_config:\n"
-			   "  '@type': " ENVOY_EXTENSION "access_loggers.file.v3.FileAccessLog\n");
-	doc_set_string(s->arena, doc_get(log, "typed_config"), "path", s->options->access_log);
-	doc_append(s->arena, doc_set_list(s->arena, config, "access_log"), log);
-}
 
 struct doc *sidecar_http(struct sidecar *s, const char *stat_prefix, struct doc *routes,
 			 const char *rds_name, bool inbound)

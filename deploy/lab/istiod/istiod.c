@@ -3,6 +3,7 @@
 #include "deploy/lab/istiod/istiod.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ struct istiod {
 	const struct log *log;
 	char *sidecars;
 	int proxy_uid;
+	char *access_logs;
 	struct tls_pair ca;
 	struct kube_informer *informers[ARRAY_SIZE(kinds)];
 	struct map publications; /* pod uid -> struct publication */
@@ -120,6 +122,24 @@ static int certify(const struct istiod *d, const struct istio_mesh *m,
 
 /* One sidecar. */
 
+/* The file a sidecar writes what it did into; it is not root and could not make it. */
+static int access_log(const struct istiod *d, struct arena *a, const struct istio_workload *w,
+		      const char **ret_path, struct error *err)
+{
+	auto_close int fd = -1;
+
+	*ret_path = "";
+	if (!d->access_logs)
+		return 0;
+	*ret_path =
+		arena_printf(a, "%s/%s_%s.proxy", d->access_logs, w->namespace, w->pod->meta.name);
+	fd = open(*ret_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0 ||
+	    (d->proxy_uid >= 0 && fchown(fd, (uid_t)d->proxy_uid, (gid_t)d->proxy_uid) < 0))
+		return error_errno(err, -errno, "make %s", *ret_path);
+	return 0;
+}
+
 static struct publication *publication_of(struct istiod *d, const char *uid)
 {
 	struct publication *p = map_get(&d->publications, uid);
@@ -144,11 +164,12 @@ static int serve(struct istiod *d, struct arena *a, const struct istio_mesh *m,
 		.key_file = arena_printf(a, "%s/key.pem", certs),
 		.root_file = arena_printf(a, "%s/root.pem", certs),
 		.version = "",
-		.access_log = "",
 	};
 	struct istio_sidecar_files files = {0};
 	int r = p->bootstrapped ? 0 : certify(d, m, w, certs, err);
 
+	if (r == 0)
+		r = access_log(d, a, w, &o.access_log, err);
 	if (r == 0)
 		r = istio_sidecar_render(a, m, w, &o, &files, err);
 	if (r == 0)
@@ -258,8 +279,12 @@ int istiod_new(struct kube_client *client, const struct istiod_options *options,
 	d->log = options->log;
 	d->sidecars = xstrdup(options->sidecars);
 	d->proxy_uid = options->proxy_uid;
+	if (options->access_logs)
+		d->access_logs = xstrdup(options->access_logs);
 	d->quiet = loop_timer_new(d->loop, render_all, d);
 	r = io_mkdirs(d->sidecars, 0755, err);
+	if (r == 0 && d->access_logs)
+		r = io_mkdirs(d->access_logs, 0755, err);
 	if (r == 0)
 		r = authority_load(options->authority, "istiod", clock_wall_ns(loop_clock(d->loop)),
 				   &d->ca, err);
@@ -286,5 +311,6 @@ void istiod_free(struct istiod *d)
 	loop_timer_free(d->quiet);
 	tls_pair_release(&d->ca);
 	free(d->sidecars);
+	free(d->access_logs);
 	free(d);
 }

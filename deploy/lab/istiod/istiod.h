@@ -15,11 +15,13 @@
 struct istiod;
 
 struct istiod_options {
-	const char *sidecars;  /* folder of the sidecars' folders */
-	const char *authority; /* folder of the mesh's authority */
-	const char *envoy;     /* linked as SIDECARS/envoy; NULL: not */
-	int proxy_uid;         /* owner of the private keys; -1: ours */
-	const struct log *log; /* may be NULL */
+	const char *sidecars;    /* folder of the sidecars' folders */
+	const char *authority;   /* folder of the mesh's authority */
+	const char *envoy;       /* linked as SIDECARS/envoy; NULL: not */
+	const char *access_logs; /* folder of the sidecars' access logs, NAMESPACE_POD.proxy; NULL:
+				    none */
+	int proxy_uid;           /* owner of private keys and logs; -1: ours */
+	const struct log *log;   /* may be NULL */
 };
 
 int istiod_new(struct kube_client *client, const struct istiod_options *options,

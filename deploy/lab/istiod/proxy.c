@@ -44,9 +44,10 @@ static void envoy_ended(void *arg, const struct loop_child_exit *end)
 static void start_envoy(struct proxy *p)
 {
 	auto_free char *config = xasprintf("%s/bootstrap.json", p->o->dir);
-	const char *argv[] = {
-		p->o->envoy,   "-c",      config, "--disable-hot-restart", "--concurrency", "1",
-		"--log-level", "warning", NULL};
+	const char *argv[] = {p->o->envoy, "-c", config, "--disable-hot-restart", "--concurrency",
+			      "1", "--log-level", "warning",
+			      /* The access log tells of a failure soon. */
+			      "--file-flush-interval-msec", "500", NULL};
 	struct loop_spawn spec = {.argv = argv, .fds = {0, 1, 2}, .die_with_us = true};
 
 	if (loop_spawn(p->loop, &spec, envoy_ended, p, &p->envoy, &p->err)) {
