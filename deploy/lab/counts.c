@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deploy/lab/ledger.h"
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 
@@ -64,7 +66,7 @@ static struct count_edge *ensure_edge(struct counts *c, const char *client, cons
 	return e;
 }
 
-static void add_edge(struct counts *c, const char *client, const struct doc *d)
+static void add_edge(struct counts *c, const char *client, const char *pod, const struct doc *d)
 {
 	struct count_edge *e = ensure_edge(c, client, d);
 
@@ -82,6 +84,8 @@ static void add_edge(struct counts *c, const char *client, const struct doc *d)
 
 		doc_set_string(&c->arena, copy, "client", client);
 		doc_set_string(&c->arena, copy, "target", e->target);
+		doc_set_string(&c->arena, copy, "how", e->how);
+		doc_set_string(&c->arena, copy, "pod", pod);
 		doc_append(&c->arena, c->recent, copy);
 	}
 }
@@ -113,7 +117,7 @@ static void add_file(struct counts *c, const struct doc *d)
 			     str_or_empty(doc_str(doc_get(d, "workload"))));
 
 	doc_foreach_item (doc_get(d, "edges"), e)
-		add_edge(c, who, e);
+		add_edge(c, who, str_or_empty(doc_str(doc_get(d, "pod"))), e);
 	doc_foreach_item (doc_get(d, "served"), s)
 		add_served(c, who, s);
 	doc_foreach_item (doc_get(d, "long_lived"), l) {
@@ -122,6 +126,93 @@ static void add_file(struct counts *c, const struct doc *d)
 		c->lost += doc_int_or(doc_get(l, "lost"), 0);
 	}
 	c->files++;
+}
+
+static void add_unfinished(struct arena *a, struct doc *edge, const char *kind, int64_t n,
+			   int64_t begun_wall_ns)
+{
+	struct doc *recent = doc_get(edge, "recent");
+	char when[CLOCK_RFC3339_SIZE];
+
+	if (!recent)
+		recent = doc_set_list(a, edge, "recent");
+	for (; n > 0; n--) {
+		struct doc *one = doc_append(a, recent, doc_map(a));
+
+		doc_set_string(a, one, "at", clock_rfc3339(begun_wall_ns, 6, when));
+		doc_set_string(a, one, "began", clock_rfc3339(begun_wall_ns, 6, when));
+		doc_set_string(a, one, "kind", kind);
+		doc_set_string(a, one, "detail", "the client itself was ended");
+		doc_set_bool(a, one, "unfinished", true);
+	}
+}
+
+/* What a client that is no more had on its way: nobody can say how it would have gone. */
+static void end_flow(struct arena *a, struct doc *edge, struct ledger_flow *f)
+{
+	int64_t begun = f->sent - f->ok - f->refused - f->refused_missing - f->failed;
+	int64_t open = f->opened - f->ended_with_pod - f->lost;
+	struct doc *kinds = doc_get(edge, "kinds");
+
+	if (begun > 0) {
+		if (!kinds)
+			kinds = doc_set_map(a, edge, "kinds");
+		doc_set_int(a, kinds, "unfinished", begun);
+		f->failed += begun;
+		add_unfinished(a, edge, "unfinished", begun, f->begun_wall_ns);
+	}
+	if (open > 0) {
+		f->lost += open;
+		add_unfinished(a, edge, "lost", open, f->begun_wall_ns);
+	}
+}
+
+static void set_flow(struct arena *a, struct doc *edge, struct doc *held,
+		     const struct ledger_flow *f)
+{
+	doc_set_int(a, edge, "sent", f->sent);
+	doc_set_int(a, edge, "ok", f->ok);
+	doc_set_int(a, edge, "refused", f->refused);
+	doc_set_int(a, edge, "refused_missing", f->refused_missing);
+	doc_set_int(a, edge, "failed", f->failed);
+	if (!held)
+		return;
+	doc_set_int(a, held, "opened", f->opened);
+	doc_set_int(a, held, "ended_with_pod", f->ended_with_pod);
+	doc_set_int(a, held, "lost", f->lost);
+}
+
+/* The file is up to a second old; what is mapped beside it is not, and outlives a kill. */
+static void update_from_ledger(struct arena *a, struct doc *d, struct ledger *l, bool ended)
+{
+	struct doc *served = doc_set_list(a, d, "served"), *edges = doc_get(d, "edges");
+	size_t n_held = 0;
+
+	for (uint32_t i = 0; i < l->n_flows && i < doc_len(edges); i++) {
+		struct doc *edge = doc_at(edges, i), *held = NULL;
+
+		if (str_eq(doc_str(doc_get(edge, "how")), "hold"))
+			held = doc_at(doc_get(d, "long_lived"), n_held++);
+		if (ended)
+			end_flow(a, edge, &l->flows[i]);
+		set_flow(a, edge, held, &l->flows[i]);
+	}
+	for (uint32_t i = 0; i < l->n_served; i++) {
+		struct doc *one = doc_append(a, served, doc_map(a));
+
+		doc_set_int(a, one, "port", l->served[i].port);
+		doc_set_string(a, one, "client", l->served[i].client);
+		doc_set_int(a, one, "requests", l->served[i].requests);
+	}
+}
+
+static void use_ledger(struct arena *a, struct doc *d, const char *path)
+{
+	struct ledger *l = arena_new(a, struct ledger);
+	bool ended;
+
+	if (!doc_bool_or(doc_get(d, "final"), false) && ledger_read(path, l, &ended, NULL) == 0)
+		update_from_ledger(a, d, l, ended);
 }
 
 static int read_file(struct counts *c, const char *path, struct error *err)
@@ -133,8 +224,10 @@ static int read_file(struct counts *c, const char *path, struct error *err)
 
 	if (!r)
 		r = doc_read_json(&a, strbuf_cstr(&text), text.len, path, &d, err);
-	if (!r)
+	if (!r) {
+		use_ledger(&a, d, path);
 		add_file(c, d);
+	}
 	arena_release(&a);
 	return r;
 }

@@ -3,10 +3,11 @@
  * deploy/lab/counts.h - what the lab's clients and servers counted, summed over every pod that ever
  * ran.
  *
- * Each workload container writes DIR/counts/NAMESPACE_POD.json (environment SIDESTEP_LAB_COUNTS),
- * whole, about once a second and once more at its end; the file outlives the pod. Numbers only
- * grow, so the difference of two readings is what happened in between. While DIR/counts/pause
- * exists clients begin nothing new, so that both sides can be compared at rest.
+ * Each run of a workload container writes DIR/counts/NAMESPACE_POD.json (environment
+ * SIDESTEP_LAB_COUNTS), whole, about once a second and once more at its end; the file outlives the
+ * pod. Numbers only grow (a run that kill -9 ended keeps its last ones by ledger.h; what it had on
+ * its way then is failed), so the difference of two readings is what happened in between. While
+ * DIR/counts/pause exists clients begin nothing new, so that both sides can be compared at rest.
  *
  * Gates never read this: they have what a user has.
  */
@@ -51,8 +52,9 @@ struct counts {
 	VEC(struct count_edge) edges; /* by client, target, how */
 	VEC(struct count_served) served;
 	int64_t long_lived, ended_with_pod, lost;
-	struct doc
-		*recent; /* list of the last failures and refusals missing, newest readings last */
+	/* Failures, refusals missing and lost connections, newest readings last: {at, began, kind,
+	 * detail, client, pod, target, how, port?, peer?, server?, unfinished?}. */
+	struct doc *recent;
 	size_t files;
 };
 
@@ -65,6 +67,7 @@ void counts_since(const struct counts *now, const struct counts *before, struct 
 
 struct count_totals {
 	int64_t sent, ok, refused, refused_missing, failed;
+	int64_t by_kill; /* of the failed: taken by kills (kills.h); the reader's own sum */
 };
 struct count_totals counts_total(const struct counts *c);
 /* Latency in milliseconds below which a share (0..1) of the passing requests of all edges ended; of

@@ -2,7 +2,8 @@
 """Kill rounds: under load, one process of ours after another ends with SIGKILL, while Deployments are restarted so that pods
 come and go. No request fails, none that must be refused gets through, no long-lived connection is lost.
 
-kills.py [--rounds N]: each round kills one process and waits until it has been started again.
+kills.py [--rounds N] [--pause S]: each round kills one process, waits until it has been started again, and S to S+1 seconds
+more (3 unless told).
 """
 import datetime
 import glob
@@ -22,6 +23,7 @@ from labs import Lab, check, kill, until
 
 SEED = int(os.environ.get("SIDESTEP_SEED", random.SystemRandom().randrange(1 << 32)))
 ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 8
+PAUSE_S = float(sys.argv[sys.argv.index("--pause") + 1]) if "--pause" in sys.argv else 3
 NAMESPACE = "production"
 
 # What the namespace's Istio policies say of the servers that somebody tries without leave: port and callers.
@@ -150,8 +152,7 @@ def nothing_is_lost_by_kills():
             kill(pid)
             story.append(f"{clock()} kill -9 {role}")
             until(f"{role} to be started again", lambda r=role, p=pid: lab.roles().get(r, p) != p, patience=20)
-            # a workload's preStop (3 s) outlasts one of ours that is away, not one after the other without end
-            labs.wait(3 + dice.random())
+            labs.wait(PAUSE_S + dice.random())
             now = counts(lab)
             check(bad(now) == bad(before), f"round {number}, {role} killed (seed {SEED}):\n  {details(before, now)}\n  " +
                   "\n  ".join(story))

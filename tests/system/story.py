@@ -3,8 +3,8 @@
 
   story.py [--kills] [--seed N] [--random SEED] [--real-api] [--clsact]
 
---kills: agents, control plane, webhook, plugins and the tool itself are killed (-9) while the namespace moves, by a fresh
-printed seed. --real-api: on a real kube-apiserver with etcd. --random: about a namespace that nobody wrote.
+--kills: agents, control plane, webhook, plugins and the tool itself, and now and then a sidecar or a workload, are killed
+(-9) while the namespace moves, by a fresh printed seed. --real-api: on a real kube-apiserver with etcd. --random: about a namespace that nobody wrote.
 """
 import argparse
 import json
@@ -39,6 +39,24 @@ def real_api(folder):
     return os.path.join(folder, "kubeconfig")
 
 
+def judge_kills(report):
+    """Sidecars and workloads were hit too; each failure that went with one is named, and the sums agree."""
+    kills = report["kills"]
+    labs.check(len(kills) > 5, f"only {len(kills)} kills")
+    pods = [k for k in kills if "pod" in k]
+    labs.check({k["what"] for k in pods} == {"sidecar", "workload"}, f"a sidecar and a workload were to be killed: {pods}")
+    for k in pods:
+        labs.check(k["ready_after_s"] is not None or k["deleted_after_s"] is not None, f"it never came back: {k}")
+    blamed = [r for r in report["recent"] if "kill" in r]
+    for what, of in (("requests", lambda r: r["kind"] != "lost"), ("connections", lambda r: r["kind"] == "lost")):
+        taken = sum(of(r) for r in blamed)
+        labs.check(report[what]["by_kill"] == taken == sum(k[what] for k in pods), f"{what} taken by kills: {report[what]}, {pods}")
+    print("killed:", ", ".join(sorted({k["what"] for k in kills})))
+    for k in pods:
+        print(f"  {k['at']:7.2f} s {k['what']} of {k['pod']}: Ready after {k['ready_after_s']} s, out of the endpoints after "
+              f"{k['out_of_endpoints_after_s']} s, took {k['requests']} requests and {k['connections']} connections")
+
+
 def judge(report, args):
     for member in MEMBERS:
         labs.check(member in report, f"report.json has no {member}")
@@ -59,8 +77,7 @@ def judge(report, args):
         for b in report["blocked"]:
             labs.check(b["object"] and b["path"] and b["reason"], f"blocked without object, path or reason: {b}")
     if args.kills:
-        labs.check(len(report["kills"]) > 5, f"only {len(report['kills'])} kills")
-        print("killed:", ", ".join(sorted({k["what"] for k in report["kills"]})))
+        judge_kills(report)
 
 
 def tell(args, folder):

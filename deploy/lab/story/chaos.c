@@ -2,7 +2,8 @@
 /*
  * Kills by a seed: while the namespace moves, one process after the other of those that production
  * would start again is ended with SIGKILL: agents, API server, controllers, webhook, kubelets, DNS,
- * a CNI plugin at work, the migration tool itself. Nothing of a workload is touched.
+ * a CNI plugin at work, the migration tool itself; and every few of these a sidecar or a workload
+ * of the namespace, never one whose going would leave a Service without another.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include "lib/base/str.h"
 
 /* Longer than production takes to start one again and to catch up: two at once are another test. */
-enum { PAUSE_MIN_MS = 3000, PAUSE_MAX_MS = 7000 };
+enum { PAUSE_MIN_MS = 3000, PAUSE_MAX_MS = 7000, POD_EVERY = 4 };
 
 static uint64_t next(struct story *s)
 {
@@ -35,10 +36,10 @@ static void note(struct story *s, const char *what, pid_t pid)
 	doc_set_int(&s->arena, d, "pid", pid);
 }
 
-/* A plugin lives for milliseconds; the first child of that kubelet that is one. 0 when none is. */
-static pid_t find_plugin(pid_t kubelet)
+/* The first child of a process that has this name; 0 when none has. */
+static pid_t find_child(pid_t parent, const char *name)
 {
-	auto_free char *path = xasprintf("/proc/%d/task/%d/children", kubelet, kubelet);
+	auto_free char *path = xasprintf("/proc/%d/task/%d/children", parent, parent);
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 	char *save = NULL;
 
@@ -47,10 +48,10 @@ static pid_t find_plugin(pid_t kubelet)
 	for (char *pid = strtok_r(text.buf, " \n", &save); pid;
 	     pid = strtok_r(NULL, " \n", &save)) {
 		auto_free char *comm = xasprintf("/proc/%s/comm", pid);
-		auto_release(strbuf) struct strbuf name = STRBUF_INIT;
+		auto_release(strbuf) struct strbuf has = STRBUF_INIT;
 
-		if (io_read_file(comm, 4096, &name, NULL) == 0 &&
-		    str_starts(strbuf_cstr(&name), "sidestep-cni"))
+		if (io_read_file(comm, 4096, &has, NULL) == 0 &&
+		    str_starts(strbuf_cstr(&has), name))
 			return (pid_t)strtol(pid, NULL, 10);
 	}
 	return 0;
@@ -76,16 +77,57 @@ static void kill_one(struct story *s)
 	for (size_t i = 0; i < n && !pid; i++)
 		if (str_eq(list[i].role->name, "kubelet") &&
 		    lab_pid_read(&s->lab, list[i].name, &pid) == 0)
-			pid = find_plugin(pid);
+			pid = find_child(pid, "sidestep-cni");
 	if (pid > 0 && kill(pid, SIGKILL) == 0)
 		note(s, "sidestep-cni", pid);
+}
+
+/* What runs in a container: its first process, or the proxy below that. */
+static pid_t container_pid(const struct story *s, const struct kill_record *k)
+{
+	auto_free char *path = xasprintf("%s/pods/%s/%s.pid", s->lab.dir, k->uid, k->container);
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	pid_t pid, proxy;
+
+	if (io_read_file(path, 64, &text, NULL) < 0)
+		return 0;
+	pid = (pid_t)strtol(strbuf_cstr(&text), NULL, 10);
+	proxy = k->what == KILL_SIDECAR && pid > 0 ? find_child(pid, "envoy") : 0;
+	return proxy ? proxy : pid;
+}
+
+static bool kill_container(struct story *s, enum kill_what what)
+{
+	struct kill_record k;
+
+	if (!story_watch_pick(s, what, next(s), &k))
+		return false;
+	k.pid = container_pid(s, &k);
+	k.killed_ns = clock_wall_ns(clock_system());
+	if (k.pid <= 0 || kill((pid_t)k.pid, SIGKILL) < 0)
+		return false;
+	vec_push(&s->pod_kills, k);
+	return true;
+}
+
+/* Of the two kinds the one that was hit less; sidecars are not there all the time. */
+static bool kill_in_pod(struct story *s)
+{
+	size_t n[2] = {0, 0};
+	enum kill_what first;
+
+	vec_foreach (&s->pod_kills, k)
+		n[k->what]++;
+	first = n[KILL_SIDECAR] <= n[KILL_WORKLOAD] ? KILL_SIDECAR : KILL_WORKLOAD;
+	return kill_container(s, first) || kill_container(s, !first);
 }
 
 static void strike(void *arg)
 {
 	struct story *s = arg;
 
-	kill_one(s);
+	if (++s->strikes % POD_EVERY != 0 || !kill_in_pod(s))
+		kill_one(s);
 	loop_timer_set(s->chaos,
 		       (PAUSE_MIN_MS + next(s) % (PAUSE_MAX_MS - PAUSE_MIN_MS)) * NS_PER_MS);
 }

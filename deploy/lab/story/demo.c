@@ -148,6 +148,7 @@ static int do_traffic(struct story *s, enum step_outcome *outcome, const char **
 	}
 	/* Counting proper begins now. */
 	r = begin_counting(s, err);
+	story_watch_start(s);
 	if (!r)
 		r = story_measure(s, WINDOW_BEFORE, err);
 	s->baseline = s->windows[WINDOW_BEFORE].totals;
@@ -588,6 +589,7 @@ static int clean_up(struct story *s, struct error *err)
 	struct lab lab = {0};
 	int r;
 
+	story_watch_stop(s);
 	kube_client_free(s->client);
 	s->client = NULL;
 	if (s->options->keep && !s->interrupted) {
@@ -610,6 +612,7 @@ static void story_release(struct story *s)
 	counts_release(&s->at_change);
 	vec_release(&s->steps);
 	vec_release(&s->samples);
+	vec_release(&s->pod_kills);
 	lab_release(&s->lab);
 	loop_free(s->loop);
 	arena_release(&s->arena);

@@ -16,6 +16,9 @@ struct judgement {
 	 * before the first change), and on others. */
 	int64_t istio_missing, new_missing;
 	int64_t retries;
+	/* What kills took is counted apart: not in totals.failed, not in lost. */
+	struct doc *recent; /* of the story's time, each taken one with its kill */
+	int64_t lost, lost_by_kill;
 	struct doc *mismatches;
 	bool steps_ok, steps_known;
 	int code;
@@ -53,6 +56,48 @@ static void judge_missing(const struct story *s, struct judgement *j)
 	}
 }
 
+/* What went wrong since counting began; before that, sidecars were still learning about each other.
+ */
+static struct doc *recent_doc(struct story *s, const struct counts *c)
+{
+	struct doc *list = doc_list(&s->arena);
+
+	doc_foreach_item (c->recent, r) {
+		int64_t at;
+
+		if (clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at) == 0 &&
+		    at >= s->counting_wall_ns)
+			doc_append(&s->arena, list, doc_clone(&s->arena, r));
+	}
+	return list;
+}
+
+static void judge_kills(struct story *s, struct judgement *j)
+{
+	auto_free char *dir = xasprintf("%s/counts", s->lab.dir);
+
+	j->recent = recent_doc(s, &j->all);
+	kills_account(&s->pod_kills, &s->arena, j->recent, dir, s->counting_wall_ns);
+	vec_foreach (&s->pod_kills, k) {
+		j->totals.by_kill += k->requests;
+		j->lost_by_kill += k->connections;
+	}
+	j->totals.failed -= j->totals.by_kill;
+	j->lost = j->all.lost - j->lost_by_kill;
+}
+
+/* What deliberate kills took is said in the same breath as that nothing else went. */
+static const char *taken_words(struct story *s, const struct judgement *j)
+{
+	if (!s->pod_kills.n)
+		return "";
+	return arena_printf(&s->arena,
+			    " With %zu killed sidecars and workloads went %lld requests and %lld "
+			    "connections, counted apart.",
+			    s->pod_kills.n, (long long)j->totals.by_kill,
+			    (long long)j->lost_by_kill);
+}
+
 static void judge(struct story *s, const struct counts *end, struct judgement *j)
 {
 	struct arena *a = &s->arena;
@@ -60,6 +105,7 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	counts_since(end, &s->start, &j->all);
 	j->totals = counts_total(&j->all);
 	judge_missing(s, j);
+	judge_kills(s, j);
 	/* From the very first request: files are not written at one moment, but at rest they agree.
 	 */
 	j->mismatches = counts_mismatches(a, end, &j->retries);
@@ -72,10 +118,10 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 		j->words = arena_printf(
 			a, "The promise is broken: %lld requests got through that must be refused.",
 			(long long)j->new_missing);
-	else if (j->all.lost)
+	else if (j->lost)
 		j->words =
 			arena_printf(a, "The promise is broken: %lld long-lived connections lost.",
-				     (long long)j->all.lost);
+				     (long long)j->lost);
 	else if (!j->steps_ok)
 		j->words = "No request failed, but a step of the story did not succeed.";
 	else
@@ -93,8 +139,8 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	j->words = arena_printf(
 		a,
 		"The promise is kept: %lld requests, none failed, %lld refused as they "
-		"must be, none got through, no long-lived connection lost.",
-		(long long)j->totals.sent, (long long)j->totals.refused);
+		"must be, none got through, no long-lived connection lost.%s",
+		(long long)j->totals.sent, (long long)j->totals.refused, taken_words(s, j));
 }
 
 /* --- figures --- */
@@ -123,20 +169,49 @@ static struct doc *requests_doc(struct arena *a, const struct count_totals *t)
 	doc_set_int(a, d, "refused", t->refused);
 	doc_set_int(a, d, "refused_missing", t->refused_missing);
 	doc_set_int(a, d, "failed", t->failed);
+	doc_set_int(a, d, "by_kill", t->by_kill);
 	return d;
 }
 
-static struct doc *requests_between(struct story *s, double from, double to)
+/* Of what kills took, what ended within [from, to) seconds of the story, or on one edge. */
+static int64_t taken(const struct story *s, const struct judgement *j, double from, double to,
+		     const struct count_edge *edge)
+{
+	int64_t n = 0;
+
+	doc_foreach_item (j->recent, r) {
+		int64_t at = 0;
+		double when;
+
+		clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at);
+		when = (double)(at - s->began_wall_ns) / 1e9;
+		if (!doc_get(r, "kill") || str_eq(doc_str(doc_get(r, "kind")), "lost"))
+			continue;
+		if (edge)
+			n += str_eq(doc_str(doc_get(r, "client")), edge->client) &&
+			     str_eq(doc_str(doc_get(r, "target")), edge->target) &&
+			     str_eq(doc_str(doc_get(r, "how")), edge->how);
+		else
+			n += when >= from && when < to;
+	}
+	return n;
+}
+
+static struct doc *requests_between(struct story *s, const struct judgement *j, double from,
+				    double to)
 {
 	struct count_totals a = totals_at(s, from), b = totals_at(s, to);
-	struct count_totals d = {b.sent - a.sent, b.ok - a.ok, b.refused - a.refused,
-				 b.refused_missing - a.refused_missing, b.failed - a.failed};
+	struct count_totals d = {b.sent - a.sent,       b.ok - a.ok,
+				 b.refused - a.refused, b.refused_missing - a.refused_missing,
+				 b.failed - a.failed,   taken(s, j, from, to, NULL)};
 
+	/* Samples are a second apart: what was taken may be in the one before. */
+	d.failed = MAX(d.failed - d.by_kill, 0);
 	return requests_doc(&s->arena, &d);
 }
 
-static void add_step(struct story *s, struct doc *list, const char *id, const char *title,
-		     const char *status, double from, double to)
+static void add_step(struct story *s, const struct judgement *j, struct doc *list, const char *id,
+		     const char *title, const char *status, double from, double to)
 {
 	struct arena *a = &s->arena;
 	struct doc *d = doc_append(a, list, doc_map(a));
@@ -146,7 +221,7 @@ static void add_step(struct story *s, struct doc *list, const char *id, const ch
 	doc_set_string(a, d, "status", status);
 	doc_set(a, d, "from", doc_real(a, round2(from)));
 	doc_set(a, d, "seconds", doc_real(a, round2(to - from)));
-	doc_set(a, d, "requests", requests_between(s, from, to));
+	doc_set(a, d, "requests", requests_between(s, j, from, to));
 }
 
 static double story_seconds(const struct story *s, const char *rfc3339)
@@ -159,32 +234,32 @@ static double story_seconds(const struct story *s, const char *rfc3339)
 }
 
 /* The run's own steps (from its journal), each with the requests of its seconds. */
-static void add_run_steps(struct story *s, struct doc *list)
+static void add_run_steps(struct story *s, const struct judgement *j, struct doc *list)
 {
 	doc_foreach_item (doc_get(s->timeline, "steps"), step) {
 		double from = story_seconds(s, doc_str(doc_get(step, "began")));
 		double to = story_seconds(s, doc_str(doc_get(step, "ended")));
 
 		if (from >= 0)
-			add_step(s, list, str_or_empty(doc_str(doc_get(step, "id"))),
+			add_step(s, j, list, str_or_empty(doc_str(doc_get(step, "id"))),
 				 str_or_empty(doc_str(doc_get(step, "title"))),
 				 str_or_empty(doc_str(doc_get(step, "status"))), from,
 				 to < 0 ? from : to);
 	}
 }
 
-static struct doc *steps_doc(struct story *s)
+static struct doc *steps_doc(struct story *s, const struct judgement *j)
 {
 	struct doc *list = doc_list(&s->arena);
 
 	for (size_t i = 0; i < s->steps.n; i++) {
 		const struct story_step *step = &s->steps.items[i];
 
-		add_step(s, list, step->id, step->title, step_outcome_name(step->outcome),
+		add_step(s, j, list, step->id, step->title, step_outcome_name(step->outcome),
 			 step->from_s, step->to_s);
 		doc_set_string(&s->arena, doc_at(list, doc_len(list) - 1), "words", step->words);
 		if (str_eq(step->id, "migrate"))
-			add_run_steps(s, list);
+			add_run_steps(s, j, list);
 	}
 	return list;
 }
@@ -244,14 +319,17 @@ static struct doc *latency_doc(struct story *s)
 	return d;
 }
 
-static struct doc *edges_doc(struct arena *a, const struct counts *c)
+static struct doc *edges_doc(struct story *s, const struct judgement *j)
 {
+	struct arena *a = &s->arena;
 	struct doc *list = doc_list(a);
 
-	for (size_t i = 0; i < c->edges.n; i++) {
-		const struct count_edge *e = &c->edges.items[i];
-		const struct count_totals t = {e->sent, e->ok, e->refused, e->refused_missing,
-					       e->failed};
+	for (size_t i = 0; i < j->all.edges.n; i++) {
+		const struct count_edge *e = &j->all.edges.items[i];
+		int64_t by_kill = taken(s, j, 0, 0, e);
+		const struct count_totals t = {
+			e->sent, e->ok, e->refused, e->refused_missing, e->failed - by_kill,
+			by_kill};
 		struct doc *d = doc_append(a, list, doc_map(a));
 
 		doc_set_string(a, d, "client", e->client);
@@ -306,19 +384,40 @@ static struct doc *evidence_doc(struct story *s)
 	return list;
 }
 
-/* What went wrong since counting began; before that, sidecars were still learning about each other.
- */
-static struct doc *recent_doc(struct story *s, const struct counts *c)
+static void set_seconds(struct story *s, struct doc *d, const char *key, int64_t from, int64_t to)
+{
+	doc_set(&s->arena, d, key,
+		to ? doc_real(&s->arena, round2((double)(to - from) / 1e9)) : doc_null(&s->arena));
+}
+
+/* A sidecar's or a workload's, with its life and what it took; recent[].kill counts among these. */
+static struct doc *pod_kill_doc(struct story *s, const struct kill_record *k)
+{
+	struct arena *a = &s->arena;
+	struct doc *d = doc_map(a);
+
+	doc_set(a, d, "at", doc_real(a, round2((double)(k->killed_ns - s->began_wall_ns) / 1e9)));
+	doc_set_string(a, d, "what", kill_what_name(k->what));
+	doc_set_string(a, d, "by", k->foreign ? "somebody else" : "the story");
+	doc_set_string(a, d, "pod", arena_printf(a, "%s/%s", k->namespace, k->pod));
+	doc_set_string(a, d, "container", k->container);
+	doc_set_int(a, d, "pid", k->pid);
+	set_seconds(s, d, "out_of_endpoints_after_s", k->killed_ns, k->out_ns);
+	set_seconds(s, d, "ready_after_s", k->killed_ns, k->ready_ns);
+	set_seconds(s, d, "deleted_after_s", k->killed_ns, k->gone_ns);
+	doc_set_int(a, d, "requests", k->requests);
+	doc_set_int(a, d, "connections", k->connections);
+	return d;
+}
+
+static struct doc *kills_doc(struct story *s)
 {
 	struct doc *list = doc_list(&s->arena);
 
-	doc_foreach_item (c->recent, r) {
-		int64_t at;
-
-		if (clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at) == 0 &&
-		    at >= s->counting_wall_ns)
-			doc_append(&s->arena, list, doc_clone(&s->arena, r));
-	}
+	vec_foreach (&s->pod_kills, k)
+		doc_append(&s->arena, list, pod_kill_doc(s, k));
+	doc_foreach_item (s->kills, d)
+		doc_append(&s->arena, list, d);
 	return list;
 }
 
@@ -342,8 +441,9 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	m = doc_set_map(a, d, "connections");
 	doc_set_int(a, m, "long_lived", j->all.long_lived);
 	doc_set_int(a, m, "ended_with_pod", j->all.ended_with_pod);
-	doc_set_int(a, m, "lost", j->all.lost);
-	doc_set(a, d, "steps", steps_doc(s));
+	doc_set_int(a, m, "lost", j->lost);
+	doc_set_int(a, m, "by_kill", j->lost_by_kill);
+	doc_set(a, d, "steps", steps_doc(s, j));
 	m = doc_set_map(a, d, "sidecars");
 	doc_set_int(a, m, "before", s->windows[WINDOW_BEFORE].sidecars);
 	doc_set_int(a, m, "after",
@@ -356,12 +456,12 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	doc_set(a, d, "memory_mib", windows_doc(s, memory_of));
 	doc_set(a, d, "cpu_seconds", windows_doc(s, cpu_of));
 	doc_set(a, d, "pod_start_s", windows_doc(s, start_of));
-	doc_set(a, d, "edges", edges_doc(a, &j->all));
+	doc_set(a, d, "edges", edges_doc(s, j));
 	if (s->options->kills)
 		doc_set_int(a, d, "seed", s->options->seed);
-	doc_set(a, d, "kills", s->kills);
+	doc_set(a, d, "kills", kills_doc(s));
 	doc_set(a, d, "mismatches", j->mismatches);
-	doc_set(a, d, "recent", recent_doc(s, &j->all));
+	doc_set(a, d, "recent", j->recent);
 	doc_set(a, d, "evidence", evidence_doc(s));
 	doc_set_string(a, doc_set_map(a, d, "not_covered"), "phase-1",
 		       "Replacing the CNI that a cluster has is not part of this story.");
@@ -421,8 +521,12 @@ static void page_figures(const struct judgement *j, struct page *p)
 		    (long long)j->totals.refused);
 	page_figure(p, j->new_missing > 0 ? PAGE_BAD : PAGE_GOOD, "got through, must not", "%lld",
 		    (long long)j->new_missing);
-	page_figure(p, j->all.lost ? PAGE_BAD : PAGE_GOOD, "long-lived connections lost",
-		    "%lld of %lld", (long long)j->all.lost, (long long)j->all.long_lived);
+	page_figure(p, j->lost ? PAGE_BAD : PAGE_GOOD, "long-lived connections lost",
+		    "%lld of %lld", (long long)j->lost, (long long)j->all.long_lived);
+	if (j->totals.by_kill || j->lost_by_kill)
+		page_figure(p, PAGE_PLAIN, "taken by deliberate kills",
+			    "%lld requests, %lld connections", (long long)j->totals.by_kill,
+			    (long long)j->lost_by_kill);
 }
 
 static void page_steps(struct story *s, const struct doc *d, struct page *p)
@@ -448,6 +552,50 @@ static void page_steps(struct story *s, const struct doc *d, struct page *p)
 			 text_of(&s->arena, doc_find(step, "requests.refused")),
 			 text_of(&s->arena, doc_find(step, "requests.failed")), NULL);
 	}
+}
+
+static const char *after(struct arena *a, const struct doc *d, const char *key)
+{
+	const struct doc *v = doc_get(d, key);
+
+	return v && v->kind != DOC_NULL ? arena_printf(a, "%s s", text_of(a, v)) : "-";
+}
+
+/* What deliberate kills of sidecars and workloads took with them; of our own programs, the names.
+ */
+static void page_kills(struct story *s, const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"killed",
+					      "pod",
+					      "by",
+					      ">at second",
+					      ">out of the endpoints after",
+					      ">Ready after",
+					      ">requests taken",
+					      ">connections taken",
+					      NULL};
+	auto_release(strbuf) struct strbuf names = STRBUF_INIT;
+	struct arena *a = &s->arena;
+
+	if (!doc_len(doc_get(d, "kills")))
+		return;
+	page_heading(p, "Processes killed");
+	if (s->pod_kills.n)
+		page_table(p, columns);
+	doc_foreach_item (doc_get(d, "kills"), k) {
+		if (!doc_get(k, "pod")) {
+			strbuf_addf(&names, "%s%s", names.len ? ", " : "",
+				    text_of(a, doc_get(k, "what")));
+			continue;
+		}
+		page_row(p, PAGE_PLAIN, text_of(a, doc_get(k, "what")),
+			 text_of(a, doc_get(k, "pod")), text_of(a, doc_get(k, "by")),
+			 text_of(a, doc_get(k, "at")), after(a, k, "out_of_endpoints_after_s"),
+			 after(a, k, "ready_after_s"), text_of(a, doc_get(k, "requests")),
+			 text_of(a, doc_get(k, "connections")), NULL);
+	}
+	if (names.len)
+		page_text(p, "Of our own programs, in this order: %s.", strbuf_cstr(&names));
 }
 
 static void page_costs(struct story *s, struct page *p)
@@ -506,21 +654,24 @@ static void page_equivalence(struct story *s, const struct doc *d, struct page *
 			 text_of(&s->arena, doc_get(b, "reason")), NULL);
 }
 
-static void page_edges(const struct judgement *j, struct arena *a, struct page *p)
+static void page_edges(struct story *s, const struct judgement *j, struct page *p)
 {
-	static const char *const columns[] = {"client", "target",   "connection", ">sent",
-					      ">ok",    ">refused", ">failed",    NULL};
+	static const char *const columns[] = {"client",   "target",   "connection", ">sent", ">ok",
+					      ">refused", ">by kill", ">failed",    NULL};
+	struct arena *a = &s->arena;
 
 	page_heading(p, "Every edge");
 	page_table(p, columns);
 	for (size_t i = 0; i < j->all.edges.n; i++) {
 		const struct count_edge *e = &j->all.edges.items[i];
+		int64_t by_kill = taken(s, j, 0, 0, e), failed = e->failed - by_kill;
 
-		page_row(p, e->failed || e->refused_missing ? PAGE_BAD : PAGE_PLAIN, e->client,
+		page_row(p, failed || e->refused_missing ? PAGE_BAD : PAGE_PLAIN, e->client,
 			 e->target, e->how, arena_printf(a, "%lld", (long long)e->sent),
 			 arena_printf(a, "%lld", (long long)e->ok),
 			 arena_printf(a, "%lld", (long long)e->refused),
-			 arena_printf(a, "%lld", (long long)e->failed), NULL);
+			 arena_printf(a, "%lld", (long long)by_kill),
+			 arena_printf(a, "%lld", (long long)failed), NULL);
 	}
 }
 
@@ -566,7 +717,8 @@ static int write_page(struct story *s, const struct judgement *j, const struct d
 	page_steps(s, d, &p);
 	page_equivalence(s, d, &p);
 	page_costs(s, &p);
-	page_edges(j, &s->arena, &p);
+	page_edges(s, j, &p);
+	page_kills(s, d, &p);
 	page_end(s, d, &p);
 	page_render_html(&p, &html);
 	page_render_text(&p, &text);

@@ -9,12 +9,13 @@
 #pragma once
 
 #include "deploy/lab/counts.h"
+#include "deploy/lab/kills.h"
 #include "deploy/lab/lab.h"
 #include "deploy/lab/options.h"
 #include "lib/base/vec.h"
 #include "lib/cli/progress.h"
 #include "lib/doc/bind.h"
-#include "lib/kube/client.h"
+#include "lib/kube/informer.h"
 #include "lib/loop/loop.h"
 #include "lib/report/page.h"
 
@@ -102,7 +103,10 @@ struct story {
 	pid_t tool_pid;      /* of the program that runs, 0 when none */
 	struct loop_timer *chaos;
 	uint64_t chaos_state;
-	struct doc *kills; /* list of {at, what, pid} */
+	unsigned strikes;
+	struct doc *kills; /* list of {at, what, pid}: our own programs */
+	struct kube_informer *pods, *slices;
+	kill_records pod_kills; /* of sidecars and workloads, ours and others', as the API tells */
 };
 
 /* Seconds since the story began. */
@@ -129,6 +133,18 @@ const char *tool_last_words(struct arena *a, const struct tool_run *t);
 /* Begins and ends killing (chaos.c); nothing without options->kills. */
 void story_chaos_start(struct story *s);
 void story_chaos_stop(struct story *s);
+
+/*
+ * watch.c: follows pods and endpoints, so that the life of what is killed is known: down, out of
+ * the endpoints, Ready again. Kills that are not ours are seen in the pods' status.
+ */
+void story_watch_start(struct story *s);
+void story_watch_stop(struct story *s);
+/* A running sidecar or workload that may be killed now: Ready, never killed before, with another
+ * ready endpoint beside it in each of its Services, and no earlier kill still open. False when
+ * there is none. roll chooses; pid and killed_ns are left to whoever kills. */
+bool story_watch_pick(struct story *s, enum kill_what what, uint64_t roll,
+		      struct kill_record *ret_kill);
 
 /* Measures for options->window_ns. */
 int story_measure(struct story *s, enum story_window w, struct error *err);

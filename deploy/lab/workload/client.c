@@ -12,6 +12,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/net/addr.h"
+#include "lib/net/sock_end.h"
 
 enum how { HOW_FRESH, HOW_KEPT, HOW_HOLD };
 static const char *const how_names[] = {"fresh", "kept", "hold"};
@@ -19,7 +20,7 @@ static const char *const how_names[] = {"fresh", "kept", "hold"};
 /* A request that must pass has this long; one that must be refused is refused by silence earlier.
  */
 enum { PASS_TIMEOUT_MS = 5000, HOLD_TIMEOUT_MS = 3000, REFUSE_TIMEOUT_MS = 1500 };
-enum { MAX_RECENT = 20, MAX_ANSWER = 65536, PAUSE_CHECK_MS = 200 };
+enum { MAX_RECENT = 64, POD_NAME_SIZE = 80, MAX_ANSWER = 65536, PAUSE_CHECK_MS = 200 };
 
 static const int64_t bounds_us[] = {100,   200,    300,    500,    700,     1000,    1500,   2000,
 				    3000,  5000,   7000,   10000,  15000,   20000,   30000,  50000,
@@ -30,10 +31,16 @@ struct tally {
 	int64_t n;
 };
 
+/* What went wrong, and what tells which pods it went through. */
 struct incident {
-	int64_t wall_ns;
+	int64_t began_wall, wall_ns;
 	const char *kind;
 	char detail[120];
+	uint64_t cookie;            /* of the socket, until it is known where it led */
+	uint16_t port;              /* ours */
+	struct in_addr peer;        /* where the socket led; 0: not known (yet) */
+	char server[POD_NAME_SIZE]; /* the pod that answered on this connection before; "" not known
+				     */
 };
 
 struct line;
@@ -50,8 +57,7 @@ struct flow {
 	uint64_t due_ns, period_ns;
 	uint64_t seq;
 	struct line *lines;
-	int64_t sent, ok, refused, refused_missing, failed;
-	int64_t opened, ended_with_pod, lost;
+	struct ledger_flow *n;
 	struct tally kinds[16], forms[16];
 	int64_t latency[ARRAY_SIZE(bounds_us)];
 	struct incident recent[MAX_RECENT];
@@ -66,9 +72,13 @@ struct line {
 	struct loop_timer *timer;
 	struct strbuf in, out;
 	uint64_t due_ns, seq;
-	bool busy;     /* a request is on its way */
-	bool greeted;  /* server-first: its greeting came */
-	bool answered; /* at least once */
+	int64_t begun_wall;
+	uint64_t cookie;
+	uint16_t port;
+	char server[POD_NAME_SIZE]; /* a TCP connection's other end, as it said itself */
+	bool busy;                  /* a request is on its way */
+	bool greeted;               /* server-first: its greeting came */
+	bool answered;              /* at least once */
 	struct line *next;
 };
 
@@ -77,6 +87,8 @@ struct clients {
 	VEC(struct flow *) flows;
 	bool ending, paused;
 	struct loop_timer *pause_timer;
+	struct net_sock_ends *ends;
+	struct loop_fd *ends_source;
 };
 
 /* --- counting --- */
@@ -92,13 +104,41 @@ static void tally(struct tally *list, const char *name)
 	}
 }
 
-static void note(struct flow *f, const char *kind, const char *detail)
+static void note(struct line *l, const char *kind, const char *detail)
 {
+	struct flow *f = l->flow;
 	struct incident *i = &f->recent[f->n_recent++ % MAX_RECENT];
 
+	*i = (struct incident){.kind = kind, .cookie = l->cookie, .port = l->port};
 	i->wall_ns = clock_wall_ns(clock_system());
-	i->kind = kind;
+	i->began_wall = l->busy ? l->begun_wall : i->wall_ns;
 	snprintf(i->detail, sizeof(i->detail), "%s", detail);
+	snprintf(i->server, sizeof(i->server), "%s", l->server);
+	workload_write_soon(f->clients->w);
+}
+
+/* A socket of ours is no more: where it led, if something went wrong on it. */
+static void on_sock_end(void *arg, const struct net_sock_end *end)
+{
+	const struct clients *c = arg;
+
+	for (size_t i = 0; i < c->flows.n; i++) {
+		struct flow *f = c->flows.items[i];
+
+		for (size_t k = 0; k < MIN(f->n_recent, (size_t)MAX_RECENT); k++) {
+			if (!end->cookie || f->recent[k].cookie != end->cookie)
+				continue;
+			f->recent[k].peer.s_addr = htonl(net_addr_to_v4(&end->peer));
+			workload_write_soon(c->w);
+		}
+	}
+}
+
+static void on_ends(void *arg, UNUSED unsigned ready)
+{
+	struct clients *c = arg;
+
+	net_sock_ends_read(c->ends, on_sock_end, c, NULL);
 }
 
 static void note_latency(struct flow *f, uint64_t due_ns)
@@ -134,22 +174,22 @@ static void settle(struct line *l, const char *kind, const char *detail)
 {
 	struct flow *f = l->flow;
 
-	l->busy = false;
 	loop_timer_stop(l->timer);
 	if (!kind && f->refuse) {
-		f->refused_missing++;
-		note(f, "got through", detail);
+		f->n->refused_missing++;
+		note(l, "got through", detail);
 	} else if (!kind) {
-		f->ok++;
+		f->n->ok++;
 		note_latency(f, l->due_ns);
 	} else if (f->refuse) {
-		f->refused++;
+		f->n->refused++;
 		tally(f->forms, kind);
 	} else {
-		f->failed++;
+		f->n->failed++;
 		tally(f->kinds, kind);
-		note(f, kind, detail);
+		note(l, kind, detail);
 	}
+	l->busy = false;
 }
 
 /* The connection is over without being asked to be. */
@@ -158,8 +198,8 @@ static void broken(struct line *l, const char *kind, const char *detail)
 	struct flow *f = l->flow;
 
 	if (f->how == HOW_HOLD && l->answered) {
-		f->lost++;
-		note(f, "lost", detail);
+		f->n->lost++;
+		note(l, "lost", detail);
 	}
 	if (l->busy)
 		settle(l, kind, detail);
@@ -170,7 +210,7 @@ static void broken(struct line *l, const char *kind, const char *detail)
 static void done_with(struct line *l)
 {
 	if (l->flow->how == HOW_HOLD && l->answered)
-		l->flow->ended_with_pod++;
+		l->flow->n->ended_with_pod++;
 	line_free(l);
 }
 
@@ -268,6 +308,10 @@ static void take_text(struct line *l, size_t n)
 	auto_free char *mine =
 		xasprintf("hello %s %llu ", f->clients->w->client, (unsigned long long)l->seq);
 	bool bye = str_ends(answer, " bye");
+	const char *pod = strstr(answer, " pod=");
+
+	if (pod)
+		snprintf(l->server, sizeof(l->server), "%.*s", (int)strcspn(pod + 5, " "), pod + 5);
 
 	strbuf_consume(&l->in, n + 1);
 	if (f->protocol == PROTOCOL_TCP_FIRST && !l->greeted) {
@@ -283,7 +327,7 @@ static void take_text(struct line *l, size_t n)
 	}
 	settle(l, str_starts(answer, mine) ? NULL : "wrong answer", answer);
 	if (f->how == HOW_HOLD && !l->answered)
-		f->opened++;
+		f->n->opened++;
 	l->answered = true;
 	if (f->how == HOW_FRESH || bye || f->clients->ending)
 		done_with(l);
@@ -333,12 +377,23 @@ static void on_line(void *arg, unsigned ready)
 	}
 }
 
+/* What names the socket from now on, whatever becomes of it. */
+static void know_socket(struct line *l)
+{
+	struct sockaddr_in own = {0};
+	socklen_t n = sizeof(own), n_cookie = sizeof(l->cookie);
+
+	getsockname(l->fd, (struct sockaddr *)&own, &n);
+	getsockopt(l->fd, SOL_SOCKET, SO_COOKIE, &l->cookie, &n_cookie);
+	l->port = ntohs(own.sin_port);
+}
+
 static struct line *line_open(struct flow *f, const struct in_addr *addr)
 {
 	struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(f->port), .sin_addr = *addr};
 	struct line *l = xcalloc(1, sizeof(*l));
-	int one = 1;
+	int one = 1, e;
 
 	l->flow = f;
 	l->next = f->lines;
@@ -346,11 +401,12 @@ static struct line *line_open(struct flow *f, const struct in_addr *addr)
 	l->timer = loop_timer_new(f->clients->w->loop, on_timeout, l);
 	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(l->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS) {
-		int e = errno;
-
+	e = connect(l->fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
+	know_socket(l);
+	if (e && e != EINPROGRESS) {
 		l->busy = true;
-		f->sent++;
+		l->begun_wall = clock_wall_ns(clock_system());
+		f->n->sent++;
 		settle(l, e == EPERM || e == EACCES ? "not permitted" : "error", strerror(e));
 		line_free(l);
 		return NULL;
@@ -366,7 +422,9 @@ static void begin(struct line *l, uint64_t due_ns)
 		      : f->how == HOW_HOLD && l->answered ? HOLD_TIMEOUT_MS
 							  : PASS_TIMEOUT_MS;
 
-	f->sent++;
+	l->begun_wall = clock_wall_ns(clock_system());
+	f->n->begun_wall_ns = l->begun_wall;
+	f->n->sent++;
 	l->busy = true;
 	l->due_ns = due_ns;
 	l->seq = ++f->seq;
@@ -468,11 +526,14 @@ static int add_flow(struct clients *c, const char *url, enum how how, bool refus
 	int64_t rate = how == HOW_HOLD ? 1 : MAX(w->options->rate, 1);
 	int r = parse_target(f, &c->w->arena, url, err);
 
+	if (!r && c->flows.n == LEDGER_FLOWS)
+		r = error_set(err, -E2BIG, "more than %u targets", LEDGER_FLOWS);
 	if (r < 0) {
 		free(f);
 		return r;
 	}
 	f->clients = c;
+	f->n = &w->ledger->flows[c->flows.n];
 	f->how = how;
 	f->refuse = refuse;
 	f->address = resolver_follow(w->resolver, f->host);
@@ -483,6 +544,7 @@ static int add_flow(struct clients *c, const char *url, enum how how, bool refus
 	f->timer = loop_timer_new(w->loop, on_due, f);
 	loop_timer_set(f->timer, f->due_ns - loop_now_ns(w->loop));
 	vec_push(&c->flows, f);
+	w->ledger->n_flows = (uint32_t)c->flows.n;
 	return 0;
 }
 
@@ -494,6 +556,10 @@ int clients_start(struct workload *w, struct error *err)
 
 	c->w = w;
 	w->clients = c;
+	/* Without, failures are only told less about. */
+	if (net_sock_ends_open(&c->ends, NULL) == 0)
+		c->ends_source =
+			loop_fd_new(w->loop, net_sock_ends_fd(c->ends), LOOP_READ, on_ends, c);
 	for (size_t i = 0; !r && i < o->call.n; i++) {
 		r = add_flow(c, o->call.items[i], HOW_FRESH, false, err);
 		if (!r)
@@ -551,10 +617,17 @@ static void add_recent(struct arena *a, struct doc *d, const struct flow *f)
 	for (size_t i = first; i < f->n_recent; i++) {
 		const struct incident *in = &f->recent[i % MAX_RECENT];
 		struct doc *one = doc_append(a, list, doc_map(a));
-		char when[CLOCK_RFC3339_SIZE];
+		char when[CLOCK_RFC3339_SIZE], peer[INET_ADDRSTRLEN];
 
-		doc_set_string(a, one, "at", clock_rfc3339(in->wall_ns, 3, when));
+		doc_set_string(a, one, "at", clock_rfc3339(in->wall_ns, 6, when));
+		doc_set_string(a, one, "began", clock_rfc3339(in->began_wall, 6, when));
 		doc_set_string(a, one, "kind", in->kind);
+		doc_set_int(a, one, "port", in->port);
+		if (in->peer.s_addr)
+			doc_set_string(a, one, "peer",
+				       inet_ntop(AF_INET, &in->peer, peer, sizeof(peer)));
+		if (in->server[0])
+			doc_set_string(a, one, "server", in->server);
 		doc_set_string(a, one, "detail", in->detail);
 	}
 }
@@ -566,11 +639,11 @@ static void add_edge(struct arena *a, struct doc *edges, const struct flow *f)
 	doc_set_string(a, d, "target", f->target);
 	doc_set_string(a, d, "how", how_names[f->how]);
 	doc_set_string(a, d, "expect", f->refuse ? "refuse" : "pass");
-	doc_set_int(a, d, "sent", f->sent);
-	doc_set_int(a, d, "ok", f->ok);
-	doc_set_int(a, d, "refused", f->refused);
-	doc_set_int(a, d, "refused_missing", f->refused_missing);
-	doc_set_int(a, d, "failed", f->failed);
+	doc_set_int(a, d, "sent", f->n->sent);
+	doc_set_int(a, d, "ok", f->n->ok);
+	doc_set_int(a, d, "refused", f->n->refused);
+	doc_set_int(a, d, "refused_missing", f->n->refused_missing);
+	doc_set_int(a, d, "failed", f->n->failed);
 	add_tallies(a, d, "kinds", f->kinds);
 	add_tallies(a, d, "forms", f->forms);
 	latency = doc_set_list(a, d, "latency_us");
@@ -599,9 +672,9 @@ void clients_count(const struct clients *c, struct arena *a, struct doc *edges,
 			continue;
 		d = doc_append(a, long_lived, doc_map(a));
 		doc_set_string(a, d, "target", f->target);
-		doc_set_int(a, d, "opened", f->opened);
-		doc_set_int(a, d, "ended_with_pod", f->ended_with_pod);
-		doc_set_int(a, d, "lost", f->lost);
+		doc_set_int(a, d, "opened", f->n->opened);
+		doc_set_int(a, d, "ended_with_pod", f->n->ended_with_pod);
+		doc_set_int(a, d, "lost", f->n->lost);
 	}
 }
 
@@ -617,5 +690,7 @@ void clients_free(struct clients *c)
 	}
 	vec_release(&c->flows);
 	loop_timer_free(c->pause_timer);
+	loop_fd_free(c->ends_source);
+	net_sock_ends_close(c->ends);
 	free(c);
 }

@@ -20,12 +20,6 @@ struct listener {
 	struct loop_fd *source;
 };
 
-struct served_client {
-	char *client;
-	uint16_t port;
-	int64_t requests;
-};
-
 struct connection {
 	struct listener *listener;
 	int fd;
@@ -43,7 +37,6 @@ struct servers {
 	struct connection *connections;
 	unsigned n_connections;
 	bool ending;
-	VEC(struct served_client) seen;
 };
 
 static void connection_free(struct connection *c)
@@ -59,22 +52,31 @@ static void connection_free(struct connection *c)
 	free(c);
 }
 
+/* The row of a client; when the table is full the last row takes all others. */
+static struct ledger_served *served_row(struct ledger *ledger, uint16_t port, const char *client,
+					size_t n)
+{
+	struct ledger_served *row;
+
+	n = MIN(n, sizeof(row->client) - 1);
+	for (uint32_t i = 0; i < ledger->n_served; i++) {
+		row = &ledger->served[i];
+		if (row->port == port && strlen(row->client) == n &&
+		    memcmp(row->client, client, n) == 0)
+			return row;
+	}
+	if (ledger->n_served == LEDGER_SERVED)
+		return &ledger->served[LEDGER_SERVED - 1];
+	row = &ledger->served[ledger->n_served];
+	memcpy(row->client, client, n);
+	row->port = port;
+	ledger->n_served++;
+	return row;
+}
+
 static void count(struct listener *l, const char *client, size_t n)
 {
-	struct servers *s = l->servers;
-	struct served_client *seen;
-
-	vec_foreach (&s->seen, it) {
-		if (it->port == l->port && strlen(it->client) == n &&
-		    memcmp(it->client, client, n) == 0) {
-			it->requests++;
-			return;
-		}
-	}
-	seen = vec_add(&s->seen);
-	seen->client = xstrndup(client, n);
-	seen->port = l->port;
-	seen->requests = 1;
+	served_row(l->servers->w->ledger, l->port, client, n)->requests++;
 }
 
 /* The value of a header in a request's text, or "". */
@@ -262,12 +264,14 @@ unsigned servers_connections(const struct servers *s)
 
 void servers_count(const struct servers *s, struct arena *a, struct doc *list)
 {
-	for (size_t i = 0; i < s->seen.n; i++) {
+	const struct ledger *l = s->w->ledger;
+
+	for (uint32_t i = 0; i < l->n_served; i++) {
 		struct doc *d = doc_append(a, list, doc_map(a));
 
-		doc_set_int(a, d, "port", s->seen.items[i].port);
-		doc_set_string(a, d, "client", s->seen.items[i].client);
-		doc_set_int(a, d, "requests", s->seen.items[i].requests);
+		doc_set_int(a, d, "port", l->served[i].port);
+		doc_set_string(a, d, "client", l->served[i].client);
+		doc_set_int(a, d, "requests", l->served[i].requests);
 	}
 }
 
@@ -281,8 +285,5 @@ void servers_free(struct servers *s)
 		loop_fd_free(s->listeners[i].source);
 		close(s->listeners[i].fd);
 	}
-	vec_foreach (&s->seen, it)
-		free(it->client);
-	vec_release(&s->seen);
 	free(s);
 }

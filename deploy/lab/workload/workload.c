@@ -13,11 +13,11 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 
-enum { WRITE_MS = 1000, END_CHECK_MS = 50, LINGER_MS = 3000 };
+enum { WRITE_MS = 1000, WRITE_SOON_MS = 20, END_CHECK_MS = 50, LINGER_MS = 3000 };
 
 struct run {
 	struct workload w;
-	struct loop_timer *write_timer, *end_timer;
+	struct loop_timer *end_timer;
 	uint64_t ended_ns;
 };
 
@@ -48,7 +48,12 @@ static void on_write(void *arg)
 	struct run *r = arg;
 
 	write_counts(r, false);
-	loop_timer_set(r->write_timer, WRITE_MS * NS_PER_MS);
+	loop_timer_set(r->w.write_timer, WRITE_MS * NS_PER_MS);
+}
+
+void workload_write_soon(struct workload *w)
+{
+	loop_timer_set(w->write_timer, WRITE_SOON_MS * NS_PER_MS);
 }
 
 /*
@@ -120,9 +125,12 @@ static int serve(struct run *r, struct error *err)
 	struct workload *w = &r->w;
 	int code;
 
+	code = ledger_open(w->counts_path, &w->ledger, err);
+	if (code)
+		return code;
 	w->loop = loop_new(NULL);
 	w->resolver = resolver_new(w->loop, w->namespace);
-	r->write_timer = loop_timer_new(w->loop, on_write, r);
+	r->w.write_timer = loop_timer_new(w->loop, on_write, r);
 	r->end_timer = loop_timer_new(w->loop, check_end, r);
 	loop_signal_new(w->loop, SIGTERM, on_term, r);
 	loop_signal_new(w->loop, SIGINT, on_term, r);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "deploy/lab/ledger.h"
 #include "lib/base/arena.h"
 #include "lib/base/strbuf.h"
 #include "lib/base/vec.h"
@@ -41,11 +42,16 @@ struct workload {
 	const char *pod, *namespace, *name; /* name: of the workload, "order-service" */
 	const char *client;                 /* "production/order-service" */
 	const char *counts_path, *pause_path;
+	struct ledger *ledger;
+	struct loop_timer *write_timer;
 	struct resolver *resolver;
 	struct servers *servers;
 	struct clients *clients;
 	bool ending; /* SIGTERM came */
 };
+
+/* The counts are written a moment from now instead of within a second: something went wrong. */
+void workload_write_soon(struct workload *w);
 
 /* --- resolver.c: names to addresses, asked again in the background, never waited for --- */
 

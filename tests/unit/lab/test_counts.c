@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy/lab/counts.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "deploy/lab/ledger.h"
 #include "lib/base/alloc.h"
 #include "lib/base/io.h"
 #include "tests/support/test.h"
@@ -106,6 +110,43 @@ TEST(garbage_is_an_error_with_its_file)
 	counts_release(&c);
 }
 
+/* A client that is killed: what it counted last and what it had on its way, whatever its file says.
+ */
+TEST(a_killed_run_keeps_its_last_numbers)
+{
+	auto_free char *path = xasprintf("%s/n_web-1.json", dir);
+	struct counts c;
+	struct ledger *l;
+	struct count_totals t;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (ledger_open(path, &l, NULL) < 0)
+			_exit(1);
+		l->n_flows = l->n_served = 1;
+		l->flows[0] = (struct ledger_flow){
+			.sent = 12, .ok = 9, .failed = 1, .opened = 3, .lost = 1};
+		l->served[0] = (struct ledger_served){"n/other", 80, 7};
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	put("n_web-1.json",
+	    "{\"namespace\":\"n\",\"workload\":\"web\",\"pod\":\"web-1\",\"edges\":[{"
+	    "\"target\":\"tcp://db:80\",\"how\":\"hold\",\"sent\":2,\"ok\":2}],"
+	    "\"long_lived\":[{\"target\":\"tcp://db:80\",\"opened\":1}]}");
+	assert_int_equal(counts_read(dir, &c, NULL), 0);
+	t = counts_total(&c);
+	assert_int_equal(t.sent, 12);
+	assert_int_equal(t.ok, 9);
+	assert_int_equal(t.failed, 3); /* two were on their way */
+	assert_int_equal(c.lost, 3);   /* and two connections open */
+	assert_int_equal(c.served.items[0].requests, 7);
+	assert_int_equal(doc_len(c.recent), 4);
+	assert_string_equal(doc_find_str(c.recent, "[0].pod"), "web-1");
+	counts_release(&c);
+}
+
 #define row(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -114,6 +155,7 @@ int main(void)
 		row(pods_are_summed_and_times_subtracted),
 		row(a_server_that_saw_less_is_a_mismatch),
 		row(garbage_is_an_error_with_its_file),
+		row(a_killed_run_keeps_its_last_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the API says of pods that were hit, from the kill until they are whole again. */
+#include <string.h>
+
+#include "deploy/lab/story/story.h"
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+#include "lib/object/kinds.h"
+
+#define SIDECAR "istio-proxy"
+/* What a process that SIGKILL ended says, and what its kubelet or pilot-agent says for it. */
+#define EXIT_KILLED 137
+
+static const char *const status_lists[] = {"initContainerStatuses", "containerStatuses"};
+
+static const struct doc *status_of(const struct doc *pod, const char *container)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(status_lists); i++)
+		doc_foreach_item (doc_get(doc_get(pod, "status"), status_lists[i]), c)
+			if (str_eq(doc_str(doc_get(c, "name")), container))
+				return c;
+	return NULL;
+}
+
+static int64_t restarts_of(const struct doc *status)
+{
+	return doc_int_or(doc_get(status, "restartCount"), 0);
+}
+
+/* --- endpoints --- */
+
+static bool is_ready_endpoint(const struct doc *e)
+{
+	return doc_bool_or(doc_find(e, "conditions.ready"), true);
+}
+
+/* How many ready endpoints a slice has beside the pod; *ret_has: the pod itself is one. */
+static size_t others_ready(const struct doc *slice, const char *uid, bool *ret_has)
+{
+	size_t n = 0;
+
+	*ret_has = false;
+	doc_foreach_item (doc_get(slice, "endpoints"), e) {
+		bool self = str_eq(doc_find_str(e, "targetRef.uid"), uid);
+
+		*ret_has = *ret_has || (self && is_ready_endpoint(e));
+		n += !self && is_ready_endpoint(e);
+	}
+	return n;
+}
+
+static bool is_endpoint(const struct story *s, const char *uid)
+{
+	bool has;
+
+	kube_informer_foreach (s->slices, o) {
+		others_ready(o->doc, uid, &has);
+		if (has)
+			return true;
+	}
+	return false;
+}
+
+/* In every Service that has it there is another; a pod that serves nobody may go too. */
+static bool is_replaceable(const struct story *s, const char *uid)
+{
+	bool has;
+
+	kube_informer_foreach (s->slices, o)
+		if (others_ready(o->doc, uid, &has) == 0 && has)
+			return false;
+	return true;
+}
+
+/* --- what is known of a kill --- */
+
+static bool is_open(const struct kill_record *k)
+{
+	return !k->ready_ns && !k->gone_ns;
+}
+
+static void follow(struct story *s, struct kill_record *k, const struct doc *pod)
+{
+	const struct doc *status = status_of(pod, k->container);
+	int64_t now = clock_wall_ns(clock_system());
+
+	if (!k->gone_ns && (!pod || !str_eq(kube_uid(pod), k->uid)))
+		k->gone_ns = now;
+	else if (!k->ready_ns && restarts_of(status) > k->restarts &&
+		 kube_condition_true(pod, "Ready"))
+		k->ready_ns = now;
+	if (!k->out_ns && is_open(k) && !is_endpoint(s, k->uid))
+		k->out_ns = now;
+}
+
+static void follow_all(struct story *s)
+{
+	vec_foreach (&s->pod_kills, k) {
+		const struct kube_object *o = kube_informer_get(s->pods, k->namespace, k->pod);
+
+		if (is_open(k))
+			follow(s, k, o ? o->doc : NULL);
+	}
+}
+
+static struct kill_record record_of(struct story *s, const struct doc *pod,
+				    const struct doc *status)
+{
+	struct arena *a = &s->arena;
+	const char *container = str_or_empty(doc_str(doc_get(status, "name")));
+
+	return (struct kill_record){
+		.what = str_eq(container, SIDECAR) ? KILL_SIDECAR : KILL_WORKLOAD,
+		.namespace = arena_strdup(a, kube_namespace(pod)),
+		.pod = arena_strdup(a, kube_name(pod)),
+		.uid = arena_strdup(a, kube_uid(pod)),
+		.container = arena_strdup(a, container),
+		.address = arena_strdup(a, doc_find_str(pod, "status.podIP")),
+		.restarts = restarts_of(status),
+	};
+}
+
+static bool is_known(const struct story *s, const struct kill_record *like)
+{
+	for (size_t i = 0; i < s->pod_kills.n; i++) {
+		const struct kill_record *k = &s->pod_kills.items[i];
+
+		if (str_eq(k->uid, like->uid) && str_eq(k->container, like->container) &&
+		    k->restarts >= like->restarts)
+			return true;
+	}
+	return false;
+}
+
+/* Somebody else's kill: the container has ended by SIGKILL and comes again. */
+static void look_for_foreign(struct story *s, const struct doc *pod, const struct doc *status)
+{
+	const struct doc *ended = doc_find(status, "lastState.terminated");
+	struct kill_record k;
+
+	if (!ended || doc_int_or(doc_get(ended, "exitCode"), 0) != EXIT_KILLED ||
+	    !str_empty(doc_str(doc_get(ended, "message"))))
+		return;
+	k = record_of(s, pod, status);
+	k.restarts--; /* as it was before */
+	if (is_known(s, &k) ||
+	    clock_parse_rfc3339(str_or_empty(doc_str(doc_get(ended, "finishedAt"))), &k.killed_ns) <
+		    0 ||
+	    k.killed_ns < s->counting_wall_ns)
+		return;
+	k.foreign = true;
+	vec_push(&s->pod_kills, k);
+}
+
+static void on_change(void *arg, UNUSED enum kube_change change,
+		      UNUSED const struct kube_object *old, const struct kube_object *now)
+{
+	struct story *s = arg;
+
+	for (size_t i = 0; now && i < ARRAY_SIZE(status_lists); i++)
+		doc_foreach_item (doc_get(doc_get(now->doc, "status"), status_lists[i]), c)
+			look_for_foreign(s, now->doc, c);
+	follow_all(s);
+}
+
+void story_watch_start(struct story *s)
+{
+	static const struct kube_informer_handlers handlers = {.on_change = on_change};
+	struct kube_informer_options o = {.max_backoff_ns = NS_PER_S};
+
+	if (s->pods)
+		return;
+	o.kind = object_kind(KIND_ENDPOINT_SLICE);
+	s->slices = kube_informer_new(s->client, &o, &handlers, s);
+	o.kind = object_kind(KIND_POD);
+	s->pods = kube_informer_new(s->client, &o, &handlers, s);
+}
+
+void story_watch_stop(struct story *s)
+{
+	kube_informer_free(s->pods);
+	kube_informer_free(s->slices);
+	s->pods = s->slices = NULL;
+}
+
+/* --- choosing --- */
+
+static bool may_go(const struct story *s, const struct doc *pod, const struct doc *status,
+		   enum kill_what what)
+{
+	bool sidecar = str_eq(doc_str(doc_get(status, "name")), SIDECAR);
+
+	/* A second kill of one container is followed by a back-off of ten seconds. */
+	return sidecar == (what == KILL_SIDECAR) && restarts_of(status) == 0 &&
+	       doc_find(status, "state.running") && kube_condition_true(pod, "Ready") &&
+	       !kube_deleting(pod) && is_replaceable(s, kube_uid(pod));
+}
+
+/* How many may go; ret_kill is the one of the number wanted. */
+static size_t candidates(struct story *s, enum kill_what what, size_t wanted,
+			 struct kill_record *ret_kill)
+{
+	size_t n = 0;
+
+	kube_informer_foreach (s->pods, o) {
+		if (!str_eq(o->namespace_, s->namespace))
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(status_lists); i++)
+			doc_foreach_item (doc_get(doc_get(o->doc, "status"), status_lists[i]), c)
+				if (may_go(s, o->doc, c, what) && n++ == wanted)
+					*ret_kill = record_of(s, o->doc, c);
+	}
+	return n;
+}
+
+bool story_watch_pick(struct story *s, enum kill_what what, uint64_t roll,
+		      struct kill_record *ret_kill)
+{
+	size_t n;
+
+	if (!s->pods || !kube_informer_synced(s->pods) || !kube_informer_synced(s->slices))
+		return false;
+	vec_foreach (&s->pod_kills, k)
+		if (is_open(k))
+			return false;
+	n = candidates(s, what, SIZE_MAX, ret_kill);
+	if (n)
+		candidates(s, what, roll % n, ret_kill);
+	return n > 0;
+}
