@@ -181,6 +181,22 @@ static int run_tool(struct story *s, const char *title, const char *name, const 
 	return 0;
 }
 
+enum { MAX_KILLED = 20 };
+
+/* A tool that changes nothing: killed, its user asks again. */
+static int ask_tool(struct story *s, const char *title, const char *name, const char *const *args,
+		    struct tool_run *t, enum step_outcome *outcome, const char **words,
+		    struct error *err)
+{
+	int r = run_tool(s, title, name, args, t, outcome, words, err);
+
+	for (unsigned n = 0; !r && t->signal == SIGKILL && n < MAX_KILLED; n++) {
+		tool_run_release(t);
+		r = run_tool(s, title, name, args, t, outcome, words, err);
+	}
+	return r;
+}
+
 static const char *profile(const struct story *s)
 {
 	return s->options->profile;
@@ -204,7 +220,7 @@ static int do_preflight(struct story *s, enum step_outcome *outcome, const char 
 			      "json",
 			      NULL};
 	struct tool_run t;
-	int r = run_tool(s, "preflight", "lab", args, &t, outcome, words, err);
+	int r = ask_tool(s, "preflight", "lab", args, &t, outcome, words, err);
 
 	if (!r)
 		s->preflight = t.doc;
@@ -228,7 +244,7 @@ static int migrate_verb(struct story *s, const char *verb, const char *ns, struc
 			      profile(s),
 			      NULL};
 	struct tool_run t;
-	int r = run_tool(s, title, "migrate", args, &t, outcome, words, err);
+	int r = ask_tool(s, title, "migrate", args, &t, outcome, words, err);
 
 	if (!r && ret_doc)
 		*ret_doc = t.doc;
@@ -330,7 +346,7 @@ static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 	story_chaos_start(s);
 	r = run_tool(s, arena_printf(&s->arena, "migrate-%s", verb), "migrate", args, t, outcome,
 		     words, err);
-	while (!r && t->code < 0 && s->options->kills && round < 20) {
+	while (!r && t->signal == SIGKILL && round < MAX_KILLED) {
 		tool_run_release(t);
 		args[0] = "resume";
 		args[7] = NULL;
@@ -405,7 +421,7 @@ static int do_timeline(struct story *s, enum step_outcome *outcome, const char *
 		"report", s->namespace, "--kubeconfig", s->lab.kubeconfig_here, "--output",
 		"json",   NULL};
 	struct tool_run t;
-	int r = run_tool(s, arena_printf(&s->arena, "report-%s", s->namespace), "migrate", args, &t,
+	int r = ask_tool(s, arena_printf(&s->arena, "report-%s", s->namespace), "migrate", args, &t,
 			 outcome, words, err);
 
 	if (!r)

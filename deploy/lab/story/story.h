@@ -117,6 +117,7 @@ int story_rest(struct story *s, uint64_t ns, struct error *err);
 /* A program's run. */
 struct tool_run {
 	int code; /* exit code, -1 when a signal ended it */
+	int signal;
 	struct strbuf out, err;
 	struct doc *doc; /* standard output as JSON, NULL when it is not */
 };

@@ -44,6 +44,7 @@ static void on_exit_(void *arg, const struct loop_child_exit *exit)
 	struct running *r = arg;
 
 	r->result->code = exit->code;
+	r->result->signal = exit->signal;
 	r->ended = true;
 }
 
