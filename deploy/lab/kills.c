@@ -54,12 +54,28 @@ static bool was_server(const struct kill_record *k, const struct kill_incident *
 	return i->server_address && str_eq(k->address, i->server_address);
 }
 
-struct kill_record *kills_blame(const kill_records *kills, const struct kill_incident *i)
+static bool was_outage(const struct kill_outage *o, const struct kill_incident *i)
 {
-	for (size_t n = 0; n < kills->n; n++)
-		if (was_client(&kills->items[n], i) || was_server(&kills->items[n], i))
-			return &kills->items[n];
+	return i->nowhere && !i->unfinished && str_eq(o->namespace, i->service_namespace) &&
+	       str_eq(o->service, i->service) &&
+	       overlaps(o->from_ns, o->until_ns ? o->until_ns + KILLS_FOLLOW_NS : 0, i);
+}
+
+struct kill_record *kills_blame(const struct kill_log *log, const struct kill_incident *i)
+{
+	for (size_t n = 0; n < log->kills.n; n++)
+		if (was_client(&log->kills.items[n], i) || was_server(&log->kills.items[n], i))
+			return &log->kills.items[n];
+	for (size_t n = 0; n < log->outages.n; n++)
+		if (was_outage(&log->outages.items[n], i))
+			return &log->kills.items[log->outages.items[n].kill];
 	return NULL;
+}
+
+void kill_log_release(struct kill_log *log)
+{
+	vec_release(&log->kills);
+	vec_release(&log->outages);
 }
 
 /* --- where a sidecar sent it --- */
@@ -131,19 +147,20 @@ static void ask_sidecar(struct arena *a, struct doc *d, struct kill_incident *i,
 			 &route))
 		return;
 	i->server_address = route.address;
+	i->nowhere = !route.address;
 	doc_set_string(a, d, "flags", route.flags);
 	if (route.address)
 		doc_set_string(a, d, "server_address", route.address);
 }
 
-static void blame(kill_records *kills, struct arena *a, struct doc *d, struct kill_incident *i,
+static void blame(struct kill_log *log, struct arena *a, struct doc *d, struct kill_incident *i,
 		  const char *dir)
 {
-	struct kill_record *k = kills_blame(kills, i);
+	struct kill_record *k = kills_blame(log, i);
 
 	if (!k && !i->unfinished && !i->server) {
 		ask_sidecar(a, d, i, dir);
-		k = kills_blame(kills, i);
+		k = kills_blame(log, i);
 	}
 	if (!k)
 		return;
@@ -151,10 +168,24 @@ static void blame(kill_records *kills, struct arena *a, struct doc *d, struct ki
 		k->connections++;
 	else
 		k->requests++;
-	doc_set_int(a, d, "kill", k - kills->items);
+	doc_set_int(a, d, "kill", k - log->kills.items);
 }
 
-void kills_account(kill_records *kills, struct arena *a, struct doc *incidents, const char *dir,
+/* "http://order-service:8080/" and "tcp://db.other:1" name Services, here and elsewhere. */
+static void find_service(struct arena *a, const char *target, struct kill_incident *i)
+{
+	const char *host = strstr(target, "://"), *dot;
+	size_t n;
+
+	host = host ? host + 3 : target;
+	n = strcspn(host, ":/");
+	dot = memchr(host, '.', n);
+	i->service = arena_strndup(a, host, dot ? (size_t)(dot - host) : n);
+	i->service_namespace =
+		dot ? arena_strndup(a, dot + 1, strcspn(dot + 1, ".:/")) : i->namespace;
+}
+
+void kills_account(struct kill_log *log, struct arena *a, struct doc *incidents, const char *dir,
 		   int64_t since_ns)
 {
 	doc_foreach_item (incidents, d) {
@@ -164,9 +195,12 @@ void kills_account(kill_records *kills, struct arena *a, struct doc *incidents, 
 			.pod = str_or_empty(doc_str(doc_get(d, "pod"))),
 			.server = doc_str(doc_get(d, "server")),
 			.server_address = doc_str(doc_get(d, "peer")),
+			/* Not even a port of its own: the socket was never sent anywhere. */
+			.nowhere = doc_get(d, "port") && doc_int_or(doc_get(d, "port"), 0) == 0,
 			.unfinished = doc_bool_or(doc_get(d, "unfinished"), false),
 		};
 
+		find_service(a, str_or_empty(doc_str(doc_get(d, "target"))), &i);
 		/* Nothing excuses what must be refused and was not. */
 		if (str_eq(doc_str(doc_get(d, "kind")), "got through") ||
 		    clock_parse_rfc3339(str_or_empty(doc_str(doc_get(d, "at"))), &i.ended_ns) < 0 ||
@@ -174,6 +208,6 @@ void kills_account(kill_records *kills, struct arena *a, struct doc *incidents, 
 			    0)
 			continue;
 		if (i.ended_ns + TICK_NS >= since_ns)
-			blame(kills, a, d, &i, dir);
+			blame(log, a, d, &i, dir);
 	}
 }

@@ -44,24 +44,40 @@ struct kill_record {
 };
 typedef VEC(struct kill_record) kill_records;
 
+/* A Service without any ready endpoint, because its pods were killed one after the other. */
+struct kill_outage {
+	const char *namespace, *service;
+	size_t kill;               /* the last of them */
+	int64_t from_ns, until_ns; /* wall; until 0: not over */
+};
+typedef VEC(struct kill_outage) kill_outages;
+
+struct kill_log {
+	kill_records kills;
+	kill_outages outages;
+};
+void kill_log_release(struct kill_log *log);
+
 /* One failed request or lost connection. */
 struct kill_incident {
 	const char *namespace, *pod; /* the client's */
 	const char *server;          /* pod, in the same namespace or elsewhere; NULL: not known */
 	const char *server_address;  /* NULL: not known */
+	const char *service_namespace, *service; /* what it was meant for */
+	bool nowhere; /* it was sent to no server at all: there was none to be had */
 	int64_t began_ns, ended_ns;
 	bool unfinished; /* its client's process ended under it */
 };
 
 /* The kill that took it, the first of several; NULL: none, it is a failure. */
-struct kill_record *kills_blame(const kill_records *kills, const struct kill_incident *i);
+struct kill_record *kills_blame(const struct kill_log *log, const struct kill_incident *i);
 
 /*
  * Blames every incident of a list (struct counts' recent) that began at or after since_ns, counts
  * them into kills, and sets `kill` (its index) in those that were taken. Where a sidecar chose the
  * server, `server_address` and `flags` are added from its access log in folder dir.
  */
-void kills_account(kill_records *kills, struct arena *a, struct doc *incidents, const char *dir,
+void kills_account(struct kill_log *log, struct arena *a, struct doc *incidents, const char *dir,
 		   int64_t since_ns);
 
 /* Where a sidecar sent what came from address:port of its pod while [began, ended]; its last

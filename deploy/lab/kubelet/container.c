@@ -302,7 +302,7 @@ void container_ended(struct container *c, int exit_code, int signal)
 	c->run.exit_code = signal ? 128 + signal : exit_code;
 	c->run.signal = signal;
 	c->run.finished_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
-	c->run.ended_by_us = c->stop != STOP_NONE;
+	c->run.ended_by_us = c->stop == STOP_KILL;
 	if (!c->run.reason)
 		c->run.reason = reason_of(exit_code, signal);
 	c->ready = c->started = false;

@@ -54,7 +54,7 @@ struct run_record {
 	int exit_code, signal; /* exit_code 255 and signal 0: nobody saw it end */
 	int64_t started_wall, finished_wall;
 	const char *reason; /* static string */
-	bool ended_by_us;   /* it was being stopped */
+	bool ended_by_us;   /* SIGKILL was ours: its grace was over */
 };
 
 struct container {

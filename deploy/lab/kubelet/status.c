@@ -41,7 +41,7 @@ static void set_terminated(struct arena *a, struct doc *state, const struct run_
 		doc_set_int(a, d, "signal", r->signal);
 	doc_set_string(a, d, "reason", r->reason);
 	if (r->ended_by_us)
-		doc_set_string(a, d, "message", "stopped by the kubelet");
+		doc_set_string(a, d, "message", "killed by the kubelet");
 	set_time(a, d, "startedAt", r->started_wall);
 	set_time(a, d, "finishedAt", r->finished_wall);
 	doc_set_string(a, d, "containerID", id);

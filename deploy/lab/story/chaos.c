@@ -106,7 +106,7 @@ static bool kill_container(struct story *s, enum kill_what what)
 	k.killed_ns = clock_wall_ns(clock_system());
 	if (k.pid <= 0 || kill((pid_t)k.pid, SIGKILL) < 0)
 		return false;
-	vec_push(&s->pod_kills, k);
+	vec_push(&s->hits.kills, k);
 	return true;
 }
 
@@ -116,7 +116,7 @@ static bool kill_in_pod(struct story *s)
 	size_t n[2] = {0, 0};
 	enum kill_what first;
 
-	vec_foreach (&s->pod_kills, k)
+	vec_foreach (&s->hits.kills, k)
 		n[k->what]++;
 	first = n[KILL_SIDECAR] <= n[KILL_WORKLOAD] ? KILL_SIDECAR : KILL_WORKLOAD;
 	return kill_container(s, first) || kill_container(s, !first);

@@ -628,7 +628,7 @@ static void story_release(struct story *s)
 	counts_release(&s->at_change);
 	vec_release(&s->steps);
 	vec_release(&s->samples);
-	vec_release(&s->pod_kills);
+	kill_log_release(&s->hits);
 	lab_release(&s->lab);
 	loop_free(s->loop);
 	arena_release(&s->arena);

@@ -77,8 +77,8 @@ static void judge_kills(struct story *s, struct judgement *j)
 	auto_free char *dir = xasprintf("%s/counts", s->lab.dir);
 
 	j->recent = recent_doc(s, &j->all);
-	kills_account(&s->pod_kills, &s->arena, j->recent, dir, s->counting_wall_ns);
-	vec_foreach (&s->pod_kills, k) {
+	kills_account(&s->hits, &s->arena, j->recent, dir, s->counting_wall_ns);
+	vec_foreach (&s->hits.kills, k) {
 		j->totals.by_kill += k->requests;
 		j->lost_by_kill += k->connections;
 	}
@@ -89,12 +89,12 @@ static void judge_kills(struct story *s, struct judgement *j)
 /* What deliberate kills took is said in the same breath as that nothing else went. */
 static const char *taken_words(struct story *s, const struct judgement *j)
 {
-	if (!s->pod_kills.n)
+	if (!s->hits.kills.n)
 		return "";
 	return arena_printf(&s->arena,
 			    " With %zu killed sidecars and workloads went %lld requests and %lld "
 			    "connections, counted apart.",
-			    s->pod_kills.n, (long long)j->totals.by_kill,
+			    s->hits.kills.n, (long long)j->totals.by_kill,
 			    (long long)j->lost_by_kill);
 }
 
@@ -414,7 +414,7 @@ static struct doc *kills_doc(struct story *s)
 {
 	struct doc *list = doc_list(&s->arena);
 
-	vec_foreach (&s->pod_kills, k)
+	vec_foreach (&s->hits.kills, k)
 		doc_append(&s->arena, list, pod_kill_doc(s, k));
 	doc_foreach_item (s->kills, d)
 		doc_append(&s->arena, list, d);
@@ -580,7 +580,7 @@ static void page_kills(struct story *s, const struct doc *d, struct page *p)
 	if (!doc_len(doc_get(d, "kills")))
 		return;
 	page_heading(p, "Processes killed");
-	if (s->pod_kills.n)
+	if (s->hits.kills.n)
 		page_table(p, columns);
 	doc_foreach_item (doc_get(d, "kills"), k) {
 		if (!doc_get(k, "pod")) {

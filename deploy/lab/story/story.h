@@ -106,7 +106,7 @@ struct story {
 	unsigned strikes;
 	struct doc *kills; /* list of {at, what, pid}: our own programs */
 	struct kube_informer *pods, *slices;
-	kill_records pod_kills; /* of sidecars and workloads, ours and others', as the API tells */
+	struct kill_log hits; /* of sidecars and workloads, ours and others', as the API tells */
 };
 
 /* Seconds since the story began. */

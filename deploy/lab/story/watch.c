@@ -7,7 +7,8 @@
 #include "lib/base/str.h"
 #include "lib/object/kinds.h"
 
-#define SIDECAR "istio-proxy"
+#define SERVICE_LABEL "kubernetes.io/service-name"
+#define SIDECAR       "istio-proxy"
 /* What a process that SIGKILL ended says, and what its kubelet or pilot-agent says for it. */
 #define EXIT_KILLED 137
 
@@ -93,14 +94,77 @@ static void follow(struct story *s, struct kill_record *k, const struct doc *pod
 		k->out_ns = now;
 }
 
+static size_t ready_of(const struct story *s, const char *ns, const char *service, const char *uid,
+		       bool *ret_of_it)
+{
+	size_t n = 0;
+
+	*ret_of_it = false;
+	kube_informer_foreach (s->slices, o) {
+		if (!str_eq(o->namespace_, ns) ||
+		    !str_eq(kube_label(o->doc, SERVICE_LABEL), service))
+			continue;
+		doc_foreach_item (doc_get(o->doc, "endpoints"), e) {
+			n += is_ready_endpoint(e);
+			*ret_of_it = *ret_of_it || str_eq(doc_find_str(e, "targetRef.uid"), uid);
+		}
+	}
+	return n;
+}
+
+static bool is_known_outage(const struct story *s, const char *ns, const char *service)
+{
+	for (size_t i = 0; i < s->hits.outages.n; i++) {
+		const struct kill_outage *o = &s->hits.outages.items[i];
+
+		if (!o->until_ns && str_eq(o->namespace, ns) && str_eq(o->service, service))
+			return true;
+	}
+	return false;
+}
+
+/* A Service that the pod is of and that has no other left. */
+static void look_for_outages(struct story *s, size_t kill)
+{
+	const struct kill_record *k = &s->hits.kills.items[kill];
+	bool of_it;
+
+	kube_informer_foreach (s->slices, o) {
+		const char *service = kube_label(o->doc, SERVICE_LABEL);
+
+		if (!service || !str_eq(o->namespace_, k->namespace) ||
+		    ready_of(s, k->namespace, service, k->uid, &of_it) || !of_it ||
+		    is_known_outage(s, k->namespace, service))
+			continue;
+		vec_push(&s->hits.outages,
+			 ((struct kill_outage){.namespace = k->namespace,
+					       .service = arena_strdup(&s->arena, service),
+					       .kill = kill,
+					       .from_ns = k->killed_ns}));
+	}
+}
+
+static void follow_outages(struct story *s)
+{
+	bool of_it;
+
+	for (size_t i = s->hits.kills.n; i-- > 0;)
+		if (is_open(&s->hits.kills.items[i]))
+			look_for_outages(s, i);
+	vec_foreach (&s->hits.outages, o)
+		if (!o->until_ns && ready_of(s, o->namespace, o->service, NULL, &of_it))
+			o->until_ns = clock_wall_ns(clock_system());
+}
+
 static void follow_all(struct story *s)
 {
-	vec_foreach (&s->pod_kills, k) {
+	vec_foreach (&s->hits.kills, k) {
 		const struct kube_object *o = kube_informer_get(s->pods, k->namespace, k->pod);
 
 		if (is_open(k))
 			follow(s, k, o ? o->doc : NULL);
 	}
+	follow_outages(s);
 }
 
 static struct kill_record record_of(struct story *s, const struct doc *pod,
@@ -122,8 +186,8 @@ static struct kill_record record_of(struct story *s, const struct doc *pod,
 
 static bool is_known(const struct story *s, const struct kill_record *like)
 {
-	for (size_t i = 0; i < s->pod_kills.n; i++) {
-		const struct kill_record *k = &s->pod_kills.items[i];
+	for (size_t i = 0; i < s->hits.kills.n; i++) {
+		const struct kill_record *k = &s->hits.kills.items[i];
 
 		if (str_eq(k->uid, like->uid) && str_eq(k->container, like->container) &&
 		    k->restarts >= like->restarts)
@@ -132,24 +196,33 @@ static bool is_known(const struct story *s, const struct kill_record *like)
 	return false;
 }
 
-/* Somebody else's kill: the container has ended by SIGKILL and comes again. */
-static void look_for_foreign(struct story *s, const struct doc *pod, const struct doc *status)
+/* Somebody else's kill: how a run of the container has ended, which was its number restarts. */
+static void look_for_foreign(struct story *s, const struct doc *pod, const struct doc *status,
+			     const struct doc *ended, int64_t restarts)
 {
-	const struct doc *ended = doc_find(status, "lastState.terminated");
 	struct kill_record k;
 
 	if (!ended || doc_int_or(doc_get(ended, "exitCode"), 0) != EXIT_KILLED ||
 	    !str_empty(doc_str(doc_get(ended, "message"))))
 		return;
 	k = record_of(s, pod, status);
-	k.restarts--; /* as it was before */
+	k.restarts = restarts;
 	if (is_known(s, &k) ||
 	    clock_parse_rfc3339(str_or_empty(doc_str(doc_get(ended, "finishedAt"))), &k.killed_ns) <
 		    0 ||
 	    k.killed_ns < s->counting_wall_ns)
 		return;
 	k.foreign = true;
-	vec_push(&s->pod_kills, k);
+	vec_push(&s->hits.kills, k);
+}
+
+/* The run before this one; and this one, in a pod that is ending and starts nothing again. */
+static void look_at(struct story *s, const struct doc *pod, const struct doc *status)
+{
+	int64_t n = restarts_of(status);
+
+	look_for_foreign(s, pod, status, doc_find(status, "lastState.terminated"), n - 1);
+	look_for_foreign(s, pod, status, doc_find(status, "state.terminated"), n);
 }
 
 static void on_change(void *arg, UNUSED enum kube_change change,
@@ -159,7 +232,7 @@ static void on_change(void *arg, UNUSED enum kube_change change,
 
 	for (size_t i = 0; now && i < ARRAY_SIZE(status_lists); i++)
 		doc_foreach_item (doc_get(doc_get(now->doc, "status"), status_lists[i]), c)
-			look_for_foreign(s, now->doc, c);
+			look_at(s, now->doc, c);
 	follow_all(s);
 }
 
@@ -220,7 +293,7 @@ bool story_watch_pick(struct story *s, enum kill_what what, uint64_t roll,
 
 	if (!s->pods || !kube_informer_synced(s->pods) || !kube_informer_synced(s->slices))
 		return false;
-	vec_foreach (&s->pod_kills, k)
+	vec_foreach (&s->hits.kills, k)
 		if (is_open(k))
 			return false;
 	n = candidates(s, what, SIZE_MAX, ret_kill);

@@ -14,33 +14,38 @@
 
 /* The sidecar of web-1 from 100 s to 102 s, and the workload of db-1 from 200 s to 212 s, which was
  * out of the endpoints at 201 s. */
-static kill_records two_kills(void)
+static struct kill_log two_kills(void)
 {
-	kill_records kills = {0};
+	struct kill_log log = {0};
 
-	vec_push(&kills, ((struct kill_record){.what = KILL_SIDECAR,
-					       .namespace = "n",
-					       .pod = "web-1",
-					       .address = "10.0.0.1",
-					       .killed_ns = S(100),
-					       .ready_ns = S(102)}));
-	vec_push(&kills, ((struct kill_record){.what = KILL_WORKLOAD,
-					       .namespace = "n",
-					       .pod = "db-1",
-					       .address = "10.0.0.2",
-					       .killed_ns = S(200),
-					       .out_ns = S(201),
-					       .ready_ns = S(212)}));
-	return kills;
+	vec_push(&log.kills, ((struct kill_record){.what = KILL_SIDECAR,
+						   .namespace = "n",
+						   .pod = "web-1",
+						   .address = "10.0.0.1",
+						   .killed_ns = S(100),
+						   .ready_ns = S(102)}));
+	vec_push(&log.kills, ((struct kill_record){.what = KILL_WORKLOAD,
+						   .namespace = "n",
+						   .pod = "db-1",
+						   .address = "10.0.0.2",
+						   .killed_ns = S(200),
+						   .out_ns = S(201),
+						   .ready_ns = S(212)}));
+	vec_push(&log.outages, ((struct kill_outage){.namespace = "n",
+						     .service = "db",
+						     .kill = 1,
+						     .from_ns = S(200),
+						     .until_ns = S(205)}));
+	return log;
 }
 
 static int blamed(struct kill_incident i)
 {
-	kill_records kills = two_kills();
-	struct kill_record *k = kills_blame(&kills, &i);
-	int n = k ? (int)(k - kills.items) : -1;
+	struct kill_log log = two_kills();
+	struct kill_record *k = kills_blame(&log, &i);
+	int n = k ? (int)(k - log.kills.items) : -1;
 
-	vec_release(&kills);
+	kill_log_release(&log);
 	return n;
 }
 
@@ -114,16 +119,33 @@ TEST(only_a_killed_client_leaves_requests_unfinished)
 			 -1);
 }
 
+TEST(a_service_without_endpoints_is_the_last_kills)
+{
+	assert_int_equal(blamed(FROM_ANY(.service_namespace = "n", .service = "db", .nowhere = true,
+					 .began_ns = S(204), .ended_ns = S(204.1))),
+			 1);
+	/* It was sent somewhere; another Service; later. */
+	assert_int_equal(blamed(FROM_ANY(.service_namespace = "n", .service = "db",
+					 .began_ns = S(204), .ended_ns = S(204.1))),
+			 -1);
+	assert_int_equal(blamed(FROM_ANY(.service_namespace = "m", .service = "db", .nowhere = true,
+					 .began_ns = S(204), .ended_ns = S(204.1))),
+			 -1);
+	assert_int_equal(blamed(FROM_ANY(.service_namespace = "n", .service = "db", .nowhere = true,
+					 .began_ns = S(208), .ended_ns = S(208.1))),
+			 -1);
+}
+
 TEST(a_kill_that_is_not_over_goes_on)
 {
-	kill_records kills = two_kills();
+	struct kill_log log = two_kills();
 	struct kill_incident late = FROM_WEB(.began_ns = S(900), .ended_ns = S(901));
 
-	kills.items[0].ready_ns = 0;
-	assert_ptr_equal(kills_blame(&kills, &late), &kills.items[0]);
-	kills.items[0].gone_ns = S(110);
-	assert_null(kills_blame(&kills, &late));
-	vec_release(&kills);
+	log.kills.items[0].ready_ns = 0;
+	assert_ptr_equal(kills_blame(&log, &late), &log.kills.items[0]);
+	log.kills.items[0].gone_ns = S(110);
+	assert_null(kills_blame(&log, &late));
+	kill_log_release(&log);
 }
 
 static const char access_log[] =
@@ -170,7 +192,7 @@ static const char incidents[] =
 TEST(a_list_is_accounted_with_the_logs_of_a_folder)
 {
 	struct arena a = ARENA_INIT;
-	kill_records kills = two_kills();
+	struct kill_log log = two_kills();
 	char dir[] = "/dev/shm/sidestep-kills-XXXXXX";
 	auto_free char *path = NULL;
 	struct doc *list;
@@ -179,15 +201,15 @@ TEST(a_list_is_accounted_with_the_logs_of_a_folder)
 	path = xasprintf("%s/n_any-1.proxy", dir);
 	assert_int_equal(io_write_file_atomic(path, access_log, strlen(access_log), 0644, NULL), 0);
 	assert_int_equal(doc_read_json(&a, incidents, strlen(incidents), "t", &list, NULL), 0);
-	kills_account(&kills, &a, list, dir, S(150));
-	assert_int_equal(kills.items[0].requests + kills.items[0].connections, 0);
-	assert_int_equal(kills.items[1].requests, 1);
-	assert_int_equal(kills.items[1].connections, 1);
+	kills_account(&log, &a, list, dir, S(150));
+	assert_int_equal(log.kills.items[0].requests + log.kills.items[0].connections, 0);
+	assert_int_equal(log.kills.items[1].requests, 1);
+	assert_int_equal(log.kills.items[1].connections, 1);
 	assert_int_equal(doc_find_int(list, "[0].kill", -1), 1);
 	assert_int_equal(doc_find_int(list, "[1].kill", -1), -1); /* its sidecar sent it nowhere */
 	assert_int_equal(doc_find_int(list, "[2].kill", -1), 1);
 	assert_int_equal(doc_find_int(list, "[3].kill", -1), -1);
-	vec_release(&kills);
+	kill_log_release(&log);
 	assert_int_equal(io_remove_tree(dir, NULL), 0);
 	arena_release(&a);
 }
@@ -199,6 +221,7 @@ int main(void)
 		cmocka_unit_test(what_was_sent_to_the_pod_is_taken_while_it_is_sent_there),
 		cmocka_unit_test(a_live_replica_and_the_unknown_are_no_excuse),
 		cmocka_unit_test(only_a_killed_client_leaves_requests_unfinished),
+		cmocka_unit_test(a_service_without_endpoints_is_the_last_kills),
 		cmocka_unit_test(a_kill_that_is_not_over_goes_on),
 		cmocka_unit_test(the_sidecars_log_says_where_it_sent_a_request),
 		cmocka_unit_test(a_list_is_accounted_with_the_logs_of_a_folder),
