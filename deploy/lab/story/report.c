@@ -56,27 +56,11 @@ static void judge_missing(const struct story *s, struct judgement *j)
 	}
 }
 
-/* What went wrong since counting began; before that, sidecars were still learning about each other.
- */
-static struct doc *recent_doc(struct story *s, const struct counts *c)
-{
-	struct doc *list = doc_list(&s->arena);
-
-	doc_foreach_item (c->recent, r) {
-		int64_t at;
-
-		if (clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at) == 0 &&
-		    at >= s->counting_wall_ns)
-			doc_append(&s->arena, list, doc_clone(&s->arena, r));
-	}
-	return list;
-}
-
 static void judge_kills(struct story *s, struct judgement *j)
 {
 	auto_free char *dir = xasprintf("%s/counts", s->lab.dir);
 
-	j->recent = recent_doc(s, &j->all);
+	j->recent = story_recent(s, &j->all);
 	kills_account(&s->hits, &s->arena, j->recent, dir, s->counting_wall_ns);
 	vec_foreach (&s->hits.kills, k) {
 		j->totals.by_kill += k->requests;
@@ -173,40 +157,18 @@ static struct doc *requests_doc(struct arena *a, const struct count_totals *t)
 	return d;
 }
 
-/* Of what kills took, what ended within [from, to) seconds of the story, or on one edge. */
-static int64_t taken(const struct story *s, const struct judgement *j, double from, double to,
-		     const struct count_edge *edge)
-{
-	int64_t n = 0;
-
-	doc_foreach_item (j->recent, r) {
-		int64_t at = 0;
-		double when;
-
-		clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at);
-		when = (double)(at - s->began_wall_ns) / 1e9;
-		if (!doc_get(r, "kill") || str_eq(doc_str(doc_get(r, "kind")), "lost"))
-			continue;
-		if (edge)
-			n += str_eq(doc_str(doc_get(r, "client")), edge->client) &&
-			     str_eq(doc_str(doc_get(r, "target")), edge->target) &&
-			     str_eq(doc_str(doc_get(r, "how")), edge->how);
-		else
-			n += when >= from && when < to;
-	}
-	return n;
-}
-
 static struct doc *requests_between(struct story *s, const struct judgement *j, double from,
 				    double to)
 {
 	struct count_totals a = totals_at(s, from), b = totals_at(s, to);
 	struct count_totals d = {b.sent - a.sent,       b.ok - a.ok,
 				 b.refused - a.refused, b.refused_missing - a.refused_missing,
-				 b.failed - a.failed,   taken(s, j, from, to, NULL)};
+				 b.failed - a.failed,   0};
 
-	/* Samples are a second apart: what was taken may be in the one before. */
-	d.failed = MAX(d.failed - d.by_kill, 0);
+	/* Samples are a second apart; each failure that is told of says when it was. */
+	if (j->totals.by_kill)
+		d.failed = story_recent_count(s, j->recent, from, to, NULL, false);
+	d.by_kill = story_recent_count(s, j->recent, from, to, NULL, true);
 	return requests_doc(&s->arena, &d);
 }
 
@@ -326,7 +288,7 @@ static struct doc *edges_doc(struct story *s, const struct judgement *j)
 
 	for (size_t i = 0; i < j->all.edges.n; i++) {
 		const struct count_edge *e = &j->all.edges.items[i];
-		int64_t by_kill = taken(s, j, 0, 0, e);
+		int64_t by_kill = story_recent_count(s, j->recent, 0, 0, e, true);
 		const struct count_totals t = {
 			e->sent, e->ok, e->refused, e->refused_missing, e->failed - by_kill,
 			by_kill};
@@ -384,43 +346,6 @@ static struct doc *evidence_doc(struct story *s)
 	return list;
 }
 
-static void set_seconds(struct story *s, struct doc *d, const char *key, int64_t from, int64_t to)
-{
-	doc_set(&s->arena, d, key,
-		to ? doc_real(&s->arena, round2((double)(to - from) / 1e9)) : doc_null(&s->arena));
-}
-
-/* A sidecar's or a workload's, with its life and what it took; recent[].kill counts among these. */
-static struct doc *pod_kill_doc(struct story *s, const struct kill_record *k)
-{
-	struct arena *a = &s->arena;
-	struct doc *d = doc_map(a);
-
-	doc_set(a, d, "at", doc_real(a, round2((double)(k->killed_ns - s->began_wall_ns) / 1e9)));
-	doc_set_string(a, d, "what", kill_what_name(k->what));
-	doc_set_string(a, d, "by", k->foreign ? "somebody else" : "the story");
-	doc_set_string(a, d, "pod", arena_printf(a, "%s/%s", k->namespace, k->pod));
-	doc_set_string(a, d, "container", k->container);
-	doc_set_int(a, d, "pid", k->pid);
-	set_seconds(s, d, "out_of_endpoints_after_s", k->killed_ns, k->out_ns);
-	set_seconds(s, d, "ready_after_s", k->killed_ns, k->ready_ns);
-	set_seconds(s, d, "deleted_after_s", k->killed_ns, k->gone_ns);
-	doc_set_int(a, d, "requests", k->requests);
-	doc_set_int(a, d, "connections", k->connections);
-	return d;
-}
-
-static struct doc *kills_doc(struct story *s)
-{
-	struct doc *list = doc_list(&s->arena);
-
-	vec_foreach (&s->hits.kills, k)
-		doc_append(&s->arena, list, pod_kill_doc(s, k));
-	doc_foreach_item (s->kills, d)
-		doc_append(&s->arena, list, d);
-	return list;
-}
-
 static struct doc *report_doc(struct story *s, const struct judgement *j)
 {
 	struct arena *a = &s->arena;
@@ -459,7 +384,7 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	doc_set(a, d, "edges", edges_doc(s, j));
 	if (s->options->kills)
 		doc_set_int(a, d, "seed", s->options->seed);
-	doc_set(a, d, "kills", kills_doc(s));
+	doc_set(a, d, "kills", story_kills_doc(s));
 	doc_set(a, d, "mismatches", j->mismatches);
 	doc_set(a, d, "recent", j->recent);
 	doc_set(a, d, "evidence", evidence_doc(s));
@@ -554,50 +479,6 @@ static void page_steps(struct story *s, const struct doc *d, struct page *p)
 	}
 }
 
-static const char *after(struct arena *a, const struct doc *d, const char *key)
-{
-	const struct doc *v = doc_get(d, key);
-
-	return v && v->kind != DOC_NULL ? arena_printf(a, "%s s", text_of(a, v)) : "-";
-}
-
-/* What deliberate kills of sidecars and workloads took with them; of our own programs, the names.
- */
-static void page_kills(struct story *s, const struct doc *d, struct page *p)
-{
-	static const char *const columns[] = {"killed",
-					      "pod",
-					      "by",
-					      ">at second",
-					      ">out of the endpoints after",
-					      ">Ready after",
-					      ">requests taken",
-					      ">connections taken",
-					      NULL};
-	auto_release(strbuf) struct strbuf names = STRBUF_INIT;
-	struct arena *a = &s->arena;
-
-	if (!doc_len(doc_get(d, "kills")))
-		return;
-	page_heading(p, "Processes killed");
-	if (s->hits.kills.n)
-		page_table(p, columns);
-	doc_foreach_item (doc_get(d, "kills"), k) {
-		if (!doc_get(k, "pod")) {
-			strbuf_addf(&names, "%s%s", names.len ? ", " : "",
-				    text_of(a, doc_get(k, "what")));
-			continue;
-		}
-		page_row(p, PAGE_PLAIN, text_of(a, doc_get(k, "what")),
-			 text_of(a, doc_get(k, "pod")), text_of(a, doc_get(k, "by")),
-			 text_of(a, doc_get(k, "at")), after(a, k, "out_of_endpoints_after_s"),
-			 after(a, k, "ready_after_s"), text_of(a, doc_get(k, "requests")),
-			 text_of(a, doc_get(k, "connections")), NULL);
-	}
-	if (names.len)
-		page_text(p, "Of our own programs, in this order: %s.", strbuf_cstr(&names));
-}
-
 static void page_costs(struct story *s, struct page *p)
 {
 	static const char *const labels[WINDOWS] = {"with sidecars", "without", "with them again"};
@@ -664,7 +545,8 @@ static void page_edges(struct story *s, const struct judgement *j, struct page *
 	page_table(p, columns);
 	for (size_t i = 0; i < j->all.edges.n; i++) {
 		const struct count_edge *e = &j->all.edges.items[i];
-		int64_t by_kill = taken(s, j, 0, 0, e), failed = e->failed - by_kill;
+		int64_t by_kill = story_recent_count(s, j->recent, 0, 0, e, true),
+			failed = e->failed - by_kill;
 
 		page_row(p, failed || e->refused_missing ? PAGE_BAD : PAGE_PLAIN, e->client,
 			 e->target, e->how, arena_printf(a, "%lld", (long long)e->sent),
@@ -718,7 +600,7 @@ static int write_page(struct story *s, const struct judgement *j, const struct d
 	page_equivalence(s, d, &p);
 	page_costs(s, &p);
 	page_edges(s, j, &p);
-	page_kills(s, d, &p);
+	story_kills_page(s, doc_get(d, "kills"), &p);
 	page_end(s, d, &p);
 	page_render_html(&p, &html);
 	page_render_text(&p, &text);

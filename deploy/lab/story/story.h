@@ -147,6 +147,18 @@ void story_watch_stop(struct story *s);
 bool story_watch_pick(struct story *s, enum kill_what what, uint64_t roll,
 		      struct kill_record *ret_kill);
 
+/* taken.c: struct counts' recent of the story's own time; before it, sidecars were still learning
+ * about each other. */
+struct doc *story_recent(struct story *s, const struct counts *c);
+/* How many requests of that list failed within [from, to) seconds, or on an edge: those that kills
+ * took, or the others. */
+int64_t story_recent_count(const struct story *s, const struct doc *recent, double from, double to,
+			   const struct count_edge *edge, bool by_kill);
+/* Every kill: of a sidecar or workload with its life and what it took (recent[].kill counts among
+ * these, which come first), of our own programs what and when. */
+struct doc *story_kills_doc(struct story *s);
+void story_kills_page(struct story *s, const struct doc *kills, struct page *p);
+
 /* Measures for options->window_ns. */
 int story_measure(struct story *s, enum story_window w, struct error *err);
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What went wrong, when and on which edge, and what of it kills took with them. */
+#include <math.h>
+#include <string.h>
+
+#include "deploy/lab/story/story.h"
+#include "lib/base/str.h"
+
+struct doc *story_recent(struct story *s, const struct counts *c)
+{
+	struct doc *list = doc_list(&s->arena);
+
+	doc_foreach_item (c->recent, r) {
+		int64_t at;
+
+		if (clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at) == 0 &&
+		    at >= s->counting_wall_ns)
+			doc_append(&s->arena, list, doc_clone(&s->arena, r));
+	}
+	return list;
+}
+
+static bool is_of(const struct doc *r, const struct count_edge *edge)
+{
+	return str_eq(doc_str(doc_get(r, "client")), edge->client) &&
+	       str_eq(doc_str(doc_get(r, "target")), edge->target) &&
+	       str_eq(doc_str(doc_get(r, "how")), edge->how);
+}
+
+static bool is_request(const struct doc *r)
+{
+	const char *kind = doc_str(doc_get(r, "kind"));
+
+	return !str_eq(kind, "lost") && !str_eq(kind, "got through");
+}
+
+int64_t story_recent_count(const struct story *s, const struct doc *recent, double from, double to,
+			   const struct count_edge *edge, bool by_kill)
+{
+	int64_t n = 0;
+
+	doc_foreach_item (recent, r) {
+		int64_t at = 0;
+		double when;
+
+		if (!is_request(r) || by_kill != (doc_get(r, "kill") != NULL))
+			continue;
+		clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at);
+		when = (double)(at - s->began_wall_ns) / 1e9;
+		n += edge ? is_of(r, edge) : when >= from && when < to;
+	}
+	return n;
+}
+
+static struct doc *seconds(struct story *s, int64_t from, int64_t to)
+{
+	return doc_real(&s->arena, round((double)(to - from) / 1e7) / 100);
+}
+
+static void set_seconds(struct story *s, struct doc *d, const char *key, int64_t from, int64_t to)
+{
+	doc_set(&s->arena, d, key, to ? seconds(s, from, to) : doc_null(&s->arena));
+}
+
+/* A sidecar's or a workload's, with its life and what it took; recent[].kill counts among these. */
+static struct doc *pod_kill_doc(struct story *s, const struct kill_record *k)
+{
+	struct arena *a = &s->arena;
+	struct doc *d = doc_map(a);
+
+	doc_set(a, d, "at", seconds(s, s->began_wall_ns, k->killed_ns));
+	doc_set_string(a, d, "what", kill_what_name(k->what));
+	doc_set_string(a, d, "by", k->foreign ? "somebody else" : "the story");
+	doc_set_string(a, d, "pod", arena_printf(a, "%s/%s", k->namespace, k->pod));
+	doc_set_string(a, d, "container", k->container);
+	doc_set_int(a, d, "pid", k->pid);
+	set_seconds(s, d, "out_of_endpoints_after_s", k->killed_ns, k->out_ns);
+	set_seconds(s, d, "ready_after_s", k->killed_ns, k->ready_ns);
+	set_seconds(s, d, "deleted_after_s", k->killed_ns, k->gone_ns);
+	doc_set_int(a, d, "requests", k->requests);
+	doc_set_int(a, d, "connections", k->connections);
+	return d;
+}
+
+struct doc *story_kills_doc(struct story *s)
+{
+	struct doc *list = doc_list(&s->arena);
+
+	vec_foreach (&s->hits.kills, k)
+		doc_append(&s->arena, list, pod_kill_doc(s, k));
+	doc_foreach_item (s->kills, d)
+		doc_append(&s->arena, list, d);
+	return list;
+}
+
+static const char *text(struct arena *a, const struct doc *d)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+
+	if (doc_str(d))
+		return doc_str(d);
+	doc_write_json(d, DOC_COMPACT, &sb);
+	return arena_strdup(a, strbuf_cstr(&sb));
+}
+
+static const char *after(struct arena *a, const struct doc *d, const char *key)
+{
+	const struct doc *v = doc_get(d, key);
+
+	return v && v->kind != DOC_NULL ? arena_printf(a, "%s s", text(a, v)) : "-";
+}
+
+void story_kills_page(struct story *s, const struct doc *kills, struct page *p)
+{
+	static const char *const columns[] = {"killed",
+					      "pod",
+					      "by",
+					      ">at second",
+					      ">out of the endpoints after",
+					      ">Ready after",
+					      ">requests taken",
+					      ">connections taken",
+					      NULL};
+	auto_release(strbuf) struct strbuf names = STRBUF_INIT;
+	struct arena *a = &s->arena;
+
+	if (!doc_len(kills))
+		return;
+	page_heading(p, "Processes killed");
+	if (s->hits.kills.n)
+		page_table(p, columns);
+	doc_foreach_item (kills, k) {
+		if (!doc_get(k, "pod")) {
+			strbuf_addf(&names, "%s%s", names.len ? ", " : "",
+				    text(a, doc_get(k, "what")));
+			continue;
+		}
+		page_row(p, PAGE_PLAIN, text(a, doc_get(k, "what")), text(a, doc_get(k, "pod")),
+			 text(a, doc_get(k, "by")), text(a, doc_get(k, "at")),
+			 after(a, k, "out_of_endpoints_after_s"), after(a, k, "ready_after_s"),
+			 text(a, doc_get(k, "requests")), text(a, doc_get(k, "connections")), NULL);
+	}
+	if (names.len)
+		page_text(p, "Of our own programs, in this order: %s.", strbuf_cstr(&names));
+}
