@@ -39,7 +39,10 @@ static void judge_steps(const struct story *s, struct judgement *j)
 	}
 }
 
-/* An edge on which Istio let something through before we changed anything is Istio's finding. */
+/*
+ * An edge on which Istio let something through before we changed anything is Istio's finding; in a
+ * story that ended before the first change, all of it is.
+ */
 static void judge_missing(const struct story *s, struct judgement *j)
 {
 	for (size_t i = 0; i < j->all.edges.n; i++) {
@@ -49,7 +52,7 @@ static void judge_missing(const struct story *s, struct judgement *j)
 		int64_t before =
 			(then ? then->refused_missing : 0) - (began ? began->refused_missing : 0);
 
-		if (before > 0)
+		if (before > 0 || !s->changed)
 			j->istio_missing += e->refused_missing;
 		else
 			j->new_missing += e->refused_missing;
