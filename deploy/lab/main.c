@@ -73,7 +73,7 @@ static const struct cli_option demo_rows[] = {
 	CLI_OPT(struct story_options, clsact, "clsact", 0, CLI_FLAG, NULL,
 		"attach the datapath the way kernels before 6.6 need it"),
 	CLI_OPT(struct story_options, kills, "kills", 0, CLI_FLAG, NULL,
-		"kill -9 agents, control plane and tools at random while the namespace moves"),
+		"kill -9 agents, control plane, tools, sidecars and workloads at random meanwhile"),
 	CLI_NUMBER(struct story_options, seed, "seed", 0, "N", 0, INT64_MAX,
 		   "repeat the kills of an earlier story"),
 	CLI_OPT(struct story_options, keep, "keep", 0, CLI_FLAG, NULL,

@@ -3,7 +3,7 @@
 come and go. No request fails, none that must be refused gets through, no long-lived connection is lost.
 
 kills.py [--rounds N] [--pause S]: each round kills one process, waits until it has been started again, and S to S+1 seconds
-more (3 unless told).
+more (0 unless told).
 """
 import datetime
 import glob
@@ -22,8 +22,8 @@ from garbage import admin_context
 from labs import Lab, check, kill, until
 
 SEED = int(os.environ.get("SIDESTEP_SEED", random.SystemRandom().randrange(1 << 32)))
-ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 8
-PAUSE_S = float(sys.argv[sys.argv.index("--pause") + 1]) if "--pause" in sys.argv else 3
+ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 30
+PAUSE_S = float(sys.argv[sys.argv.index("--pause") + 1]) if "--pause" in sys.argv else 0
 NAMESPACE = "production"
 
 # What the namespace's Istio policies say of the servers that somebody tries without leave: port and callers.
