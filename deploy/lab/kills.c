@@ -37,7 +37,7 @@ static bool was_client(const struct kill_record *k, const struct kill_incident *
 	    i->unfinished != (k->what == KILL_WORKLOAD))
 		return false;
 	if (i->unfinished)
-		return k->killed_ns >= i->began_ns;
+		return k->noticed_ns >= i->began_ns;
 	return overlaps(k->killed_ns, earliest(k->ready_ns, k->gone_ns), i);
 }
 

@@ -26,6 +26,12 @@
  */
 #define KILLS_FOLLOW_NS (2 * INT64_C(1000000000))
 
+/*
+ * Of a kill by somebody else only the second is told in which its kubelet noticed it, which may be
+ * a moment after clients did.
+ */
+#define KILLS_NOTICE_NS (1 * INT64_C(1000000000))
+
 enum kill_what { KILL_SIDECAR, KILL_WORKLOAD };
 const char *kill_what_name(enum kill_what what);
 
@@ -35,11 +41,12 @@ struct kill_record {
 	bool foreign; /* somebody else's: known from the pod's status */
 	const char *namespace, *pod, *uid, *container, *address;
 	int64_t pid;
-	int64_t restarts;              /* of the container before it */
-	int64_t killed_ns;             /* just before */
-	int64_t out_ns;                /* no Service of its namespace has it as ready endpoint */
-	int64_t ready_ns;              /* started again, and the pod Ready */
-	int64_t gone_ns;               /* the pod was deleted instead */
+	int64_t restarts;   /* of the container before it */
+	int64_t killed_ns;  /* just before; of a foreign one the earliest it can have been */
+	int64_t noticed_ns; /* not later than this */
+	int64_t out_ns;     /* no Service of its namespace has it as ready endpoint */
+	int64_t ready_ns;   /* started again, and the pod Ready */
+	int64_t gone_ns;    /* the pod was deleted instead */
 	int64_t requests, connections; /* taken with it */
 };
 typedef VEC(struct kill_record) kill_records;

@@ -103,7 +103,7 @@ static bool kill_container(struct story *s, enum kill_what what)
 	if (!story_watch_pick(s, what, next(s), &k))
 		return false;
 	k.pid = container_pid(s, &k);
-	k.killed_ns = clock_wall_ns(clock_system());
+	k.killed_ns = k.noticed_ns = clock_wall_ns(clock_system());
 	if (k.pid <= 0 || kill((pid_t)k.pid, SIGKILL) < 0)
 		return false;
 	vec_push(&s->hits.kills, k);

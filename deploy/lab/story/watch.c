@@ -201,6 +201,7 @@ static void look_for_foreign(struct story *s, const struct doc *pod, const struc
 			     const struct doc *ended, int64_t restarts)
 {
 	struct kill_record k;
+	int64_t at;
 
 	if (!ended || doc_int_or(doc_get(ended, "exitCode"), 0) != EXIT_KILLED ||
 	    !str_empty(doc_str(doc_get(ended, "message"))))
@@ -208,10 +209,11 @@ static void look_for_foreign(struct story *s, const struct doc *pod, const struc
 	k = record_of(s, pod, status);
 	k.restarts = restarts;
 	if (is_known(s, &k) ||
-	    clock_parse_rfc3339(str_or_empty(doc_str(doc_get(ended, "finishedAt"))), &k.killed_ns) <
-		    0 ||
-	    k.killed_ns < s->counting_wall_ns)
+	    clock_parse_rfc3339(str_or_empty(doc_str(doc_get(ended, "finishedAt"))), &at) < 0 ||
+	    at < s->counting_wall_ns)
 		return;
+	k.killed_ns = at - KILLS_NOTICE_NS;
+	k.noticed_ns = at + (int64_t)NS_PER_S;
 	k.foreign = true;
 	vec_push(&s->hits.kills, k);
 }

@@ -23,12 +23,14 @@ static struct kill_log two_kills(void)
 						   .pod = "web-1",
 						   .address = "10.0.0.1",
 						   .killed_ns = S(100),
+						   .noticed_ns = S(100),
 						   .ready_ns = S(102)}));
 	vec_push(&log.kills, ((struct kill_record){.what = KILL_WORKLOAD,
 						   .namespace = "n",
 						   .pod = "db-1",
 						   .address = "10.0.0.2",
 						   .killed_ns = S(200),
+						   .noticed_ns = S(200),
 						   .out_ns = S(201),
 						   .ready_ns = S(212)}));
 	vec_push(&log.outages, ((struct kill_outage){.namespace = "n",
@@ -136,6 +138,30 @@ TEST(a_service_without_endpoints_is_the_last_kills)
 			 -1);
 }
 
+/* Noticed in the second that began at 300 s: clients may have seen it just before or just after. */
+TEST(a_kill_by_somebody_else_was_within_a_second)
+{
+	struct kill_log log = {0};
+	struct kill_incident cut =
+		FROM_ANY(.server = "db-2", .began_ns = S(299.8), .ended_ns = S(299.9));
+	struct kill_incident own = INCIDENT(.pod = "db-2", .unfinished = true, .began_ns = S(300.7),
+					    .ended_ns = S(300.7));
+	struct kill_incident early =
+		FROM_ANY(.server = "db-2", .began_ns = S(298), .ended_ns = S(298.5));
+
+	vec_push(&log.kills, ((struct kill_record){.what = KILL_WORKLOAD,
+						   .foreign = true,
+						   .namespace = "n",
+						   .pod = "db-2",
+						   .killed_ns = S(300) - KILLS_NOTICE_NS,
+						   .noticed_ns = S(301),
+						   .ready_ns = S(302)}));
+	assert_non_null(kills_blame(&log, &cut));
+	assert_non_null(kills_blame(&log, &own));
+	assert_null(kills_blame(&log, &early));
+	kill_log_release(&log);
+}
+
 TEST(a_kill_that_is_not_over_goes_on)
 {
 	struct kill_log log = two_kills();
@@ -222,6 +248,7 @@ int main(void)
 		cmocka_unit_test(a_live_replica_and_the_unknown_are_no_excuse),
 		cmocka_unit_test(only_a_killed_client_leaves_requests_unfinished),
 		cmocka_unit_test(a_service_without_endpoints_is_the_last_kills),
+		cmocka_unit_test(a_kill_by_somebody_else_was_within_a_second),
 		cmocka_unit_test(a_kill_that_is_not_over_goes_on),
 		cmocka_unit_test(the_sidecars_log_says_where_it_sent_a_request),
 		cmocka_unit_test(a_list_is_accounted_with_the_logs_of_a_folder),
