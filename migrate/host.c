@@ -185,11 +185,37 @@ static void add_op(struct arena *a, struct doc *patch, const char *op, const cha
 	doc_set(a, d, "value", value);
 }
 
-/*
- * Line seq goes to index seq. The line before it must stand where we left it (a test operation): if
- * another process writes this journal too, one of the two learns it here.
+static void saw(struct run_host *h, const struct doc *run)
+{
+	free(h->version);
+	h->version = xstrdup(kube_resource_version(run));
+	look_for_pause(h, run);
+}
+
+/* Where the copy stands for line seq: 1 it is the last, 0 it is the next, -ESTALE others went on.
  */
-static int append_line(struct run_host *h, size_t seq, const char *line, struct error *err)
+static int place_in_copy(struct run_host *h, size_t seq, const char *line, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *lines;
+	struct doc *now = NULL;
+	int r = cluster_get(h->cluster, &a, run_kind(), NULL, h->run, &now, err);
+
+	if (r)
+		return r;
+	if (!now)
+		return error_set(err, -ENOENT, "SidestepRun %s is gone", h->run);
+	saw(h, now);
+	lines = doc_find(now, "spec.journal");
+	if (doc_len(lines) == seq + 1 && str_eq(doc_str(doc_at(lines, seq)), line))
+		return 1;
+	if (doc_len(lines) == seq && str_eq(doc_str(doc_at(lines, seq - 1)), h->last))
+		return 0;
+	return error_set(err, -ESTALE, "SidestepRun %s: somebody else goes on with this run",
+			 h->run);
+}
+
+static int try_append(struct run_host *h, const char *line, struct error *err)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
 	struct doc *patch = doc_list(&a), *now = NULL;
@@ -198,28 +224,35 @@ static int append_line(struct run_host *h, size_t seq, const char *line, struct 
 				       .name = h->run,
 				       .patch = KUBE_PATCH_JSON,
 				       .body = patch};
-	struct error why = ERROR_INIT;
 	int r;
 
-	add_op(&a, patch, "test", arena_printf(&a, "/spec/journal/%zu", seq - 1),
-	       doc_string(&a, str_or_empty(h->last)));
+	add_op(&a, patch, "test", "/metadata/resourceVersion", doc_string(&a, h->version));
 	add_op(&a, patch, "add", "/spec/journal/-", doc_string(&a, line));
-	r = cluster_do(h->cluster, &request, &a, &now, &why);
-	if (!r && doc_len(doc_find(now, "spec.journal")) == seq + 1) {
-		look_for_pause(h, now);
-		return 0;
+	r = cluster_do(h->cluster, &request, &a, &now, err);
+	if (!r)
+		saw(h, now);
+	return r;
+}
+
+enum { APPEND_RETRIES = 20 };
+
+/*
+ * Line seq goes behind line seq - 1, and only while that is the last one: the version that we saw
+ * goes with the patch (a test operation). Others may have written to the object meanwhile (a pause)
+ * and an answer may get lost, so the copy itself tells what became of a refused patch.
+ */
+static int append_line(struct run_host *h, size_t seq, const char *line, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	int r = h->version ? try_append(h, line, &why) : -EAGAIN;
+
+	for (int i = 0; r && i < APPEND_RETRIES; i++) {
+		r = place_in_copy(h, seq, line, err);
+		if (r)
+			return r < 0 ? r : 0;
+		r = try_append(h, line, &why);
 	}
-	/* Lost answer or lost race: the copy itself tells. */
-	r = cluster_get(h->cluster, &a, run_kind(), NULL, h->run, &now, err);
-	if (r)
-		return r;
-	if (!now)
-		return error_set(err, -ENOENT, "SidestepRun %s is gone", h->run);
-	if (str_eq(doc_str(doc_at(doc_find(now, "spec.journal"), seq)), line) &&
-	    doc_len(doc_find(now, "spec.journal")) == seq + 1)
-		return 0;
-	return error_set(err, -ESTALE, "SidestepRun %s: %s", h->run,
-			 why.msg[0] ? why.msg : "somebody else goes on with this run");
+	return r ? error_set(err, r, "SidestepRun %s: %s", h->run, why.msg) : 0;
 }
 
 static void copied(struct run_host *h, const struct journal_record *record)
@@ -250,10 +283,25 @@ static void host_tell(void *ctx, const struct journal_record *record)
 		h->tell(h->arg, record);
 }
 
+/* A gate may ask for days and writes nothing meanwhile: between its samples we look ourselves. */
+static void look_at_run(struct run_host *h)
+{
+	struct kube_request request = {.verb = KUBE_GET, .kind = run_kind(), .name = h->run};
+	struct kube_result result;
+
+	if (!h->run)
+		return;
+	if (kube_wait(h->cluster->client, &request, &result, NULL) == 0)
+		look_for_pause(h, result.object);
+	kube_result_release(&result);
+}
+
 static void host_sampled(void *ctx, const struct gate *g, const struct gate_sample *s,
 			 enum finding_result judged)
 {
 	struct run_host *h = ctx;
+
+	look_at_run(h);
 
 	if (h->sampled)
 		h->sampled(h->arg, g, s, judged);
@@ -290,6 +338,7 @@ void run_host_init(struct run_host *h, struct cluster *cluster, const char *run)
 void run_host_release(struct run_host *h)
 {
 	free(h->last);
+	free(h->version);
 	*h = (struct run_host){0};
 }
 

@@ -17,6 +17,7 @@ struct run_host {
 	const char *run; /* name of the SidestepRun; NULL keeps no copy */
 	size_t copied;   /* journal lines that the copy has ... */
 	char *last;      /* ... and the last of them */
+	char *version;   /* of the copy, as seen last */
 	/* For progress; may be NULL. */
 	void (*tell)(void *arg, const struct journal_record *record);
 	void (*sampled)(void *arg, const struct gate *g, const struct gate_sample *s,

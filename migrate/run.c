@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/kube/lease.h"
 #include "lib/object/sidestep.h"
 #include "migrate/report.h"
 #include "migrate/verbs.h"
@@ -84,17 +85,51 @@ int verb_run_preview(const struct cli_call *call, struct error *err)
 	return r;
 }
 
+/* What its reader can do now. alive: somebody is at it. */
+static const char *what_next(struct arena *a, const char *ns, const struct run_status *s,
+			     bool alive)
+{
+	static const struct {
+		const char *before, *verb, *after;
+	} words[] = {
+		[RUN_RUNNING] = {"it was cut short: ", "resume", " goes on, 'rollback' goes back"},
+		[RUN_PAUSED] = {"nothing was taken back: ", "resume",
+				" goes on, 'rollback' goes back"},
+		[RUN_INCONCLUSIVE] = {"make the source named answer, then ", "resume",
+				      "; or 'rollback'"},
+		[RUN_STOPPED] = {"nothing was taken back: mend what the gate names, then ",
+				 "resume", "; or 'rollback'"},
+		[RUN_CONFLICT] = {"somebody else's change was left alone: agree with them, then ",
+				  "resume", "; or 'rollback'"},
+		[RUN_FAILED] = {"nothing was taken back: mend the cause, then ", "resume",
+				"; or 'rollback'"},
+		[RUN_DONE] = {"nothing to do; ", "rollback", " brings the sidecars back"},
+		[RUN_ROLLING_BACK] = {"its way back was cut short: ", "resume", " goes on with it"},
+		[RUN_ROLLED_BACK] = {"nothing to do; ", "plan", " begins anew"},
+		[RUN_ROLLBACK_STOPPED] = {"the way back stopped half way: mend the cause, then ",
+					  "resume", " goes on with it"},
+	};
+	enum run_state state = s->state;
+
+	if (alive && (state == RUN_RUNNING || state == RUN_ROLLING_BACK))
+		return arena_printf(a, "it goes on; 'sidestep migrate pause %s' lets it stop", ns);
+	if (s->rollback && state == RUN_PAUSED)
+		state = RUN_ROLLING_BACK;
+	return arena_printf(a, "%s'sidestep migrate %s %s'%s", words[state].before,
+			    words[state].verb, ns, words[state].after);
+}
+
 /* Ends a session's work: prints the outcome, answers the exit code. */
 static int tell_outcome(const struct cli_call *call, struct session *s, enum run_state state,
 			bool rollback)
 {
-	fprintf(call->out, "%s: %s\n", s->run, run_state_name(state));
-	if (state == RUN_STOPPED || state == RUN_CONFLICT || state == RUN_INCONCLUSIVE ||
-	    state == RUN_PAUSED || state == RUN_FAILED)
-		fprintf(call->out,
-			"nothing was taken back; see 'sidestep migrate status %s', then resume or "
-			"rollback\n",
-			s->migration.ns);
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct run_status status;
+
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	fprintf(call->out, "%s: %s%s%s\n", s->run, run_state_name(state), status.reason ? ": " : "",
+		str_or_empty(status.reason));
+	fprintf(call->out, "next: %s\n", what_next(&a, s->migration.ns, &status, false));
 	return session_exit_code(state, rollback);
 }
 
@@ -107,6 +142,8 @@ static int carry_out(const struct cli_call *call, struct session *s, struct erro
 	if (r)
 		return r;
 	if (o->roll_back && (state == RUN_STOPPED || state == RUN_FAILED)) {
+		tell_outcome(call, s, state, false);
+		fprintf(call->out, "going back, as --rollback-on-failure asks\n");
 		r = session_rollback(s, &state, err);
 		return r ? r : tell_outcome(call, s, state, false);
 	}
@@ -133,9 +170,9 @@ int verb_run(const struct cli_call *call, struct error *err)
 	}
 	session_options_of(o, &so);
 	if (!r && !(r = session_open(&session, &so, err))) {
-		r = session_start(&session, doc_clone(&session.arena, plan), err);
+		r = session_lock(&session, call->args[0], err);
 		if (!r)
-			r = session_lock(&session, err);
+			r = session_start(&session, doc_clone(&session.arena, plan), err);
 		if (!r)
 			r = carry_out(call, &session, err);
 		session_close(&session);
@@ -187,15 +224,19 @@ static int with_run(const struct cli_call *call, bool done,
 {
 	struct session_options so;
 	struct session s;
+	const char *ns;
 	int r;
 
 	session_options_of(call->opts, &so);
 	r = session_open(&s, &so, err);
 	if (r)
 		return r;
-	r = session_find(&s, call->args[0], done, err);
+	/* What others have written is read when they can no longer write. */
+	r = session_subject(&s, call->args[0], done, &ns, err);
 	if (!r)
-		r = session_lock(&s, err);
+		r = session_lock(&s, ns, err);
+	if (!r)
+		r = session_find(&s, call->args[0], done, err);
 	if (!r)
 		r = clear_pause(&s, err);
 	if (!r)
@@ -222,13 +263,32 @@ int verb_rollback(const struct cli_call *call, struct error *err)
 /* --- telling
  * ------------------------------------------------------------------------------------------ */
 
-static struct doc *status_doc(struct arena *a, const struct sidestep_run *run, struct error *err)
+/* Who is at the namespace, by the Lease: taken for alive until it runs out. */
+static int add_holder(struct cluster *c, struct arena *a, const char *ns, struct doc *d,
+		      bool *ret_alive, struct error *err)
+{
+	char until[CLOCK_RFC3339_SIZE];
+	struct doc *lease = NULL;
+	int r = session_lease(c, a, ns, &lease, err);
+
+	*ret_alive = !r && lease && kube_lease_until_ns(lease) > clock_wall_ns(c->clock);
+	if (!*ret_alive)
+		return r;
+	doc_set_string(a, d, "holder", doc_find_str(lease, "spec.holderIdentity"));
+	doc_set_string(a, d, "holderUntil", clock_rfc3339(kube_lease_until_ns(lease), 0, until));
+	return 0;
+}
+
+static struct doc *status_doc(struct cluster *c, struct arena *a, const struct sidestep_run *run,
+			      struct error *err)
 {
 	struct doc *d = doc_map(a);
 	struct run_status status;
 	struct journal *j;
+	bool alive;
 
-	if (session_read_copy(a, run, clock_system(), &j, err))
+	if (add_holder(c, a, run->subject, d, &alive, err) ||
+	    session_read_copy(a, run, clock_system(), &j, err))
 		return NULL;
 	run_status(a, j, NULL, 0, &status);
 	doc_set_string(a, d, "run", run->meta.name);
@@ -236,6 +296,7 @@ static struct doc *status_doc(struct arena *a, const struct sidestep_run *run, s
 	doc_set_string(a, d, "state", run_state_name(status.state));
 	doc_set_string(a, d, "step", status.step);
 	doc_set_string(a, d, "reason", status.reason);
+	doc_set_string(a, d, "next", what_next(a, run->subject, &status, alive));
 	doc_set_int(a, d, "changesDone", status.changes_done);
 	doc_set_int(a, d, "changesUndone", status.changes_undone);
 	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));
@@ -269,7 +330,7 @@ static int list_runs(const struct cli_call *call, struct cluster *c, struct aren
 			return r;
 		if (!wanted(call, &run))
 			continue;
-		status = status_doc(a, &run, err);
+		status = status_doc(c, a, &run, err);
 		if (!status)
 			return err->code ? err->code : -EINVAL;
 		doc_append(a, list, status);
@@ -279,8 +340,8 @@ static int list_runs(const struct cli_call *call, struct cluster *c, struct aren
 
 int verb_status(const struct cli_call *call, struct error *err)
 {
-	static const char *const columns[] = {"run",      "namespace", "state", "step",
-					      ">changes", ">undone",   "why",   NULL};
+	static const char *const columns[] = {"run",     "namespace", "state", "step", ">changes",
+					      ">undone", "held by",   "why",   "next", NULL};
 	const struct run_opts *o = call->opts;
 	auto_release(arena) struct arena a = ARENA_INIT;
 	struct doc *list = doc_list(&a);
@@ -298,7 +359,8 @@ int verb_status(const struct cli_call *call, struct error *err)
 			 doc_find_str(d, "state"), str_or_empty(doc_find_str(d, "step")),
 			 arena_printf(&a, "%lld", (long long)doc_find_int(d, "changesDone", 0)),
 			 arena_printf(&a, "%lld", (long long)doc_find_int(d, "changesUndone", 0)),
-			 str_or_empty(doc_find_str(d, "reason")), NULL);
+			 str_or_empty(doc_find_str(d, "holder")),
+			 str_or_empty(doc_find_str(d, "reason")), doc_find_str(d, "next"), NULL);
 	if (!r)
 		r = print_result(call, o->output, o->file, list, &page, err);
 	page_release(&page);
@@ -376,30 +438,59 @@ int verb_report(const struct cli_call *call, struct error *err)
 	return r;
 }
 
+static int ask_for_pause(struct cluster *c, struct arena *a, const char *run, struct error *err)
+{
+	struct doc *patch = doc_map(a);
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_SIDESTEP_RUN),
+				       .name = run,
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = patch};
+
+	doc_set_string(a, doc_set_map(a, doc_set_map(a, patch, "metadata"), "annotations"),
+		       PAUSE_ANNOTATION, "true");
+	return cluster_do(c, &request, a, NULL, err);
+}
+
+/* Nothing is asked of a run that nobody carries out: resume would only forget it again. */
+static int pause_run(const struct cli_call *call, struct cluster *c, struct arena *a,
+		     const struct sidestep_run *run, struct error *err)
+{
+	struct doc *status = status_doc(c, a, run, err);
+	const char *state = doc_find_str(status, "state"), *holder = doc_find_str(status, "holder");
+	int r;
+
+	if (!status)
+		return err->code ? err->code : -EINVAL;
+	if (!holder || !(str_eq(state, run_state_name(RUN_RUNNING)) ||
+			 str_eq(state, run_state_name(RUN_ROLLING_BACK)))) {
+		fprintf(call->out,
+			"%s: %s, and nobody is at it: there is nothing to pause\nnext: %s\n",
+			run->meta.name, state, doc_find_str(status, "next"));
+		return 0;
+	}
+	r = ask_for_pause(c, a, run->meta.name, err);
+	if (!r)
+		fprintf(call->out,
+			"%s (%s) pauses at its next safe point; 'sidestep migrate resume %s' goes "
+			"on\n",
+			run->meta.name, holder, run->subject);
+	return r;
+}
+
 int verb_pause(const struct cli_call *call, struct error *err)
 {
 	const struct run_opts *o = call->opts;
 	auto_release(arena) struct arena a = ARENA_INIT;
-	struct doc *patch = doc_map(&a);
-	struct kube_request request = {.verb = KUBE_PATCH,
-				       .kind = object_kind(KIND_SIDESTEP_RUN),
-				       .patch = KUBE_PATCH_MERGE,
-				       .body = patch};
 	struct sidestep_run *run;
 	struct cluster c;
 	int r = cluster_open(&c, &a, o->cluster.kubeconfig, o->cluster.context, err);
 
 	if (r)
 		return r;
-	doc_set_string(&a, doc_set_map(&a, doc_set_map(&a, patch, "metadata"), "annotations"),
-		       PAUSE_ANNOTATION, "true");
 	r = newest_run(call, &c, &a, &run, err);
-	if (!r) {
-		request.name = run->meta.name;
-		r = cluster_do(&c, &request, &a, NULL, err);
-	}
 	if (!r)
-		fprintf(call->out, "%s pauses at its next safe point\n", run->meta.name);
+		r = pause_run(call, &c, &a, run, err);
 	cluster_release(&c);
 	return r;
 }

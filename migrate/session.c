@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "migrate/session.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,6 +74,8 @@ void session_close(struct session *s)
 		s->cluster.pause = NULL;
 		cluster_wait(&s->cluster, LOCK_LOOK_NS, NULL);
 	}
+	if (s->local_lock)
+		close(s->local_lock - 1);
 	journal_free(s->journal);
 	run_host_release(&s->host);
 	migration_release(&s->migration);
@@ -305,16 +310,35 @@ static int open_journal(struct session *s, const struct sidestep_run *run, struc
 	return restore(s, run, err);
 }
 
+static int find_it(struct session *s, const char *what, bool done, struct sidestep_run **ret_run,
+		   struct error *err)
+{
+	int r = find_copy(s, what, done, ret_run, err);
+
+	if (!r && !*ret_run)
+		return error_set(err, -ENOENT, "there is no %srun of %s to go on with",
+				 done ? "" : "unfinished ", what);
+	return r;
+}
+
+int session_subject(struct session *s, const char *what, bool done, const char **ret_namespace,
+		    struct error *err)
+{
+	struct sidestep_run *run;
+	int r = find_it(s, what, done, &run, err);
+
+	if (!r)
+		*ret_namespace = run->subject;
+	return r;
+}
+
 int session_find(struct session *s, const char *what, bool done, struct error *err)
 {
 	struct sidestep_run *run;
-	int r = find_copy(s, what, done, &run, err);
+	int r = find_it(s, what, done, &run, err);
 
 	if (r)
 		return r;
-	if (!run)
-		return error_set(err, -ENOENT, "there is no %srun of %s to go on with",
-				 done ? "" : "unfinished ", what);
 	s->run = run->meta.name;
 	if (!run->plan)
 		return error_set(err, -EINVAL, "SidestepRun %s carries no plan", s->run);
@@ -348,31 +372,109 @@ static void lease_changed(void *arg, bool held, const char *holder)
 {
 	struct session *s = arg;
 
-	(void)holder;
+	if (!held && !s->locked && s->progress.out && !str_empty(holder))
+		progress_line(&s->progress,
+			      "the lock is held by %s; waiting to see whether it lives", holder);
 	if (s->locked && !held)
 		s->cluster.pause = "the lock was lost to somebody else";
 	s->locked |= held;
 }
 
-int session_lock(struct session *s, struct error *err)
+static const char *lease_name(struct arena *a, const char *ns)
 {
-	char host[128] = "";
-	struct kube_lease_options o = {.namespace_ = s->migration.ns};
-	uint64_t until = clock_now_ns(s->cluster.clock) + LOCK_PATIENCE_NS;
+	return arena_printf(a, "sidestep-migrate-%s", ns);
+}
 
-	/* One machine is one holder: its processes exclude each other by the journal's own lock. */
+int session_lease(struct cluster *c, struct arena *a, const char *ns, struct doc **ret_lease,
+		  struct error *err)
+{
+	return cluster_get(c, a, object_kind(KIND_LEASE), ns, lease_name(a, ns), ret_lease, err);
+}
+
+/* Two processes on one state folder share its journals, and its name as a holder. */
+static int lock_locally(struct session *s, const char *ns, struct error *err)
+{
+	const char *path = arena_printf(&s->arena, "%s/%s.lock", s->state, ns);
+	int r = io_mkdirs(s->state, 0700, err);
+	int fd = r ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (r)
+		return r;
+	if (fd < 0)
+		return error_errno(err, -errno, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return error_set(
+			err, -EBUSY,
+			"another sidestep-migrate on this machine is at %s already: wait for "
+			"it, or 'sidestep migrate pause %s'",
+			ns, ns);
+	}
+	s->local_lock = fd + 1;
+	return 0;
+}
+
+/*
+ * Who we are to others: the state folder's own word, made once. Not the machine's name alone, which
+ * two laptops may share; not the process, so that a resume after a kill need not wait.
+ */
+static int holder_name(struct session *s, const char **ret_name, struct error *err)
+{
+	const char *path = arena_printf(&s->arena, "%s/holder", s->state);
+	auto_release(strbuf) struct strbuf word = STRBUF_INIT;
+	char host[128] = "";
+	uint64_t random;
+	int r = 0;
+
+	if (io_exists(path))
+		r = io_read_file(path, 256, &word, err);
+	if (!r && !word.len) {
+		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+			return error_errno(err, -errno, "getrandom");
+		strbuf_addf(&word, "%016llx", (unsigned long long)random);
+		r = io_write_file_atomic(path, word.buf, word.len, 0600, err);
+	}
 	gethostname(host, sizeof(host) - 1);
-	o.holder = arena_printf(&s->arena, "%s/%u", host, (unsigned)getuid());
-	o.name = arena_printf(&s->arena, "sidestep-migrate-%s", s->migration.ns);
+	*ret_name = arena_printf(&s->arena, "%s/uid %u/%s", host, (unsigned)getuid(),
+				 strbuf_cstr(&word));
+	return r;
+}
+
+static int held_by_another(struct session *s, const char *ns, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	char until[CLOCK_RFC3339_SIZE];
+	struct doc *lease = NULL;
+	int r = session_lease(&s->cluster, &a, ns, &lease, err);
+
+	if (r)
+		return r;
+	return error_set(err, -EBUSY,
+			 "%s is at %s already and holds Lease %s/%s until %s unless renewed: wait "
+			 "for it, or 'sidestep migrate pause %s'",
+			 str_or_empty(doc_find_str(lease, "spec.holderIdentity")), ns, ns,
+			 lease_name(&a, ns), clock_rfc3339(kube_lease_until_ns(lease), 0, until),
+			 ns);
+}
+
+/* A holder that lives renews every few seconds; one that died is outlasted. */
+int session_lock(struct session *s, const char *ns, struct error *err)
+{
+	struct kube_lease_options o = {.namespace_ = ns, .name = lease_name(&s->arena, ns)};
+	uint64_t until = clock_now_ns(s->cluster.clock) + LOCK_PATIENCE_NS;
+	int r = lock_locally(s, ns, err);
+
+	if (!r)
+		r = holder_name(s, &o.holder, err);
+	if (r)
+		return r;
 	s->lease = kube_lease_new(s->cluster.client, &o, lease_changed, s);
 	while (!kube_lease_held(s->lease)) {
-		int r = cluster_wait(&s->cluster, LOCK_LOOK_NS, err);
-
+		r = cluster_wait(&s->cluster, LOCK_LOOK_NS, err);
 		if (r)
 			return r;
-		if (clock_now_ns(s->cluster.clock) > until)
-			return error_set(err, -EBUSY, "somebody else holds the Lease %s/%s",
-					 s->migration.ns, o.name);
+		if (kube_lease_rival_lives(s->lease) || clock_now_ns(s->cluster.clock) > until)
+			return held_by_another(s, ns, err);
 	}
 	return 0;
 }

@@ -31,6 +31,7 @@ struct session {
 	struct journal *journal;
 	struct progress progress;
 	struct kube_lease *lease;
+	int local_lock; /* fd + 1 of the namespace's file in the state folder */
 	struct loop_signal *signals[2];
 	bool locked;
 };
@@ -53,8 +54,18 @@ int session_start(struct session *s, struct doc *plan, struct error *err);
  * -ENOENT when there is none.
  */
 int session_find(struct session *s, const char *namespace_or_run, bool done, struct error *err);
-/* The lock of the namespace: -EBUSY after a while when somebody else holds it. */
-int session_lock(struct session *s, struct error *err);
+/* The namespace of the run that session_find() would take. */
+int session_subject(struct session *s, const char *namespace_or_run, bool done,
+		    const char **ret_namespace, struct error *err);
+/*
+ * The lock of the namespace, taken before a run of it is started or found: a file in the state
+ * folder and a Lease in the cluster, held by the state folder, not by the machine's name. -EBUSY
+ * names owner and expiry, as soon as the owner is seen to live.
+ */
+int session_lock(struct session *s, const char *namespace_, struct error *err);
+/* The Lease that a run of the namespace holds; NULL when there is none. */
+int session_lease(struct cluster *c, struct arena *a, const char *namespace_,
+		  struct doc **ret_lease, struct error *err);
 
 /* Runs or rolls back; writes the state into the copy. */
 int session_run(struct session *s, enum run_state *ret_state, struct error *err);

@@ -137,7 +137,7 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_RELAXED] = {planned_patches, .after = {"G-RELAXED"}},
 	[STATE_INJECTION_OFF] = {planned_patches, .before = {"G-RELAXED"},
 				 .after = {"G-INJECTION-OFF"}, .undo = {"G-INJECTION-ON"}},
-	[STATE_RESTARTED] = {restart, restart_back, .before = {"G-BUDGET"},
+	[STATE_RESTARTED] = {restart, restart_back, .before = {"G-RELAXED", "G-BUDGET"},
 			     .after = {"G-RESTARTED"}, .undo = {"G-SIDECARS-BACK"}},
 	[STATE_SIDECARLESS] = {.after = {"G-SIDECARLESS"}},
 	[STATE_SOAKED] = {.after = {"G-SOAK"}},

@@ -16,6 +16,7 @@ struct kube_lease {
 	struct loop_timer *timer;    /* the next attempt */
 	struct loop_timer *deadline; /* stop holding */
 	bool held;
+	bool rival_lives;       /* somebody else's renewal was seen */
 	char *holder, *version; /* last seen */
 	uint64_t seen_ns;       /* when version was seen first */
 	uint64_t sent_ns;       /* when the write in flight was sent */
@@ -45,6 +46,8 @@ static void note_holder(struct kube_lease *l, const struct doc *object)
 	bool news = !str_eq(holder, str_or_empty(l->holder));
 
 	if (!str_eq(version, l->version)) {
+		l->rival_lives = l->version && !news && !str_empty(holder) &&
+				 !str_eq(holder, l->options.holder);
 		free(l->version);
 		l->version = xstrdup(version);
 		l->seen_ns = loop_now_ns(l->loop);
@@ -182,6 +185,22 @@ struct kube_lease *kube_lease_new(struct kube_client *client,
 bool kube_lease_held(const struct kube_lease *lease)
 {
 	return lease->held;
+}
+
+bool kube_lease_rival_lives(const struct kube_lease *lease)
+{
+	return lease->rival_lives;
+}
+
+int64_t kube_lease_until_ns(const struct doc *object)
+{
+	int64_t renewed, seconds = doc_find_int(object, "spec.leaseDurationSeconds", 0);
+
+	if (str_empty(doc_find_str(object, "spec.holderIdentity")) || seconds < 0 ||
+	    seconds > INT32_MAX ||
+	    clock_parse_rfc3339(str_or_empty(doc_find_str(object, "spec.renewTime")), &renewed))
+		return 0;
+	return renewed + seconds * (int64_t)NS_PER_S;
 }
 
 static void ignore(UNUSED void *arg, UNUSED struct kube_result *r)

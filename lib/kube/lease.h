@@ -28,6 +28,11 @@ struct kube_lease *kube_lease_new(struct kube_client *client,
 				  void (*on_change)(void *arg, bool held, const char *holder),
 				  void *arg);
 bool kube_lease_held(const struct kube_lease *lease);
+/* Whether another holder has renewed it since we look: it lives, waiting is in vain. */
+bool kube_lease_rival_lives(const struct kube_lease *lease);
+/* Until when a Lease's holder may go without renewing it, as wall time by the holder's clock; 0
+ * when nobody holds it. To be shown to people, never to decide by. */
+int64_t kube_lease_until_ns(const struct doc *object);
 /* Stops at once. With release a held Lease is handed back: the request is started, the client must
  * live until it is done (kube_client_idle() tells). */
 void kube_lease_free(struct kube_lease *lease, bool release);

@@ -146,14 +146,19 @@ size_t recover_position(const struct journal *j, const char *step)
 bool recover_gate_passed(const struct journal *j, const char *step, const char *when,
 			 const char *gate)
 {
+	bool passed = false, begun = !str_eq(when, "before");
+
 	for (size_t i = 0; i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 
+		begun |= is_about(r, "intent", step);
+		if (!begun && str_eq(r->type, "state"))
+			passed = false;
 		if (is_about(r, "gate", step) && str_eq(field(r, "when"), when) &&
 		    str_eq(field(r, "gate"), gate) && str_eq(field(r, "result"), "pass"))
-			return true;
+			passed = true;
 	}
-	return false;
+	return passed;
 }
 
 static enum run_state state_of(const struct journal *j, const char **ret_reason, bool *ret_rollback)

@@ -25,7 +25,10 @@ size_t recover_changes(struct arena *a, const struct journal *j, const char *ste
 enum step_state recover_step(const struct journal *j, const char *step);
 /* Position of the step's "begin" (or "skipped") record, for the order of application. */
 size_t recover_position(const struct journal *j, const char *step);
-/* Whether gate id was passed for the step at `when` ("before", "after", "undo"). */
+/*
+ * Whether gate id was passed for the step at `when` ("before", "after", "undo"). What was asked
+ * before the step's first change is asked again when the run paused between the two.
+ */
 bool recover_gate_passed(const struct journal *j, const char *step, const char *when,
 			 const char *gate);
 

@@ -374,7 +374,10 @@ static int carry_out(struct step_run *run, const struct step *step, enum run_sta
 	return r;
 }
 
-/* "running" is journaled only when the last word was another one. */
+/*
+ * Whoever goes on says so first: a copy of this journal in other hands is behind from here on, so
+ * that nobody else can write to it.
+ */
 static int begin(struct step_run *run, struct error *err)
 {
 	struct arena a = ARENA_INIT;
@@ -384,8 +387,11 @@ static int begin(struct step_run *run, struct error *err)
 	run_status(&a, run->journal, run->steps, run->n_steps, &status);
 	if (status.rollback)
 		r = error_set(err, -EALREADY, "this run was rolled back; start a new one");
-	else if (status.state != RUN_RUNNING && status.state != RUN_DONE)
-		r = run_note_state(run, RUN_RUNNING, "resumed", err);
+	else if (status.state != RUN_DONE && journal_count(run->journal) > 1)
+		r = run_note_state(run, RUN_RUNNING,
+				   status.state == RUN_RUNNING ? "resumed after it was cut short"
+							       : "resumed",
+				   err);
 	arena_release(&a);
 	return r;
 }

@@ -87,6 +87,7 @@ TEST(another_holder_is_waited_for_on_our_own_clock)
 	assert_string_equal(b.log, "-other ");
 	assert_false(kube_lease_held(b.lease));
 	assert_null(strstr(b.s.targets, "PUT"));
+	assert_true(kube_lease_rival_lives(b.lease));
 	end(&b);
 }
 
@@ -106,12 +107,43 @@ TEST(an_abandoned_lease_is_taken_over_and_a_lost_race_accepted)
 	end(&b);
 }
 
+TEST(until_when_it_is_held)
+{
+	static const struct {
+		const char *spec;
+		int64_t want;
+	} rows[] = {
+		{"{}", 0},
+		{"{\"holderIdentity\":\"\",\"renewTime\":\"1970-01-01T00:00:05Z\"}", 0},
+		{"{\"holderIdentity\":\"me\",\"renewTime\":\"1970-01-01T00:00:05.5Z\","
+		 "\"leaseDurationSeconds\":15}",
+		 20 * (int64_t)NS_PER_S + 500 * (int64_t)NS_PER_MS},
+		{"{\"holderIdentity\":\"me\",\"renewTime\":\"soon\",\"leaseDurationSeconds\":15}",
+		 0},
+		{"{\"holderIdentity\":\"me\",\"renewTime\":\"1970-01-01T00:00:05Z\","
+		 "\"leaseDurationSeconds\":-1}",
+		 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct doc *spec, *lease = doc_map(&a);
+
+		assert_int_equal(
+			doc_read_json(&a, rows[i].spec, strlen(rows[i].spec), "row", &spec, NULL),
+			0);
+		doc_set(&a, lease, "spec", spec);
+		assert_int_equal(kube_lease_until_ns(lease), rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(made_held_and_renewed),
 		cmocka_unit_test(another_holder_is_waited_for_on_our_own_clock),
 		cmocka_unit_test(an_abandoned_lease_is_taken_over_and_a_lost_race_accepted),
+		cmocka_unit_test(until_when_it_is_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

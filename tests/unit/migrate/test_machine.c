@@ -19,13 +19,20 @@ struct attempt {
 	int kill_at;  /* boundary at which to die; -1 never */
 	int boundary; /* how many were passed */
 	bool rollback;
+	const char *kill_behind_gate_of; /* step: die as soon as a gate of it was passed */
 };
 
 static void boundary(void *arg, const char *where)
 {
 	struct attempt *t = arg;
 
+	const struct journal *j = t->session.journal;
+	const struct journal_record *last = journal_at(j, journal_count(j) - 1);
+
 	(void)where;
+	if (t->kill_behind_gate_of && str_eq(last->type, "gate") &&
+	    str_eq(doc_find_str(last->body, "step"), t->kill_behind_gate_of))
+		longjmp(t->killed, 1);
 	if (t->boundary++ == t->kill_at)
 		longjmp(t->killed, 1);
 }
@@ -276,6 +283,77 @@ TEST(a_forced_tls_stops_the_run_and_relaxed_it_passes)
 	stand_in_free(&w);
 }
 
+/* What was asked before a step is asked again by whoever resumes: the world had time to change. */
+TEST(a_rule_put_back_while_nobody_looked_stops_the_run)
+{
+	static const char *const steps[] = {"N8", "N9/books"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		static struct attempt t;
+		struct stand_in w;
+		enum run_state ended;
+
+		stand_in_new(&w);
+		memset(&t, 0, sizeof(t));
+		open_attempt(&t, &w, "mine", -1);
+		t.kill_behind_gate_of = steps[i];
+		start(&t, NULL);
+		assert_false(go(&t, &ended));
+		close_attempt(&t);
+		stand_in_patch(&w, object_kind(KIND_DESTINATION_RULE), "ledger", "books",
+			       "{\"spec\": {\"trafficPolicy\": {\"tls\": {\"mode\": "
+			       "\"ISTIO_MUTUAL\"}}}}");
+		t.kill_behind_gate_of = NULL;
+		open_attempt(&t, &w, "mine", -1);
+		find(&t, false);
+		assert_true(go(&t, &ended));
+		assert_int_equal(ended, RUN_STOPPED);
+		expect_reason(&t, steps[i]);
+		expect_reason(&t, "G-RELAXED");
+		stand_in_patch(&w, object_kind(KIND_DESTINATION_RULE), "ledger", "books",
+			       "{\"spec\": {\"trafficPolicy\": {\"tls\": null}}}");
+		assert_true(go(&t, &ended));
+		assert_int_equal(ended, RUN_DONE);
+		close_attempt(&t);
+		stand_in_free(&w);
+	}
+}
+
+TEST(who_was_overtaken_by_a_colleague_writes_nothing_more)
+{
+	static struct attempt mine, colleague;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+	enum run_state ended;
+	const char *before;
+
+	stand_in_new(&w);
+	memset(&mine, 0, sizeof(mine));
+	open_attempt(&mine, &w, "mine", 40);
+	start(&mine, NULL);
+	assert_false(go(&mine, &ended)); /* not killed but asleep: the session stays */
+	memset(&colleague, 0, sizeof(colleague));
+	open_attempt(&colleague, &w, "colleague", 1);
+	find(&colleague, false);
+	assert_false(go(&colleague, &ended)); /* has said that it goes on, nothing else yet */
+	mine.kill_at = colleague.kill_at = -1;
+	before = stand_in_state(&w, &a);
+	/* The first record of the colleague may not have left his machine. */
+	close_attempt(&colleague);
+	open_attempt(&colleague, &w, "colleague", -1);
+	find(&colleague, false);
+	fake_clock_advance(&w.clock, NS_PER_S);
+	assert_int_equal(session_run(&mine.session, &ended, &err), -ESTALE);
+	assert_non_null(strstr(err.msg, "somebody else goes on"));
+	assert_string_equal(stand_in_state(&w, &a), before);
+	assert_true(go(&colleague, &ended));
+	assert_int_equal(ended, RUN_DONE);
+	close_attempt(&colleague);
+	close_attempt(&mine);
+	stand_in_free(&w);
+}
+
 TEST(a_would_be_refusal_stops_the_audit)
 {
 	static struct attempt t;
@@ -330,6 +408,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(a_foreign_edit_is_a_conflict_and_stays),
 		cmocka_unit_test(a_forced_tls_stops_the_run_and_relaxed_it_passes),
+		cmocka_unit_test(a_rule_put_back_while_nobody_looked_stops_the_run),
+		cmocka_unit_test(who_was_overtaken_by_a_colleague_writes_nothing_more),
 		cmocka_unit_test(a_would_be_refusal_stops_the_audit),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
 	};
