@@ -101,6 +101,7 @@ static int open_kernel(struct agent *agent, struct error *err)
 	const struct datapath_options o = {.pin_root = agent->options.pin_root,
 					   .cgroup = agent->options.cgroup,
 					   .attach = (enum datapath_attach)agent->options.attach,
+					   .term = (enum datapath_term)agent->options.sock_term,
 					   .log = &agent->log};
 	int r = netlink_open(-1, &agent->nl, err);
 
@@ -155,8 +156,9 @@ int agent_start(struct agent *agent, const struct agent_options *options, struct
 	drain(agent);
 	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
 	loop_timer_set(agent->verify_timer, agent->options.verify_interval);
-	log_info(&agent->log, "started node=%s socket=%s attach=%s", agent->options.node,
-		 agent->options.socket, datapath_attach_mode(agent->dp));
+	log_info(&agent->log, "started node=%s socket=%s attach=%s sock-term=%s",
+		 agent->options.node, agent->options.socket, datapath_attach_mode(agent->dp),
+		 datapath_term_mode(agent->dp));
 	return 0;
 }
 

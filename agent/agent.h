@@ -87,6 +87,13 @@ int node_prepare(struct agent *agent, struct error *err);
 int node_apply(struct agent *agent, const struct mesh_input *in, const struct mesh_desired *d,
 	       struct error *err);
 
+/* agent/sockets.c */
+/*
+ * After rows of backends went: sockets of this node's pods and of the node itself that were load
+ * balanced to them are ended. A namespace that cannot be entered is logged and left out.
+ */
+void agent_end_sockets(struct agent *agent);
+
 /* agent/attach.c */
 /* Takes in what sidestep-cni says; fills *ret_ep. -EEXIST, -ENOSPC, -EINVAL, or what attaching
  * said. */

@@ -24,6 +24,7 @@ const struct agent_options agent_defaults = {
 };
 
 static const char *const attach_names[] = {"auto", "tcx", "clsact", NULL};
+static const char *const term_names[] = {"auto", "iterator", "netlink", "off", NULL};
 static const char *const tunnel_names[] = {"vxlan", "none", NULL};
 static const char *const level_names[] = {"error", "warn", "info", "debug", NULL};
 
@@ -46,6 +47,8 @@ const struct cli_option agent_option_table[] = {
 	    "cgroup2 folder whose sockets are load balanced (else none are)"),
 	CLI_CHOICE(struct agent_options, attach, "attach", 0, attach_names,
 		   "how to attach programs"),
+	CLI_CHOICE(struct agent_options, sock_term, "sock-term", 0, term_names,
+		   "how connected UDP sockets are ended whose backend is gone"),
 	CLI_CHOICE(struct agent_options, tunnel, "tunnel", 0, tunnel_names,
 		   "how pods of other nodes are reached"),
 	OPT(tunnel_device, "tunnel-device", CLI_STRING, "NAME", "name of the VXLAN device"),

@@ -14,7 +14,7 @@ struct agent_options {
 	const char *kubeconfig, *context;
 	const char *socket, *state_dir, *queue, *pin_root, *cgroup;
 	const char *pod_cidr, *tunnel_device;
-	int attach, tunnel;
+	int attach, tunnel, sock_term;
 	int64_t tunnel_port, mtu, event_rate;
 	uint64_t publish_interval, verify_interval, resync_delay;
 	bool refuse;

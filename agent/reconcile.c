@@ -193,6 +193,8 @@ void reconcile(struct agent *agent)
 				 "applied revision=%" PRIu64 " written=%zu deleted=%zu",
 				 agent->applied->revision + 1, next->change.written,
 				 next->change.deleted);
+		if (next->change.deleted)
+			agent_end_sockets(agent);
 		agent->verify_next = false;
 		adopt(agent, next);
 		end_builds(agent, agent->applied->revision, NULL);

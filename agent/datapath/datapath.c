@@ -129,6 +129,8 @@ static int open_all(struct datapath *dp, const struct datapath_options *o, struc
 	if (!code)
 		code = load_programs(dp, err);
 	if (!code)
+		code = term_load(dp, o->term, err);
+	if (!code)
 		code = choose_attach(dp, o->attach, err);
 	if (!code)
 		code = attach_update_all(dp, err);
@@ -162,6 +164,7 @@ void datapath_close(struct datapath *dp)
 	ring_buffer__free(dp->ring);
 	if (dp->generations)
 		munmap(dp->generations, GENERATION_MAX * 8UL);
+	term_release(dp);
 	load_release(dp);
 	maps_close(&dp->maps);
 	free(dp->root);

@@ -26,11 +26,20 @@ struct datapath;
 
 enum datapath_attach { DATAPATH_ATTACH_AUTO, DATAPATH_ATTACH_TCX, DATAPATH_ATTACH_CLSACT };
 
+/* How connected UDP sockets whose backend is gone are ended. */
+enum datapath_term {
+	DATAPATH_TERM_AUTO,     /* the iterator where the kernel has it, else netlink */
+	DATAPATH_TERM_ITERATOR, /* BPF, bpf_sock_destroy: Linux 6.5 */
+	DATAPATH_TERM_NETLINK,  /* SOCK_DESTROY: Linux 4.5 with CONFIG_INET_DIAG_DESTROY */
+	DATAPATH_TERM_OFF,
+};
+
 struct datapath_options {
 	const char *pin_root;        /* folder on a bpffs; made when absent */
 	const char *cgroup;          /* folder of cgroup2 for the socket programs; NULL: none */
 	enum datapath_attach attach; /* AUTO: tcx where the kernel has it */
-	const struct log *log;       /* may be NULL */
+	enum datapath_term term;
+	const struct log *log; /* may be NULL */
 };
 
 /*
@@ -68,6 +77,19 @@ struct datapath_change {
  */
 int datapath_apply(struct datapath *dp, const struct mesh_desired *desired, bool verify,
 		   struct datapath_change *ret_change, struct error *err);
+
+/*
+ * Sockets that were load balanced to what is no backend any more, not even a terminating one:
+ * nobody would tell their owners, for datagrams have no connection that could break.
+ * _stale says how many the maps know of on the node; _end ends those of the calling thread's
+ * network namespace (their owners see ECONNABORTED); _forget, called when every namespace had its
+ * turn, removes the rows. TCP ends by itself and is left alone.
+ */
+int datapath_sockets_stale(struct datapath *dp, size_t *ret_n, struct error *err);
+int datapath_sockets_end(struct datapath *dp, size_t *ret_ended, struct error *err);
+int datapath_sockets_forget(struct datapath *dp, struct error *err);
+/* "iterator", "netlink" or "off". */
+const char *datapath_term_mode(const struct datapath *dp);
 
 /* What the kernel holds of one endpoint; -ENOENT when it has no row. */
 struct datapath_endpoint {

@@ -36,17 +36,16 @@ static uint32_t kernel_hz(void)
 	return (uint32_t)(1000000000L / tick.tv_nsec);
 }
 
-static bool kernel_has_function(const char *name)
+bool load_kernel_has(const char *function)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	bool found = btf && btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) > 0;
 
 	btf__free(btf);
 	return found;
 }
 
-/* Maps of the table are the pinned ones; anything else (scratch space) is the object's own. */
-static int reuse_maps(const struct datapath *dp, struct bpf_object *obj, struct error *err)
+int load_reuse_maps(const struct datapath *dp, struct bpf_object *obj, struct error *err)
 {
 	for (size_t i = 0; i < MAP_COUNT; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, map_specs[i].pin);
@@ -102,8 +101,8 @@ static int load_packet(struct datapath *dp, struct error *err)
 	if (!dp->packet)
 		return error_errno(err, -errno, "opening the packet programs");
 	dp->packet->rodata->option_hz = dp->hz;
-	dp->packet->rodata->option_kern_ctx = kernel_has_function("bpf_cast_to_kern_ctx");
-	code = reuse_maps(dp, dp->packet->obj, err);
+	dp->packet->rodata->option_kern_ctx = load_kernel_has("bpf_cast_to_kern_ctx");
+	code = load_reuse_maps(dp, dp->packet->obj, err);
 	if (code)
 		return code;
 	code = pod_programs__load(dp->packet);
@@ -119,7 +118,7 @@ static int load_socket(struct datapath *dp, struct error *err)
 	dp->socket = sock_programs__open();
 	if (!dp->socket)
 		return error_errno(err, -errno, "opening the socket programs");
-	code = reuse_maps(dp, dp->socket->obj, err);
+	code = load_reuse_maps(dp, dp->socket->obj, err);
 	if (code)
 		return code;
 	code = sock_programs__load(dp->socket);

@@ -26,12 +26,18 @@ extern const struct program_spec program_specs[PROGRAM_COUNT];
 
 struct pod_programs;
 struct sock_programs;
+struct term_programs;
+struct bpf_link;
 struct ring_buffer;
+struct bpf_object;
 
 struct datapath {
 	struct maps maps;
 	struct pod_programs *packet; /* skeletons */
 	struct sock_programs *socket;
+	struct term_programs *term; /* NULL: netlink, or off */
+	struct bpf_link *term_link;
+	bool term_off;
 	int program_fd[PROGRAM_COUNT];
 	uint32_t program_id[PROGRAM_COUNT];
 	uint64_t program_tag;
@@ -50,7 +56,14 @@ struct datapath {
 
 /* load.c */
 int load_programs(struct datapath *dp, struct error *err);
+/* Maps of the table are the pinned ones; anything else (scratch space) is the object's own. */
+int load_reuse_maps(const struct datapath *dp, struct bpf_object *obj, struct error *err);
+bool load_kernel_has(const char *function);
 void load_release(struct datapath *dp);
+
+/* term.c */
+int term_load(struct datapath *dp, enum datapath_term want, struct error *err);
+void term_release(struct datapath *dp);
 
 /* attach.c */
 int attach_cgroup(struct datapath *dp, const char *cgroup, struct error *err);

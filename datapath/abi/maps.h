@@ -41,8 +41,6 @@ enum map_class { MAP_CLASS_DERIVED, MAP_CLASS_KEPT, MAP_CLASS_SCRATCH };
 	  DERIVED, "who may talk to whom")                                                                   \
 	X(ipcache,      1, LPM_TRIE,     struct ipcache_key, struct ipcache_entry, 131072, MAP_FLAG_NO_PREALLOC, \
 	  DERIVED, "address to identity and node")                                                           \
-	X(svc_backend,  1, HASH,         struct service_backend_key, struct service_backend_state, 65536,        \
-	  MAP_FLAG_NO_PREALLOC, DERIVED, "which backends a live connection may keep")                        \
 	X(generation,   1, ARRAY,        __u32, __u32, GENERATION_MAX, MAP_FLAG_MMAPABLE, KEPT,                  \
 	  "counters that outdate remembered decisions")                                                      \
 	X(conntrack,    1, LRU_HASH,     struct conntrack_key, struct conntrack_entry, 131072, 0, KEPT,          \
@@ -64,7 +62,9 @@ enum map_class { MAP_CLASS_DERIVED, MAP_CLASS_KEPT, MAP_CLASS_SCRATCH };
 	X(service,      1, HASH,         struct service_key, struct service_entry, 16384, MAP_FLAG_NO_PREALLOC,        \
 	  DERIVED, "frontends")                                                                              \
 	X(svc_slot,     1, HASH,         struct service_slot_key, struct service_backend, 65536,                 \
-	  MAP_FLAG_NO_PREALLOC, DERIVED, "backends for new connections")
+	  MAP_FLAG_NO_PREALLOC, DERIVED, "backends for new connections")                                     \
+	X(svc_backend,  1, HASH,         struct service_backend_key, struct service_backend_state, 65536,        \
+	  MAP_FLAG_NO_PREALLOC, DERIVED, "which backends a live connection may keep")
 
 /* Used by the socket programs only. */
 #define FOREACH_MAP_SOCKET(X, R)                                                                             \

@@ -251,6 +251,146 @@ TEST(sockets_are_translated_unless_they_opt_out)
 	close_all(dp);
 }
 
+/* --- connected datagram sockets whose backend goes --- */
+
+/* In pod A's namespace and the balanced cgroup: a socket for each frontend port, kept open. */
+static void connect_all(const uint16_t *ports, size_t n, int *fds)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct sockaddr_in to = {.sin_family = AF_INET,
+					 .sin_port = htons(ports[i]),
+					 .sin_addr.s_addr = inet_addr(WIRE_VIP)};
+
+		fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		if (fds[i] < 0 || connect(fds[i], (struct sockaddr *)&to, sizeof(to)))
+			_exit(3);
+	}
+}
+
+static void join_cgroup(void)
+{
+	char path[192], pid[16];
+	int n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", wires.cgroup);
+	FILE *procs = fopen(path, "w");
+	if (!procs || fwrite(pid, 1, (size_t)n, procs) != (size_t)n || fclose(procs))
+		_exit(2);
+}
+
+/* errno that a read of each socket ends with, asked once the parent has spoken. */
+static pid_t client_of(const uint16_t *ports, size_t n, int from_parent, int to_parent)
+{
+	struct error err = ERROR_INIT;
+	int fds[4], answers[4], back;
+	char c;
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	if (netns_enter(wires.wire[WIRE_A].netns, &back, &err))
+		_exit(1);
+	join_cgroup();
+	connect_all(ports, n, fds);
+	if (write(to_parent, "r", 1) != 1 || read(from_parent, &c, 1) != 1)
+		_exit(4);
+	for (size_t i = 0; i < n; i++)
+		answers[i] = recv(fds[i], &c, 1, 0) < 0 ? errno : 0;
+	_exit(write(to_parent, answers, n * sizeof(*answers)) != (ssize_t)(n * sizeof(*answers)));
+}
+
+static int end_sockets(void *arg, struct error *err)
+{
+	size_t ended;
+	int code = datapath_sockets_end(arg, &ended, err);
+
+	return code ? code : (int)ended;
+}
+
+/* Two frontends; the backend of the first goes, that of the second stays or only terminates. */
+static void backend_goes(enum datapath_term how, const char *mode, enum backend_state second)
+{
+	struct mesh_backend backends[2] = {{wires.backend.address, BACKEND_ACTIVE},
+					   {wires.backend.address, BACKEND_ACTIVE}};
+	struct mesh_service services[2] = {wires.service, wires.service};
+	static const uint16_t ports[] = {81, 82};
+	int down[2], up[2], answers[2], status;
+	struct error err = ERROR_INIT;
+	struct datapath *dp;
+	size_t stale;
+	pid_t child;
+	char c;
+
+	for (int i = 0; i < 2; i++) {
+		services[i].key.port = htons(ports[i]);
+		services[i].key.proto = IPPROTO_UDP;
+		services[i].backends = &backends[i];
+		services[i].n_backends = services[i].n_active = 1;
+	}
+	wires.term = how;
+	wires_open(&wires, DATAPATH_ATTACH_AUTO, &dp);
+	assert_string_equal(datapath_term_mode(dp), mode);
+	wires.want.services = services;
+	wires.want.n_services = 2;
+	wires_apply(&wires, dp);
+	assert_int_equal(pipe(down) | pipe(up), 0);
+	child = client_of(ports, 2, down[0], up[1]);
+	assert_int_equal(read(up[0], &c, 1), 1);
+
+	assert_int_equal(datapath_sockets_stale(dp, &stale, &err), 0);
+	assert_int_equal(stale, 0);
+	assert_int_equal(netns_run(wires.wire[WIRE_A].netns, end_sockets, dp, &err), 0);
+	services[0].n_backends = services[0].n_active = 0;
+	backends[1].state = (uint8_t)second;
+	services[1].n_active = second == BACKEND_ACTIVE;
+	wires_apply(&wires, dp);
+	assert_int_equal(datapath_sockets_stale(dp, &stale, &err), 0);
+	assert_int_equal(stale, 1);
+	assert_int_equal(netns_run(wires.wire[WIRE_B].netns, end_sockets, dp, &err), 0);
+	assert_int_equal(netns_run(wires.wire[WIRE_A].netns, end_sockets, dp, &err), 1);
+	assert_int_equal(datapath_sockets_forget(dp, &err), 0);
+	assert_int_equal(datapath_sockets_stale(dp, &stale, &err), 0);
+	assert_int_equal(stale, 0);
+
+	assert_int_equal(write(down[1], "g", 1), 1);
+	assert_int_equal(read(up[0], answers, sizeof(answers)), sizeof(answers));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(answers[0], ECONNABORTED);
+	assert_int_equal(answers[1], EAGAIN);
+	for (int i = 0; i < 2; i++) {
+		close(down[i]);
+		close(up[i]);
+	}
+	wires.want.services = &wires.service;
+	wires.want.n_services = 1;
+	wires.term = DATAPATH_TERM_AUTO;
+	wires_apply(&wires, dp);
+	close_all(dp);
+}
+
+TEST(sockets_whose_backend_is_gone_are_ended_by_the_iterator)
+{
+	if (!wires.cgroup[0])
+		skip();
+	backend_goes(DATAPATH_TERM_ITERATOR, "iterator", BACKEND_ACTIVE);
+}
+
+TEST(sockets_whose_backend_is_gone_are_ended_through_netlink)
+{
+	if (!wires.cgroup[0])
+		skip();
+	backend_goes(DATAPATH_TERM_NETLINK, "netlink", BACKEND_ACTIVE);
+}
+
+TEST(sockets_whose_backend_terminates_are_left_alone)
+{
+	if (!wires.cgroup[0])
+		skip();
+	backend_goes(DATAPATH_TERM_AUTO, "iterator", BACKEND_TERMINATING);
+	backend_goes(DATAPATH_TERM_NETLINK, "netlink", BACKEND_TERMINATING);
+}
+
 /* What a tool prints of the pinned maps, with nobody else alive. */
 static char *tool_output(const char *words)
 {
@@ -326,6 +466,9 @@ int main(void)
 		cmocka_unit_test(killed_and_started_again_both),
 		cmocka_unit_test(regenerating_repairs_both),
 		cmocka_unit_test(sockets_are_translated_unless_they_opt_out),
+		cmocka_unit_test(sockets_whose_backend_is_gone_are_ended_by_the_iterator),
+		cmocka_unit_test(sockets_whose_backend_is_gone_are_ended_through_netlink),
+		cmocka_unit_test(sockets_whose_backend_terminates_are_left_alone),
 		cmocka_unit_test(tools_read_the_maps_without_an_agent),
 	};
 	int failed;

@@ -234,8 +234,10 @@ void wires_teardown(struct wires *w)
 
 void wires_open(struct wires *w, enum datapath_attach attach, struct datapath **ret)
 {
-	struct datapath_options o = {
-		.pin_root = w->root, .cgroup = w->cgroup[0] ? w->cgroup : NULL, .attach = attach};
+	struct datapath_options o = {.pin_root = w->root,
+				     .cgroup = w->cgroup[0] ? w->cgroup : NULL,
+				     .attach = attach,
+				     .term = w->term};
 	struct node_config node = {.flags = NODE_READY,
 				   .addr = inet_addr(node_addr(w)),
 				   .overlay_ifindex = w->overlay,

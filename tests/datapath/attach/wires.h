@@ -31,6 +31,7 @@ struct wires {
 	uint32_t overlay; /* VXLAN device, 0 none */
 	char root[128];   /* pins */
 	char cgroup[128]; /* "" when there is no cgroup2 */
+	enum datapath_term term;
 	struct wire wire[WIRES];
 	struct mesh_row rows[2]; /* what B lets in */
 	struct mesh_set sets[2]; /* B's ingress; the set that allows nothing */
