@@ -11,9 +11,24 @@
 /* --- who moves, in which order -----------------------------------------------------------------
  */
 
+/* A CronJob that makes no pods. */
+static bool is_suspended(const struct plan_input *in, const struct inventory_workload *w)
+{
+	const struct doc *d = str_eq(w->kind, "CronJob")
+				      ? snapshot_find(in->snapshot, object_kind(KIND_CRON_JOB),
+						      w->namespace, w->name)
+				      : NULL;
+
+	return doc_bool_or(doc_find(d, "spec.suspend"), false);
+}
+
+/* What runs once and has ended is no more. */
 static bool moves(const struct plan_input *in, const struct inventory_workload *w)
 {
-	return str_eq(w->namespace, in->namespace) && (w->sidecars || w->injected);
+	bool once = str_eq(w->kind, "Job") || str_eq(w->kind, "Pod");
+
+	return str_eq(w->namespace, in->namespace) && !is_suspended(in, w) &&
+	       (w->sidecars || (w->injected && (w->pods || !once)));
 }
 
 static bool position(const struct movers *m, int workload, size_t *ret)
@@ -150,17 +165,53 @@ static void look_peers(const struct look *l)
 		seen(l, FINDING_PASS, "", "no server elsewhere insists on mutual TLS");
 }
 
+/* A Deployment or StatefulSet that makes no pods anew when its template changes; else NULL. */
+static const char *stands_still(const struct workload *c)
+{
+	if (!c)
+		return NULL;
+	if (c->paused)
+		return "its rollouts are paused: a new template makes no new pods";
+	if (str_eq(c->update_strategy, "OnDelete"))
+		return "updateStrategy OnDelete: a new template makes no new pods";
+	if (c->partition > 0)
+		return "its partition keeps some pods on the old template";
+	return NULL;
+}
+
+/* Why a workload cannot be made anew pod by pod; NULL when it can. */
+static const char *immovable(const struct inventory_workload *w)
+{
+	static const struct {
+		const char *kind, *why;
+	} kinds[] = {
+		{"DaemonSet",
+		 "a DaemonSet takes each pod away before the next one comes, and is not "
+		 "restarted by this release"},
+		{"Job", "a Job's pod must not be restarted half way: wait for its end"},
+		{"Pod", "a pod of its own: nobody would make it anew"},
+		{"CronJob", "its next pod could come without a sidecar while its servers still ask "
+			    "for one: suspend it"},
+	};
+
+	if (str_eq(w->kind, "Deployment") || str_eq(w->kind, "StatefulSet"))
+		return stands_still(w->template ? w->template->controller : NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (str_eq(w->kind, kinds[i].kind))
+			return kinds[i].why;
+	return "nobody knows how it is restarted";
+}
+
 static void look_kinds(const struct look *l)
 {
 	size_t before = l->report->n;
 
 	for (size_t i = 0; i < l->movers->n; i++) {
 		const struct inventory_workload *w = mover(l, i);
+		const char *why = immovable(w);
 
-		if (str_eq(w->kind, "Deployment") || str_eq(w->kind, "StatefulSet"))
-			continue;
-		report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
-			   "a %s cannot be restarted pod by pod", w->kind);
+		if (why)
+			seen(l, FINDING_FAIL, scope(l, w), why);
 	}
 	if (l->report->n == before)
 		seen(l, FINDING_PASS, "", "all can be restarted pod by pod");
@@ -190,6 +241,8 @@ static int64_t taken(const struct workload *w, int64_t replicas)
 
 	if (str_eq(w->strategy, "Recreate"))
 		return replicas;
+	if (str_eq(w->meta.kind, "StatefulSet"))
+		return 1;
 	n = share(w->max_unavailable.kind == IOS_ABSENT ? &quarter : &w->max_unavailable, replicas,
 		  false, 0);
 	if (!n && w->max_surge.kind == IOS_INT && !w->max_surge.number)
@@ -222,7 +275,7 @@ static void look_budgets(const struct look *l)
 		const struct workload *c = w->template ? w->template->controller : NULL;
 		int64_t takes, spares;
 
-		if (!c || !str_eq(w->kind, "Deployment"))
+		if (!c || str_eq(w->kind, "DaemonSet"))
 			continue;
 		takes = taken(c, w->replicas);
 		spares = spare(l, w, w->replicas);
@@ -349,8 +402,9 @@ static const struct {
 	  .title = "kinds of workloads",
 	  .category = "workloads",
 	  .severity = SEVERITY_BLOCKER,
-	  .remedy =
-		  "Set the namespace's label by hand for these and recreate them in a quiet hour.",
+	  .remedy = "Let it roll, suspend it or await its end; else give it "
+		    "sidecar.istio.io/inject: \"false\" and "
+		    "make it anew yourself in a quiet hour.",
 	  .source = "a restart is a change of the pod template"},
 	 look_kinds},
 	{{.id = "MIG-006",

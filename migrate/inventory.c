@@ -33,7 +33,8 @@ static void count_pods(const struct istio_mesh *m, const struct istio_workload *
 	for (size_t i = 0; i < m->n_pods; i++) {
 		const struct istio_workload *pod = &m->pods[i];
 
-		if (!owns(template, pod) || pod->pod->meta.deletion_timestamp)
+		if (!owns(template, pod) || pod->pod->meta.deletion_timestamp ||
+		    pod_is_finished(pod->pod))
 			continue;
 		w->pods++;
 		w->ready += pod_is_ready(pod->pod);

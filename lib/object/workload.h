@@ -14,7 +14,9 @@ struct workload {
 	int64_t min_ready_seconds;
 	const char *strategy;                            /* spec.strategy.type of a Deployment */
 	struct int_or_string max_surge, max_unavailable; /* of a Deployment's rolling update */
-	const char *service_name;                        /* of a StatefulSet */
+	/* of a StatefulSet */
+	const char *service_name, *update_strategy;
+	int64_t partition; /* pods below this number keep the old template */
 	/* the pod template */
 	struct strmap template_labels, template_annotations;
 	const char *template_service_account;

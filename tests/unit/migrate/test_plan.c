@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which kinds of workloads a plan moves, which it refuses and why, which are not its business. */
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "migrate/plan.h"
+#include "tests/unit/istio/world.h"
+
+#define SPEC(more)                                                                                 \
+	"spec: {replicas: 2, selector: {matchLabels: {app: x}}, " more                             \
+	"template: {metadata: {labels: {app: x}}, spec: {containers: [{name: a}]}}}\n"
+#define OF(kind, api, more)                                                                        \
+	"apiVersion: " api "\nkind: " kind "\nmetadata: {name: x, namespace: ns}\n" SPEC(more)
+#define POD(owner, phase, sidecar)                                                                 \
+	"---\napiVersion: v1\nkind: Pod\nmetadata: {name: x-1, namespace: ns, labels: {app: "      \
+	"x}" owner "}\nspec: {containers: [{name: a}" sidecar "]}\nstatus: {phase: " phase "}\n"
+#define OWNED(kind)                                                                                \
+	", ownerReferences: [{kind: " kind                                                         \
+	", name: x, apiVersion: apps/v1, uid: u, controller: true}]"
+#define SIDECAR ", {name: istio-proxy}"
+
+static const struct {
+	const char *name, *objects;
+	int moved;       /* workloads in the plan */
+	const char *why; /* what MIG-005 says against it; NULL: nothing */
+} rows[] = {
+	{"Deployment", OF("Deployment", "apps/v1", ""), 1, NULL},
+	{"paused", OF("Deployment", "apps/v1", "paused: true, "), 1, "rollouts are paused"},
+	{"StatefulSet", OF("StatefulSet", "apps/v1", ""), 1, NULL},
+	{"OnDelete", OF("StatefulSet", "apps/v1", "updateStrategy: {type: OnDelete}, "), 1,
+	 "OnDelete"},
+	{"partition",
+	 OF("StatefulSet", "apps/v1", "updateStrategy: {rollingUpdate: {partition: 1}}, "), 1,
+	 "partition"},
+	{"DaemonSet", OF("DaemonSet", "apps/v1", ""), 1, "not restarted by this release"},
+	{"running Job", OF("Job", "batch/v1", "") POD(OWNED("Job"), "Running", SIDECAR), 1,
+	 "half way"},
+	{"ended Job", OF("Job", "batch/v1", "") POD(OWNED("Job"), "Succeeded", SIDECAR), 0, NULL},
+	{"CronJob",
+	 "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x, namespace: ns}\n"
+	 "spec: {jobTemplate: {spec: {template: {metadata: {labels: {app: x}}, spec: {}}}}}\n",
+	 1, "suspend it"},
+	{"suspended CronJob",
+	 "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x, namespace: ns}\n"
+	 "spec: {suspend: true, jobTemplate: {spec: {template: {spec: {}}}}}\n",
+	 0, NULL},
+	{"bare pod", POD("", "Running", SIDECAR), 1, "nobody would make it anew"},
+	{"ended bare pod", POD("", "Failed", SIDECAR), 0, NULL},
+	{"StatefulSet of one behind a Service",
+	 "apiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: ns}\n"
+	 "spec: {selector: {app: x}, ports: [{port: 80}]}\n---\n"
+	 "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: x, namespace: ns}\n"
+	 "spec: {replicas: 1, selector: {matchLabels: {app: x}}, template: {metadata: {labels: "
+	 "{app: x}}, spec: {}}}\n",
+	 1, "takes all 1 pods away at once"},
+};
+
+static const char *said_against(const struct plan *p, const char *id)
+{
+	for (size_t i = 0; i < p->report.n; i++)
+		if (str_eq(p->report.findings[i].id, id) &&
+		    p->report.findings[i].result == FINDING_FAIL)
+			return p->report.findings[i].message;
+	return NULL;
+}
+
+static void judge(size_t i, const struct plan *p)
+{
+	const char *kinds = said_against(p, "MIG-005"), *budgets = said_against(p, "MIG-006");
+	const char *said = kinds ? kinds : budgets;
+	size_t n = doc_len(doc_get(p->doc, "workloads"));
+
+	if ((int)n != rows[i].moved)
+		fail_msg("%s: %zu workloads in the plan", rows[i].name, n);
+	if (!rows[i].why && said)
+		fail_msg("%s: refused: %s", rows[i].name, said);
+	if (rows[i].why && (!said || !strstr(said, rows[i].why)))
+		fail_msg("%s: wanted '%s', said: %s", rows[i].name, rows[i].why,
+			 str_or_empty(said));
+	if (rows[i].why && !doc_len(doc_get(p->doc, "blocked")))
+		fail_msg("%s: not among what blocks the plan", rows[i].name);
+}
+
+TEST(every_kind_of_workload_is_moved_or_refused_with_the_reason)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world w;
+		struct inventory inv;
+		struct profile profile;
+		struct plan p;
+		struct error err = ERROR_INIT;
+
+		world_init(&w);
+		world_add(&w,
+			  "apiVersion: v1\nkind: Namespace\n"
+			  "metadata: {name: ns, labels: {istio-injection: enabled}}\n",
+			  NULL);
+		world_add(&w, rows[i].objects, NULL);
+		world_ready(&w);
+		inventory_make(&inv, &w.arena, &w.snapshot, &w.mesh);
+		profile_init(&profile);
+		if (plan_make(&p, &w.arena,
+			      &(struct plan_input){&w.snapshot, &w.mesh, &inv, &profile, "ns",
+						   clock_system()},
+			      &err))
+			fail_msg("%s: %s", rows[i].name, err.msg);
+		judge(i, &p);
+		plan_release(&p);
+		world_release(&w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_kind_of_workload_is_moved_or_refused_with_the_reason),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
