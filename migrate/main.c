@@ -71,6 +71,16 @@ static const struct cli_option again_options[] = {
 		"where journals are kept (SIDESTEP_STATE)"),
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
 };
+static const struct cli_option resume_options[] = {
+	CLI_OPT(struct run_opts, roll_back, "rollback-on-failure", 0, CLI_FLAG, NULL,
+		"go back by itself when a gate says no (it does not outlive the run's process)"),
+	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"only show where the run stands"),
+	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR",
+		"where journals are kept (SIDESTEP_STATE)"),
+	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
+};
 static const struct cli_option tell_options[] = {
 	CLI_CHOICE(struct run_opts, output, "output", 'o', look_formats, "format"),
 	CLI_OPT(struct run_opts, file, "file", 'f', CLI_STRING, "FILE",
@@ -131,6 +141,8 @@ static const struct cli_command commands[] = {
 	 CLI_DEFAULTS(run_defaults)},
 	{.name = "status",
 	 .summary = "where migrations stand",
+	 .details = "The state of each, who is at it now, why it stopped, and what you can do "
+		    "next.\n",
 	 .args = "[NAMESPACE|RUN]",
 	 .max_args = 1,
 	 .needs = NEEDS_CLUSTER,
@@ -152,11 +164,12 @@ static const struct cli_command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .details = "From this machine's journal, or from the cluster's copy when this machine has "
-		    "none.\n",
+		    "none: anybody\nwith access may take over when nobody is at it any more. While "
+		    "somebody is, it says who and\nuntil when, and does nothing.\n",
 	 .needs = NEEDS_CLUSTER | MUTATES,
 	 .run = verb_resume,
 	 .preview = verb_back_preview,
-	 CLI_OPTIONS(again_options),
+	 CLI_OPTIONS(resume_options),
 	 CLI_DEFAULTS(run_defaults)},
 	{.name = "rollback",
 	 .summary = "take a run back: callers first, back to sidecars",

@@ -7,6 +7,7 @@
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
+#include "lib/step/recover.h"
 #include "tests/support/test.h"
 #include "tests/unit/migrate/stand_in.h"
 
@@ -19,6 +20,7 @@ struct attempt {
 	int kill_at;  /* boundary at which to die; -1 never */
 	int boundary; /* how many were passed */
 	bool rollback;
+	bool pause_in_wait;              /* somebody asks for it while a gate waits */
 	const char *kill_behind_gate_of; /* step: die as soon as a gate of it was passed */
 };
 
@@ -41,8 +43,14 @@ static int wait_and_tick(void *ctx, uint64_t ns, struct error *err)
 {
 	struct run_host *h = ctx;
 	struct attempt *t = h->arg;
-	int r = cluster_wait(h->cluster, ns, err);
+	int r;
 
+	if (t->pause_in_wait)
+		stand_in_patch(t->world, object_kind(KIND_SIDESTEP_RUN), NULL, t->session.run,
+			       "{\"metadata\": {\"annotations\": {\"" PAUSE_ANNOTATION
+			       "\": \"true\"}}}");
+	t->pause_in_wait = false;
+	r = cluster_wait(h->cluster, ns, err);
 	if (!r)
 		stand_in_tick(t->world);
 	return r;
@@ -393,6 +401,21 @@ TEST(a_colleague_can_ask_for_a_pause)
 	assert_true(go(&t, &ended));
 	assert_int_equal(ended, RUN_PAUSED);
 	assert_int_equal(session_exit_code(ended, false), 8);
+	close_attempt(&t);
+	/* Resumed, it is asked again while a gate waits, which writes nothing: the gate does not
+	 * end. */
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	find(&t, false);
+	stand_in_patch(&w, object_kind(KIND_SIDESTEP_RUN), NULL, t.session.run,
+		       "{\"metadata\": {\"annotations\": {\"" PAUSE_ANNOTATION "\": null}}}");
+	t.session.cluster.pause = NULL;
+	t.pause_in_wait = true;
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_PAUSED);
+	assert_false(
+		recover_gate_passed(t.session.journal, "N3-audit", "after", "G-AUDIT-ON") &&
+		recover_gate_passed(t.session.journal, "N3-policies", "after", "G-AUDIT-CLEAN"));
 	close_attempt(&t);
 	/* A second run of the namespace is refused while this one is open. */
 	memset(&t, 0, sizeof(t));
