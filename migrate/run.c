@@ -338,10 +338,33 @@ static int list_runs(const struct cli_call *call, struct cluster *c, struct aren
 	return 0;
 }
 
+/* A table of all, then of each why it stands where it does, and what to do. */
+static void status_page(struct arena *a, const struct doc *list, struct page *page)
+{
+	static const char *const columns[] = {"run",      "namespace", "state",   "step",
+					      ">changes", ">undone",   "held by", NULL};
+
+	page_init(page, "Migrations", NULL);
+	if (!doc_len(list))
+		page_text(page, "There is none.");
+	else
+		page_table(page, columns);
+	doc_foreach_item (list, d)
+		page_row(page, PAGE_PLAIN, doc_find_str(d, "run"), doc_find_str(d, "namespace"),
+			 doc_find_str(d, "state"), str_or_empty(doc_find_str(d, "step")),
+			 arena_printf(a, "%lld", (long long)doc_find_int(d, "changesDone", 0)),
+			 arena_printf(a, "%lld", (long long)doc_find_int(d, "changesUndone", 0)),
+			 str_or_empty(doc_find_str(d, "holder")), NULL);
+	doc_foreach_item (list, d) {
+		const char *why = doc_find_str(d, "reason");
+
+		page_text(page, "%s: %s%s%s", doc_find_str(d, "run"), str_or_empty(why),
+			  why ? "; next: " : "", str_or_empty(doc_find_str(d, "next")));
+	}
+}
+
 int verb_status(const struct cli_call *call, struct error *err)
 {
-	static const char *const columns[] = {"run",     "namespace", "state", "step", ">changes",
-					      ">undone", "held by",   "why",   "next", NULL};
 	const struct run_opts *o = call->opts;
 	auto_release(arena) struct arena a = ARENA_INIT;
 	struct doc *list = doc_list(&a);
@@ -352,15 +375,7 @@ int verb_status(const struct cli_call *call, struct error *err)
 	if (r)
 		return r;
 	r = list_runs(call, &c, &a, list, err);
-	page_init(&page, "Migrations", NULL);
-	page_table(&page, columns);
-	doc_foreach_item (list, d)
-		page_row(&page, PAGE_PLAIN, doc_find_str(d, "run"), doc_find_str(d, "namespace"),
-			 doc_find_str(d, "state"), str_or_empty(doc_find_str(d, "step")),
-			 arena_printf(&a, "%lld", (long long)doc_find_int(d, "changesDone", 0)),
-			 arena_printf(&a, "%lld", (long long)doc_find_int(d, "changesUndone", 0)),
-			 str_or_empty(doc_find_str(d, "holder")),
-			 str_or_empty(doc_find_str(d, "reason")), doc_find_str(d, "next"), NULL);
+	status_page(&a, list, &page);
 	if (!r)
 		r = print_result(call, o->output, o->file, list, &page, err);
 	page_release(&page);

@@ -222,6 +222,7 @@ def a_rule_put_back_stops_it(desk):
     check(desk.objects("namespace")[0]["metadata"]["labels"].get("istio-injection") == "enabled", "injection is off")
     said = desk.ends("ann", "status", NAMESPACE, says=("stopped", "G-RELAXED"))
     check("mend what the gate names" in said, said)
+    print(said)
     desk.ends("ann", "pause", NAMESPACE, says=("nothing to pause",))
     desk.nothing_failed("stopped at the gate")
     desk.kubectl("patch", "destinationrule", "server", "-n", NAMESPACE, "--type=merge", "-p",
