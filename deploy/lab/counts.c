@@ -185,7 +185,7 @@ static void set_flow(struct arena *a, struct doc *edge, struct doc *held,
 /* The file is up to a second old; what is mapped beside it is not, and outlives a kill. */
 static void update_from_ledger(struct arena *a, struct doc *d, struct ledger *l, bool ended)
 {
-	struct doc *served = doc_set_list(a, d, "served"), *edges = doc_get(d, "edges");
+	struct doc *served = doc_set(a, d, "served", doc_list(a)), *edges = doc_get(d, "edges");
 	size_t n_held = 0;
 
 	for (uint32_t i = 0; i < l->n_flows && i < doc_len(edges); i++) {

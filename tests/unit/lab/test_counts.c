@@ -134,14 +134,16 @@ TEST(a_killed_run_keeps_its_last_numbers)
 	put("n_web-1.json",
 	    "{\"namespace\":\"n\",\"workload\":\"web\",\"pod\":\"web-1\",\"edges\":[{"
 	    "\"target\":\"tcp://db:80\",\"how\":\"hold\",\"sent\":2,\"ok\":2}],"
-	    "\"long_lived\":[{\"target\":\"tcp://db:80\",\"opened\":1}]}");
+	    "\"long_lived\":[{\"target\":\"tcp://db:80\",\"opened\":1}],"
+	    "\"served\":[{\"port\":80,\"client\":\"n/other\",\"requests\":5}]}");
 	assert_int_equal(counts_read(dir, &c, NULL), 0);
 	t = counts_total(&c);
 	assert_int_equal(t.sent, 12);
 	assert_int_equal(t.ok, 9);
 	assert_int_equal(t.failed, 3); /* two were on their way */
 	assert_int_equal(c.lost, 3);   /* and two connections open */
-	assert_int_equal(c.served.items[0].requests, 7);
+	assert_int_equal(c.served.n, 1);
+	assert_int_equal(c.served.items[0].requests, 7); /* instead of the file's, not beside it */
 	assert_int_equal(doc_len(c.recent), 4);
 	assert_string_equal(doc_find_str(c.recent, "[0].pod"), "web-1");
 	counts_release(&c);
