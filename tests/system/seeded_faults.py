@@ -16,7 +16,7 @@ FAULTS = [
     Fault("lab-no-identity-is-ever-asked-for", ["lab"], "agent/reconcile.c",
           "\t\tallocator_want(agent->allocator, &labels);",
           "\t\t(void)agent;",
-          1, "lab", "pods", ("--timeout", "15s")),
+          1, "lab", "still waiting for", ("--timeout", "15s")),
     Fault("traffic-pods-of-other-nodes-are-left-to-the-stack", ["traffic"], "datapath/bpf/decide.h",
           "remote->tunnel_endpoint == node->addr)",
           "remote->tunnel_endpoint != node->addr)",
