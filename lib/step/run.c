@@ -382,18 +382,16 @@ static int begin(struct step_run *run, struct error *err)
 {
 	struct arena a = ARENA_INIT;
 	struct run_status status;
-	int r = 0;
 
 	run_status(&a, run->journal, run->steps, run->n_steps, &status);
-	if (status.rollback)
-		r = error_set(err, -EALREADY, "this run was rolled back; start a new one");
-	else if (status.state != RUN_DONE && journal_count(run->journal) > 1)
-		r = run_note_state(run, RUN_RUNNING,
-				   status.state == RUN_RUNNING ? "resumed after it was cut short"
-							       : "resumed",
-				   err);
 	arena_release(&a);
-	return r;
+	if (status.rollback)
+		return error_set(err, -EALREADY, "this run was rolled back; start a new one");
+	if (status.state == RUN_DONE || journal_count(run->journal) == 1)
+		return 0;
+	return run_note_state(
+		run, RUN_RUNNING,
+		status.state == RUN_RUNNING ? "resumed after it was cut short" : "resumed", err);
 }
 
 int step_run(struct step_run *run, enum run_state *ret_state, struct error *err)
