@@ -26,6 +26,7 @@
 struct launch {
 	int netns;
 	const char *cgroup_procs, *pid_file, *resolv;
+	const char *words_dir, *words_mount; /* NULL: no termination message */
 	uint32_t uid, gid;
 };
 
@@ -53,12 +54,21 @@ static int write_pid(const char *path)
 	return write_text(path, O_CREAT | O_TRUNC, text + n, sizeof(text) - n);
 }
 
-/* The cluster's resolver in place of the machine's, seen by this process and its children only. */
-static int own_resolver(const char *resolv)
+/*
+ * The cluster's resolver in place of the machine's and a place for the last words, seen by this
+ * process and its children only.
+ */
+static int own_files(const struct launch *l)
 {
+	if (!l->resolv && !l->words_mount)
+		return 0;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return errno;
-	return mount(resolv, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ? errno : 0;
+	if (l->words_mount) /* without overlayfs: without last words */
+		(void)mount("words", l->words_dir, "overlay", 0, l->words_mount);
+	if (!l->resolv)
+		return 0;
+	return mount(l->resolv, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ? errno : 0;
 }
 
 static int before_exec(void *arg)
@@ -71,8 +81,8 @@ static int before_exec(void *arg)
 		e = write_pid(l->pid_file);
 	if (!e && l->netns >= 0 && setns(l->netns, CLONE_NEWNET) < 0)
 		e = errno;
-	if (!e && l->resolv)
-		e = own_resolver(l->resolv);
+	if (!e)
+		e = own_files(l);
 	if (e || (l->uid == 0 && l->gid == 0))
 		return e;
 	if (setgroups(0, NULL) < 0 || setgid(l->gid) < 0 || setuid(l->uid) < 0)
@@ -113,6 +123,8 @@ static int spawn(struct container *c, const struct doc *exec, int log_fd, const 
 		r = cgroup_make(cg, err);
 	if (r == 0 && !c->pod->host_network)
 		r = netns_open(c->pod->netns, &netns, err);
+	if (r == 0 && pids)
+		words_prepare(&a, c, &l.words_dir, &l.words_mount);
 	if (r == 0) {
 		l.netns = netns;
 		l.uid = ip.uid;
@@ -303,6 +315,7 @@ void container_ended(struct container *c, int exit_code, int signal)
 	c->run.signal = signal;
 	c->run.finished_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
 	c->run.ended_by_us = c->stop == STOP_KILL;
+	c->run.words = words_read(c);
 	if (!c->run.reason)
 		c->run.reason = reason_of(exit_code, signal);
 	c->ready = c->started = false;

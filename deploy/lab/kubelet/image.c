@@ -23,6 +23,9 @@ static const struct {
 	{"istio-iptables", "istio-init"},
 };
 
+/* Programs of the product, found beside this one. */
+static const char *const siblings[] = {"sidestep-migrate"};
+
 struct words {
 	struct arena *arena;
 	VEC(const char *) v;
@@ -62,6 +65,15 @@ static const char *role_of_program(struct arena *a, const char *program)
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
 		if (str_eq(programs[i].program, name))
 			return programs[i].role;
+	return NULL;
+}
+
+static const char *sibling(struct arena *a, const struct container *c, const char *program)
+{
+	for (size_t i = 0; program && i < ARRAY_SIZE(siblings); i++)
+		if (str_eq(siblings[i], program))
+			return arena_printf(a, "%s/%s", dirname(arena_strdup(a, c->pod->k->o.self)),
+					    program);
 	return NULL;
 }
 
@@ -182,6 +194,7 @@ static int arguments(struct arena *a, const struct container *c, const struct do
 	const char *image = doc_str(doc_get(c->spec, "image"));
 	const char *first = doc_str(doc_at(command, 0)), *first_arg = doc_str(doc_at(args, 0));
 	const char *role = first ? role_of_program(a, first) : role_of_image(str_or_empty(image));
+	const char *ours = sibling(a, c, first);
 	struct words w = {.arena = a};
 	size_t skip = 0;
 
@@ -200,7 +213,9 @@ static int arguments(struct arena *a, const struct container *c, const struct do
 		push(&w, c->pod->k->o.self);
 		push(&w, role);
 	}
-	push_list(&w, command, role && first ? 1 : 0, env);
+	if (ours)
+		push(&w, ours);
+	push_list(&w, command, first && (role || ours) ? 1 : 0, env);
 	push_list(&w, args, skip, env);
 	out->argv = take(&w);
 	return 0;

@@ -7,7 +7,8 @@
  *   sidestep.dev/lab/istio-proxy:1  sidestep-lab istio-proxy ARGS
  *   sidestep.dev/lab/istio-init:1   sidestep-lab istio-init ARGS
  * A command whose program is called like one of them ("/workload", "pilot-agent",
- * "istio-iptables") means that role too, whatever the image; any other command runs as it stands.
+ * "istio-iptables") means that role too, whatever the image; "sidestep-migrate" (what a probe pod
+ * runs) is the one beside this program; any other command runs as it stands.
  */
 #pragma once
 

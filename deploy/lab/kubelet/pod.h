@@ -54,6 +54,7 @@ struct run_record {
 	int exit_code, signal; /* exit_code 255 and signal 0: nobody saw it end */
 	int64_t started_wall, finished_wall;
 	const char *reason; /* static string */
+	const char *words;  /* its termination message, in the pod's arena; NULL */
 	bool ended_by_us;   /* SIGKILL was ours: its grace was over */
 };
 
@@ -157,6 +158,17 @@ bool container_restarts(const struct container *c);
 int container_exec(struct container *c, const struct doc *command,
 		   void (*on_exit)(void *arg, const struct loop_child_exit *exit), void *arg,
 		   struct loop_child **ret_child, struct error *err);
+
+/* words.c: the termination message */
+#define WORDS_MAX_BYTES 4096u
+/*
+ * Makes the file anew and says how it gets where the container expects it: a layer of its own over
+ * that folder. False when that cannot be; the container then runs without.
+ */
+bool words_prepare(struct arena *a, const struct container *c, const char **ret_dir,
+		   const char **ret_mount);
+/* What the container wrote, in the pod's arena; NULL when it wrote nothing. */
+const char *words_read(const struct container *c);
 
 /* stop.c */
 /* Begins the end of every container; the deadline is set when it is not yet. */

@@ -77,14 +77,21 @@ static BIND_TABLE(pod_table_, struct saved_pod, pod_fields);
 
 static struct saved_run run_to_saved(const struct run_record *r)
 {
-	return (struct saved_run){r->exit_code,     r->signal, r->started_wall,
-				  r->finished_wall, r->reason, r->ended_by_us};
+	return (struct saved_run){.exit_code = r->exit_code,
+				  .signal = r->signal,
+				  .started = r->started_wall,
+				  .finished = r->finished_wall,
+				  .reason = r->reason,
+				  .ended_by_us = r->ended_by_us};
 }
 
 static struct run_record run_from_saved(const struct saved_run *s)
 {
-	struct run_record r = {(int)s->exit_code, (int)s->signal, s->started,
-			       s->finished,       NULL,           s->ended_by_us};
+	struct run_record r = {.exit_code = (int)s->exit_code,
+			       .signal = (int)s->signal,
+			       .started_wall = s->started,
+			       .finished_wall = s->finished,
+			       .ended_by_us = s->ended_by_us};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (str_eq(reasons[i], s->reason))
@@ -146,6 +153,8 @@ static void apply_container(struct container *c, const struct saved_container *s
 	c->back_off_steps = (unsigned)s->back_off_steps;
 	c->run = run_from_saved(&s->run);
 	c->last = run_from_saved(&s->last);
+	if (c->state == CONTAINER_TERMINATED)
+		c->run.words = words_read(c);
 	/* Also one that was started in the last moment, before it could be noted. */
 	if (c->state != CONTAINER_TERMINATED && container_adopt(c)) {
 		if (!c->run.started_wall || c->run.finished_wall)

@@ -40,8 +40,8 @@ static void set_terminated(struct arena *a, struct doc *state, const struct run_
 	if (r->signal)
 		doc_set_int(a, d, "signal", r->signal);
 	doc_set_string(a, d, "reason", r->reason);
-	if (r->ended_by_us)
-		doc_set_string(a, d, "message", "killed by the kubelet");
+	if (r->words || r->ended_by_us)
+		doc_set_string(a, d, "message", r->words ? r->words : "killed by the kubelet");
 	set_time(a, d, "startedAt", r->started_wall);
 	set_time(a, d, "finishedAt", r->finished_wall);
 	doc_set_string(a, d, "containerID", id);
@@ -72,7 +72,7 @@ static struct doc *container_status(struct arena *a, const struct container *c)
 	doc_set_map(a, d, "lastState");
 	if (c->last.finished_wall)
 		set_terminated(a, doc_get(d, "lastState"), &c->last, last_id);
-	if (c->state == CONTAINER_TERMINATED)
+	if (c->state == CONTAINER_TERMINATED && c->message)
 		doc_set_string(a, doc_get(state, "terminated"), "message", c->message);
 	doc_set_string(a, d, "name", c->name);
 	doc_set_string(a, d, "image", image);

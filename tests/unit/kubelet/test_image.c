@@ -74,6 +74,8 @@ TEST(what_an_image_and_a_command_become)
 		{"image: x\n", "[/workload, --probe]", "/bin/sidestep-lab workload --probe"},
 		{"image: x\n", "[pilot-agent, request, POST]",
 		 "/bin/sidestep-lab istio-proxy request POST"},
+		{"image: 'registry/any:1'\ncommand: [sidestep-migrate, probe, x/y=1.2.3.4]\n", NULL,
+		 "/bin/sidestep-migrate probe x/y=1.2.3.4"},
 		{"image: x\n", "[cat, /etc/hostname]", "cat /etc/hostname"},
 		{"image: x\n", "[]", NULL},
 	};

@@ -24,7 +24,8 @@
 #include "lib/net/netns.h"
 #include "tests/support/test.h"
 
-#define PATIENCE (40 * NS_PER_S)
+#define TERMINATED "status.containerStatuses[0].state.terminated"
+#define PATIENCE   (40 * NS_PER_S)
 
 struct env {
 	struct arena arena;
@@ -435,12 +436,31 @@ static void a_pod_that_is_done_stays_done(void **state)
 
 	create_shell(e, "job", "exit 0", "  restartPolicy: Never\n");
 	wait_for(e, "job", has_phase, (void *)(uintptr_t) "Succeeded");
-	create_shell(e, "bad", "exit 4", "  restartPolicy: Never\n");
+	create_shell(e, "bad", "printf \"last \\377words\" >/dev/termination-log; exit 4",
+		     "  restartPolicy: Never\n");
 	wait_for(e, "bad", has_phase, (void *)(uintptr_t) "Failed");
+	assert_string_equal(doc_find_str(get(e, "bad"), TERMINATED ".message"), "last ?words");
+	assert_null(doc_find(get(e, "job"), TERMINATED ".message"));
+	assert_int_not_equal(access("/dev/termination-log", F_OK), 0); /* the machine's own */
 	delete (e, "job");
 	delete (e, "bad");
 	wait_for(e, "job", is_gone, NULL);
 	wait_for(e, "bad", is_gone, NULL);
+}
+
+/* As much as Kubernetes keeps, and for as long as the pod is there. */
+static void last_words_have_an_end(void **state)
+{
+	struct env *e = *state;
+
+	create_shell(e, "talks", "head -c 9000 /dev/zero | tr \"\\\\0\" x >/dev/termination-log",
+		     "  restartPolicy: Never\n");
+	wait_for(e, "talks", has_phase, (void *)(uintptr_t) "Succeeded");
+	kill_kubelet(e);
+	start_kubelet(e);
+	assert_int_equal(strlen(doc_find_str(get(e, "talks"), TERMINATED ".message")), 4096);
+	delete (e, "talks");
+	wait_for(e, "talks", is_gone, NULL);
 }
 
 static bool has_waiting_reason(void *arg, const struct doc *pod)
@@ -685,6 +705,7 @@ int main(void)
 		cmocka_unit_test(the_order_of_containers),
 		cmocka_unit_test(what_ends_is_started_again),
 		cmocka_unit_test(a_pod_that_is_done_stays_done),
+		cmocka_unit_test(last_words_have_an_end),
 		cmocka_unit_test(what_cannot_start_says_why),
 		cmocka_unit_test(readiness_and_liveness),
 		cmocka_unit_test(a_pod_that_will_not_end_is_killed),
