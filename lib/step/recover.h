@@ -4,7 +4,7 @@
  *
  * Record types: run, state {state, reason}, begin {step}, end {step}, skipped {step, reason},
  * gate {step, when, ...}, intent {step, op, kind, ref, forward, backward, undo}, done {step, op,
- * undo, digest}, undo-begin {step}, undo-end {step}.
+ * undo, digest, written (now, not found so)}, undo-begin {step}, undo-end {step}.
  */
 #pragma once
 

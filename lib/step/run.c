@@ -119,7 +119,7 @@ static int note_intent(struct step_run *run, const char *step, const struct chan
 }
 
 static int note_done(struct step_run *run, const char *step, const struct change *c, bool undo,
-		     const struct doc *now, struct error *err)
+		     const struct doc *now, bool written, struct error *err)
 {
 	struct arena *a = journal_arena(run->journal);
 	struct doc *body = change_body(run, step, c, undo);
@@ -129,6 +129,7 @@ static int note_done(struct step_run *run, const char *step, const struct change
 		run->host->digest(run->host->ctx, now, digest, sizeof(digest));
 		doc_set_string(a, body, "digest", digest);
 	}
+	doc_set_bool(a, body, "written", written);
 	return run_note(run, "done", body, err);
 }
 
@@ -221,7 +222,7 @@ static int attempt(struct step_run *run, const struct step *step, struct change 
 			return run_failed(run, step, c, &why, ret_state, err);
 		boundary(run, "written");
 	}
-	return note_done(run, step->id, c, undo, now, err);
+	return note_done(run, step->id, c, undo, now, state == CHANGE_BEFORE, err);
 }
 
 enum { STALE_RETRIES = 20 };
