@@ -15,6 +15,24 @@ static const struct {
 #undef MACHINE_STATE_ROW
 };
 
+static const struct {
+	const char *name, *origin;
+} sources[] = {
+#define GATE_SOURCE_ROW(symbol, name, origin) [symbol] = {name, origin},
+	GATE_SOURCES(GATE_SOURCE_ROW)
+#undef GATE_SOURCE_ROW
+};
+
+const char *gate_source_name(enum gate_source_id id)
+{
+	return sources[id].name;
+}
+
+const char *gate_source_origin(enum gate_source_id id)
+{
+	return sources[id].origin;
+}
+
 static const struct gate *find_gate(const struct machine *m, const char *id)
 {
 	for (size_t i = 0; i < machine_n_gates; i++)
@@ -56,6 +74,8 @@ void machine_init(struct machine *m, const struct profile *p)
 	for (size_t i = 0; i < machine_n_gates; i++) {
 		m->gates[i] = machine_gates[i].gate;
 		set_durations(&m->gates[i], machine_gates[i].window, p);
+		for (const enum gate_source_id *s = machine_gates[i].asks; *s; s++)
+			m->gates[i].n_required++;
 	}
 	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++) {
 		const struct state_row *row = &machine_states[i];
@@ -85,8 +105,46 @@ const struct step_kind *machine_kind(const struct machine *m, const char *id)
 	return NULL;
 }
 
+static void describe_gate(struct arena *a, struct doc *list, const char *id, const char *when)
+{
+	for (size_t i = 0; i < machine_n_gates; i++) {
+		struct doc *d, *asks;
+
+		if (!str_eq(machine_gates[i].gate.id, id))
+			continue;
+		d = doc_append(a, list, doc_map(a));
+		doc_set_string(a, d, "id", id);
+		doc_set_string(a, d, "when", when);
+		doc_set_string(a, d, "title", machine_gates[i].gate.title);
+		asks = doc_set_list(a, d, "sources");
+		for (const enum gate_source_id *s = machine_gates[i].asks; *s; s++)
+			doc_append(a, asks, doc_string(a, gate_source_name(*s)));
+	}
+}
+
+struct doc *machine_gates_of(struct arena *a, const char *state)
+{
+	struct doc *list = doc_list(a);
+
+	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++) {
+		const struct state_row *row = &machine_states[i];
+
+		if (!str_eq(names[i].id, state))
+			continue;
+		for (size_t k = 0; k < 3 && row->before[k]; k++)
+			describe_gate(a, list, row->before[k], "before");
+		for (size_t k = 0; k < 3 && row->after[k]; k++)
+			describe_gate(a, list, row->after[k], "after");
+		for (size_t k = 0; k < 3 && row->undo[k]; k++)
+			describe_gate(a, list, row->undo[k], "undo");
+	}
+	return list;
+}
+
 void migration_release(struct migration *m)
 {
+	free(m->probe_uid);
+	free(m->probe_found.words);
 	arena_release(&m->baseline.arena);
 }
 

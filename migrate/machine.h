@@ -16,6 +16,7 @@
 /* clang-format off */
 #define MACHINE_STATES(X)                                                                          \
 	X(STATE_ASSESSED,       "N1",          "everything is well before the first change", 2)    \
+	X(STATE_PROBED,         "N2",          "probe pods may look at this namespace", 2)         \
 	X(STATE_AUDIT,          "N3-audit",    "policies only watch in this namespace", 2)         \
 	X(STATE_POLICIES,       "N3-policies", "policies are there, in audit", 2)                  \
 	X(STATE_ENFORCED,       "N4",          "policies are enforced, sidecars still run", 2)     \
@@ -49,6 +50,28 @@ void machine_init(struct machine *m, const struct profile *p);
 /* NULL when there is none. */
 const struct step_kind *machine_kind(const struct machine *m, const char *id);
 
+/*
+ * X(symbol, name, origin): whom a gate may ask. Two of one origin are one opinion: Istio's rules
+ * and an admission are read from the same API as the objects.
+ */
+/* clang-format off */
+#define GATE_SOURCES(X)                                                                            \
+	X(ASK_KUBERNETES, "Kubernetes",         "the API")                                          \
+	X(ASK_RULES,      "Istio's rules",      "the API")                                          \
+	X(ASK_DRY_RUN,    "a pod as a dry run", "the API")                                          \
+	X(ASK_AGENTS,     "agents",             "the agents")                                       \
+	X(ASK_REQUEST,    "the request",        "the agents")                                       \
+	X(ASK_PROBE,      "probe pod",          "the sidecars and a pod's own experience")
+/* clang-format on */
+enum gate_source_id {
+	ASK_NOBODY,
+#define GATE_SOURCE_ENUM(symbol, name, origin) symbol,
+	GATE_SOURCES(GATE_SOURCE_ENUM)
+#undef GATE_SOURCE_ENUM
+};
+const char *gate_source_name(enum gate_source_id id);
+const char *gate_source_origin(enum gate_source_id id);
+
 /* What the agents had counted when a gate began; see gates.c. */
 struct baseline {
 	const void *owner; /* the step's args and the gate that took it */
@@ -65,6 +88,18 @@ struct migration {
 	struct profile profile;
 	struct machine machine;
 	struct baseline baseline;
+	const struct journal *journal; /* of the run; NULL when none is at hand */
+	/* The probe pod that this process has made, and for which gate; see probe.h. */
+	const char *probe_gate;
+	char *probe_uid;
+	/* What the last one that ended found, and whose question it was; words NULL: all well. */
+	struct {
+		const char *gate;
+		enum finding_result result;
+		char *words;
+	} probe_found;
+	/* When a rule was last seen to force TLS, by the wall clock; 0: never. */
+	int64_t forced_ns;
 };
 void migration_release(struct migration *m);
 
@@ -72,6 +107,7 @@ void migration_release(struct migration *m);
 struct gate_row {
 	struct gate gate;
 	size_t window; /* offset of a duration in struct profile + 1; 0 = one good sample */
+	enum gate_source_id asks[4]; /* each must answer; of at least two origins */
 };
 extern const struct gate_row machine_gates[];
 extern const size_t machine_n_gates;
@@ -84,6 +120,9 @@ struct state_row {
 	const char *before[3], *after[3], *undo[3]; /* ids of gates */
 };
 extern const struct state_row machine_states[MACHINE_STATE_COUNT];
+
+/* The gates of a state for a plan: list of {id, when, title, sources}. */
+struct doc *machine_gates_of(struct arena *a, const char *state);
 
 /* Names of what the machine makes, from the run's name. */
 const char *machine_request_name(struct arena *a, const char *run);

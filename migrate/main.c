@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-migrate: a namespace leaves Istio's sidecars, and comes back. The commands as a table.
  */
+#include "migrate/probe.h"
 #include "migrate/verbs.h"
 
 static const char *const look_formats[] = {
@@ -89,6 +90,18 @@ static const struct cli_option tell_options[] = {
 };
 static const struct cli_option pause_options[] = {
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
+};
+
+static const struct probe_opts probe_defaults = {.within = 10 * NS_PER_S, .result = PROBE_RESULT};
+static const struct cli_option probe_options[] = {
+	CLI_OPT(struct probe_opts, since, "since", 0, CLI_STRING, "TIME",
+		"a sidecar must have taken a configuration since then (RFC 3339)"),
+	CLI_OPT(struct probe_opts, within, "within", 0, CLI_DURATION, "DURATION",
+		"how long to ask again"),
+	CLI_OPT(struct probe_opts, expect_sidecar, "expect-sidecar", 0, CLI_FLAG, NULL,
+		"wait for this pod's own sidecar too"),
+	CLI_OPT(struct probe_opts, result, "result", 0, CLI_STRING, "FILE",
+		"where the findings go (the container's termination message)"),
 };
 
 #define ONE_NAMESPACE .args = "NAMESPACE", .min_args = 1, .max_args = 1
@@ -190,6 +203,18 @@ static const struct cli_command commands[] = {
 	 .run = verb_report,
 	 CLI_OPTIONS(tell_options),
 	 CLI_DEFAULTS(run_defaults)},
+	{.name = "probe",
+	 .summary = "what a probe pod runs: look at sidecars from inside the cluster",
+	 .args = "[NAMESPACE/POD=ADDRESS...]",
+	 .max_args = -1,
+	 .details = "A run makes its probe pods itself; there is no need to call this. It reads "
+		    "the statistics of\nthe named sidecars and of its own, and leaves JSON as the "
+		    "container's termination message.\n\n"
+		    "Example:\n"
+		    "  sidestep migrate probe --result /dev/stdout my-team/web-1=10.0.1.7\n",
+	 .run = verb_probe,
+	 CLI_OPTIONS(probe_options),
+	 CLI_DEFAULTS(probe_defaults)},
 };
 
 int main(int argc, char **argv)

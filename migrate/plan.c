@@ -239,6 +239,8 @@ static void add_step(struct builder *b, const char *state, const char *suffix, c
 	doc_set_string(b->a, d, "state", state);
 	doc_set_string(b->a, d, "title", title);
 	doc_set(b->a, d, "args", args ? args : doc_map(b->a));
+	if (!doc_get(args, "skip"))
+		doc_set(b->a, d, "gates", machine_gates_of(b->a, state));
 }
 
 static void add_skipped(struct builder *b, const char *state, const char *title, const char *why)
@@ -267,6 +269,7 @@ static void add_steps(struct builder *b)
 
 	b->steps = doc_set_list(b->a, b->doc, "steps");
 	add_step(b, "N1", NULL, "look whether everything is well", NULL);
+	add_step(b, "N2", NULL, "let probe pods look at the namespace", NULL);
 	add_step(b, "N3-audit", NULL, "let policies only watch", NULL);
 	add_step(b, "N3-policies", NULL, "create the policies, in audit", NULL);
 	add_step(b, "N4", NULL, "enforce the policies while sidecars run", NULL);

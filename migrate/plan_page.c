@@ -77,6 +77,13 @@ static const char *what_it_does(struct page *page, const struct plan *p, const s
 
 	if (skip)
 		return skip;
+	if (str_eq(state, "N2"))
+		return arena_printf(
+			&page->arena,
+			"create a ServiceAccount for probe pods of image %s; inverse: delete it. A "
+			"gate that asks a probe pod makes one, reads its termination message and "
+			"removes it; what a killed run leaves is removed by resume and rollback",
+			str_or_empty(doc_find_str(p->doc, "profile.probeImage")));
 	if (str_eq(state, "N3-audit"))
 		return "create the SidestepRequest of kind Audit; inverse: delete it";
 	if (str_eq(state, "N3-policies"))
@@ -96,16 +103,37 @@ static const char *what_it_does(struct page *page, const struct plan *p, const s
 	return sb.len ? arena_strdup(&page->arena, strbuf_cstr(&sb)) : "only looks";
 }
 
+/* "G-RELAXED before (Kubernetes, probe pod)" for every gate of the step. */
+static const char *what_is_asked(struct page *page, const struct doc *step)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+
+	doc_foreach_item (doc_get(step, "gates"), g) {
+		const char *comma = "";
+
+		strbuf_addf(&sb, "%s%s %s (", sb.len ? "; " : "",
+			    str_or_empty(doc_find_str(g, "id")),
+			    str_or_empty(doc_find_str(g, "when")));
+		doc_foreach_item (doc_get(g, "sources"), source) {
+			strbuf_addf(&sb, "%s%s", comma, str_or_empty(doc_str(source)));
+			comma = ", ";
+		}
+		strbuf_addc(&sb, ')');
+	}
+	return arena_strdup(&page->arena, strbuf_cstr(&sb));
+}
+
 static void put_steps(const struct plan *p, struct page *page)
 {
-	static const char *const columns[] = {"step", "what for", "what it does", NULL};
+	static const char *const columns[] = {"step", "what for", "what it does",
+					      "gates and whom they ask", NULL};
 
 	page_heading(page, "Steps");
 	page_table(page, columns);
 	doc_foreach_item (doc_get(p->doc, "steps"), s)
 		page_row(page, doc_find_str(s, "args.skip") ? PAGE_QUIET : PAGE_PLAIN,
 			 doc_find_str(s, "id"), doc_find_str(s, "title"), what_it_does(page, p, s),
-			 NULL);
+			 what_is_asked(page, s), NULL);
 }
 
 void plan_page(const struct plan *p, struct page *page)

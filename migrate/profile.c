@@ -4,6 +4,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
+#define PROBE_IMAGE "sidestep.dev/sidestep:" SIDESTEP_VERSION
+
 static const struct {
 	const char *key;
 	size_t offset;
@@ -21,7 +23,7 @@ static uint64_t *duration(struct profile *p, size_t i)
 
 void profile_init(struct profile *p)
 {
-	*p = (struct profile){.name = "defaults"};
+	*p = (struct profile){.name = "defaults", .probe_image = PROBE_IMAGE};
 	for (size_t i = 0; i < ARRAY_SIZE(durations); i++)
 		*duration(p, i) = durations[i].seconds * NS_PER_S;
 }
@@ -41,6 +43,13 @@ static int take(struct arena *a, const struct doc_entry *e, struct profile *p, s
 	}
 	if (str_eq(e->key, "waivers"))
 		return waivers_decode(a, e->value, &p->waivers, err);
+	if (str_eq(e->key, "probeImage")) {
+		if (str_empty(doc_str(e->value)))
+			return error_set(err, -EINVAL, "%s: %s: want the name of an image",
+					 doc_where(a, e->value), e->key);
+		p->probe_image = arena_strdup(a, doc_str(e->value));
+		return 0;
+	}
 	if (str_eq(e->key, "name")) {
 		p->name = arena_strdup(a, str_or_empty(doc_str(e->value)));
 		return 0;
@@ -94,6 +103,7 @@ struct doc *profile_doc(struct arena *a, const struct profile *p)
 
 		doc_setf(a, d, durations[i].key, "%llums", (unsigned long long)(*ns / NS_PER_MS));
 	}
+	doc_set_string(a, d, "probeImage", p->probe_image);
 	list = doc_set_list(a, d, "waivers");
 	for (size_t i = 0; i < p->waivers.n; i++)
 		doc_append(a, list, waiver_doc(a, &p->waivers.items[i]));

@@ -10,6 +10,8 @@
  *   waivers:               # see lib/report/waiver.h
  *   - {id: encryption-lost, reason: ..., owner: ..., expires: "2027-01-31"}
  *
+ *   probeImage: registry/x # what probe pods run; has sidestep-migrate in its PATH
+ *
  * What is not given is as above. Durations are shortened here only, never by changing defaults.
  */
 #pragma once
@@ -30,6 +32,7 @@ struct profile {
 #undef PROFILE_MEMBER
 	struct waivers waivers;
 	const char *name; /* the file, or "defaults" */
+	const char *probe_image;
 };
 
 void profile_init(struct profile *p);

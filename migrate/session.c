@@ -14,6 +14,7 @@
 #include "lib/base/str.h"
 #include "lib/kube/lease.h"
 #include "lib/object/sidestep.h"
+#include "migrate/probe.h"
 
 #define LOCK_PATIENCE_NS (40 * NS_PER_S)
 #define LOCK_LOOK_NS     (200 * NS_PER_MS)
@@ -494,8 +495,14 @@ static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, 
 	int r = run_copy_state(
 		&s->host, run_state_name(fn == step_run ? RUN_RUNNING : RUN_ROLLING_BACK), err);
 
+	s->migration.journal = s->journal;
+	/* Before: what a killed run left behind. After: what a pause or a gate's end leaves. */
+	if (!r)
+		probe_sweep(&s->migration);
 	if (!r)
 		r = fn(&run, &state, err);
+	if (!r)
+		probe_sweep(&s->migration);
 	if (!r)
 		r = run_copy_state(&s->host, run_state_name(state), err);
 	if (!r)

@@ -8,6 +8,7 @@
 #include "lib/object/sidestep.h"
 #include "migrate/host.h"
 #include "migrate/machine.h"
+#include "migrate/probe.h"
 
 static int add(struct step_changes *out, enum change_kind kind, const char *op,
 	       const struct doc *ref, const struct doc *forward, struct change **ret,
@@ -20,6 +21,18 @@ static int add(struct step_changes *out, enum change_kind kind, const char *op,
 	if (ret)
 		*ret = c;
 	return 0;
+}
+
+/* --- N2: who probe pods are; the pods themselves come and go with the gates that ask them
+ * ----------------------------------------------------------------------------------------- */
+
+static int let_probe(void *env, const struct step *step, struct step_changes *out,
+		     struct error *err)
+{
+	struct doc *account = probe_account(out->arena, env);
+
+	(void)step;
+	return add(out, CHANGE_CREATE, "probe", host_ref(out->arena, account), account, NULL, err);
 }
 
 /* --- N3 and N4: policies, first watching, then enforced ------------------------------------------
@@ -131,6 +144,7 @@ static int restart_back(void *env, const struct step *step, struct step_changes 
 
 const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_ASSESSED] = {.after = {"G-WELL"}},
+	[STATE_PROBED] = {let_probe, .after = {"G-PROBED"}},
 	[STATE_AUDIT] = {start_audit, .after = {"G-AUDIT-ON"}},
 	[STATE_POLICIES] = {create_policies, .after = {"G-AUDIT-CLEAN"}, .undo = {"G-UNWATCHED"}},
 	[STATE_ENFORCED] = {end_audit, .after = {"G-ENFORCED"}},

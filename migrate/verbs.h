@@ -23,6 +23,12 @@ struct run_opts {
 	const char *file;
 };
 
+struct probe_opts {
+	const char *since, *result;
+	uint64_t within;
+	bool expect_sidecar;
+};
+
 /* X(symbol, name): how analyses and reports print. */
 #define LOOK_FORMATS(X)                                                                            \
 	X(LOOK_TABLE, "table")                                                                     \
@@ -64,6 +70,7 @@ int verb_back_preview(const struct cli_call *call, struct error *err);
 int verb_pause(const struct cli_call *call, struct error *err);
 int verb_status(const struct cli_call *call, struct error *err);
 int verb_report(const struct cli_call *call, struct error *err);
+int verb_probe(const struct cli_call *call, struct error *err);
 
 /* Makes the plan of a scene. p is released by the caller when this succeeds. */
 int plan_for(struct scene *s, const char *ns, const char *profile_path, struct plan *p,

@@ -6,6 +6,7 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/object/pod.h"
+#include "migrate/probe.h"
 
 /* --- pods ----------------------------------------------------------------------------------------
  */
@@ -57,7 +58,7 @@ static int64_t restarts_of(const struct pod *p)
 
 static void add_pod(struct world *w, const struct pod *p, const struct map *owners)
 {
-	if (pod_is_finished(p))
+	if (pod_is_finished(p) || strmap_get(&p->meta.labels, PROBE_LABEL))
 		return;
 	w->pods[w->n_pods++] = (struct world_pod){
 		.namespace = p->meta.namespace,

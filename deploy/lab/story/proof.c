@@ -185,7 +185,7 @@ static const enum object_kind_id kept_kinds[] = {
 	KIND_NETWORK_POLICY,      KIND_CILIUM_NETWORK_POLICY,
 	KIND_DESTINATION_RULE,    KIND_VIRTUAL_SERVICE,
 	KIND_PEER_AUTHENTICATION, KIND_AUTHORIZATION_POLICY,
-	KIND_SIDESTEP_REQUEST,
+	KIND_SIDESTEP_REQUEST,    KIND_SERVICE_ACCOUNT,
 };
 
 /* Without the stamp of a restart, which stays: taking it away would restart the pods once more. */

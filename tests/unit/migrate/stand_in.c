@@ -11,6 +11,7 @@
 #include "lib/istio/inject.h"
 #include "lib/object/canonical.h"
 #include "lib/object/sidestep.h"
+#include "migrate/probe.h"
 #include "tests/support/test.h"
 
 #define NAMESPACE "ledger"
@@ -264,8 +265,9 @@ static const char *template_stamp(const struct doc *deployment)
 
 static void make_ready(struct stand_in *w, struct arena *a, const char *name)
 {
-	static const char json[] = "{\"status\": {\"phase\": \"Running\", \"conditions\": "
-				   "[{\"type\": \"Ready\", \"status\": \"True\"}]}}";
+	static const char json[] =
+		"{\"status\": {\"phase\": \"Running\", \"podIP\": \"10.9.8.7\", "
+		"\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}}";
 	struct error err = ERROR_INIT;
 	struct doc *patch;
 
@@ -348,6 +350,69 @@ static void keep_budgets(struct stand_in *w, struct arena *a)
 	}
 }
 
+/* --- probe pods
+ * ------------------------------------------------------------------------------------- */
+
+/* What `sidestep-migrate probe` would leave in a world where all is well, but for the fault. */
+static struct doc *probe_findings(struct stand_in *w, struct arena *a, const struct doc *pod)
+{
+	bool sidecar = istio_sidecar_form_of(doc_get(pod, "spec")) != SIDECAR_NONE;
+	struct doc *d = doc_map(a), *late;
+	bool since = false;
+	int64_t asked = 0;
+
+	doc_set_string(a, d, "schema", PROBE_SCHEMA);
+	doc_set_string(a, d, "sidecar",
+		       sidecar != (w->probe == PROBE_CONTRADICTS) ? "answers" : "none");
+	late = doc_set_list(a, d, "late");
+	doc_foreach_item (doc_find(pod, "spec.containers"), c)
+		doc_foreach_item (doc_get(c, "command"), word) {
+			const char *target = strchr(str_or_empty(doc_str(word)), '=');
+
+			since |= str_eq(doc_str(word), "--since");
+			if (!target || !str_eq(doc_find_str(c, "name"), PROBE_CONTAINER))
+				continue;
+			if (!asked++ && (w->probe == PROBE_LATE_SIDECAR ||
+					 (since && w->probe == PROBE_LATE_SINCE)))
+				doc_set_string(a, doc_append(a, late, doc_map(a)), "pod",
+					       arena_strndup(a, doc_str(word),
+							     (size_t)(target - doc_str(word))));
+		}
+	doc_set_int(a, d, "asked", asked);
+	doc_set_int(a, d, "taken", asked - (int64_t)doc_len(late) - (w->probe == PROBE_MISCOUNTS));
+	return d;
+}
+
+static void end_probe(struct stand_in *w, struct arena *a, const struct doc *pod)
+{
+	struct doc *status = doc_map(a), *s = doc_set_map(a, status, "status"), *c, *ended;
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	doc_set_string(a, s, "phase", "Succeeded");
+	c = doc_append(a, doc_set_list(a, s, "containerStatuses"), doc_map(a));
+	doc_set_string(a, c, "name", PROBE_CONTAINER);
+	ended = doc_set_map(a, doc_set_map(a, c, "state"), "terminated");
+	doc_set_int(a, ended, "exitCode", 0);
+	doc_write_json(probe_findings(w, a, pod), DOC_COMPACT, &text);
+	if (w->probe == PROBE_GARBAGE)
+		doc_set_string(a, ended, "message", "{\"sidecar\": \"none\"}");
+	else if (w->probe != PROBE_WORDLESS)
+		doc_set_string(a, ended, "message", strbuf_cstr(&text));
+	patch_object(w, object_kind(KIND_POD), NAMESPACE, kube_name(pod), "status", status);
+}
+
+static void run_probes(struct stand_in *w, struct arena *a)
+{
+	foreach_object (w, a, KIND_POD, NAMESPACE, pod) {
+		if (!kube_label(pod, PROBE_LABEL))
+			continue;
+		if (kube_deleting(pod))
+			remove_pod(w, pod);
+		else if (w->probe != PROBE_NEVER_ENDS)
+			end_probe(w, a, pod);
+	}
+}
+
 /* --- the agent
  * ------------------------------------------------------------------------------------- */
 
@@ -417,6 +482,7 @@ void stand_in_tick(struct stand_in *w)
 	foreach_object (w, &a, KIND_DEPLOYMENT, NAMESPACE, d)
 		roll(w, &a, d);
 	keep_budgets(w, &a);
+	run_probes(w, &a);
 	audit = answer_requests(w, &a);
 	if (!w->agent_silent)
 		publish(w, &a, audit);
@@ -454,6 +520,8 @@ const char *stand_in_state(struct stand_in *w, struct arena *a)
 		foreach_object (w, a, kinds[i], NAMESPACE, d)
 			write_object(a, d, &out);
 	strbuf_addf(&out, "requests %zu\n", doc_len(list_of(w, a, KIND_SIDESTEP_REQUEST, NULL)));
+	strbuf_addf(&out, "accounts %zu\n",
+		    doc_len(list_of(w, a, KIND_SERVICE_ACCOUNT, NAMESPACE)));
 	foreach_object (w, a, KIND_POD, NAMESPACE, pod) {
 		if (istio_sidecar_form_of(doc_get(pod, "spec")) != SIDECAR_NONE)
 			with++;

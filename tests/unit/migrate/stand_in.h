@@ -5,14 +5,25 @@
  *
  * Real: the API server with its webhooks, the migration's requests, its journal on disk. Stand-ins,
  * moved by one call per waiting: the Deployment controller and kubelets (pods made anew when a
- * template changed, with a sidecar if the real injector's patch says so), budgets, and one agent
- * that publishes endpoints and answers requests.
+ * template changed, with a sidecar if the real injector's patch says so), budgets, one agent that
+ * publishes endpoints and answers requests, and what a probe pod leaves behind.
  */
 #pragma once
 
 #include "deploy/lab/apiserver/apiserver.h"
 #include "lib/http/server.h"
 #include "migrate/session.h"
+
+enum probe_fault {
+	PROBE_WELL,
+	PROBE_NEVER_ENDS,
+	PROBE_WORDLESS,     /* ends and leaves no findings */
+	PROBE_GARBAGE,      /* leaves something else */
+	PROBE_LATE_SIDECAR, /* a sidecar has not taken its configuration */
+	PROBE_LATE_SINCE,   /* one has not taken the newest */
+	PROBE_MISCOUNTS,    /* does not account for one sidecar */
+	PROBE_CONTRADICTS,  /* its own sidecar answers where it has none, or the other way */
+};
 
 struct stand_in {
 	struct arena arena;
@@ -26,6 +37,7 @@ struct stand_in {
 	/* Faults a test asks for. */
 	int64_t refused; /* calls on the plan's edge that the agent claims to have refused so far */
 	bool agent_silent;
+	enum probe_fault probe;
 };
 
 void stand_in_new(struct stand_in *w);

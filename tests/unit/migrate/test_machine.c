@@ -388,6 +388,110 @@ TEST(a_would_be_refusal_stops_the_audit)
 	stand_in_free(&w);
 }
 
+/* A table test: what a gate asks must be two opinions, not one twice. */
+TEST(every_gate_asks_two_of_different_origin)
+{
+	for (size_t i = 0; i < machine_n_gates; i++) {
+		const enum gate_source_id *asks = machine_gates[i].asks;
+		bool differ = false;
+
+		for (size_t k = 1; asks[0] && asks[k]; k++)
+			differ |= strcmp(gate_source_origin(asks[0]),
+					 gate_source_origin(asks[k])) != 0;
+		if (!differ)
+			fail_msg("%s asks one origin only", machine_gates[i].gate.id);
+	}
+}
+
+/* One of them missing, silent or against it: whatever the others say, the gate does not pass. */
+TEST(a_gate_passes_only_when_all_whom_it_asks_say_so)
+{
+	static const enum finding_result others[] = {FINDING_SKIP, FINDING_UNKNOWN, FINDING_FAIL};
+	static struct machine m;
+	struct profile p;
+
+	profile_init(&p);
+	machine_init(&m, &p);
+	for (size_t i = 0; i < machine_n_gates; i++) {
+		const unsigned n = m.gates[i].n_required;
+		struct gate_sample s = {.n = n};
+
+		for (unsigned k = 0; k < n; k++)
+			s.sources[k].result = FINDING_PASS;
+		assert_int_equal(gate_judge(&m.gates[i], &s), FINDING_PASS);
+		for (unsigned k = 0; k < n * ARRAY_SIZE(others); k++) {
+			s.sources[k % n].result = others[k / n];
+			assert_int_not_equal(gate_judge(&m.gates[i], &s), FINDING_PASS);
+			s.sources[k % n].result = FINDING_PASS;
+		}
+	}
+}
+
+/* Whatever a probe pod leaves: unless it says well, the gate that asks it does not pass. */
+TEST(a_probe_that_is_silent_or_contradicts_is_no_pass)
+{
+	static const struct {
+		enum probe_fault fault;
+		enum run_state ends;
+		const char *gate, *says;
+	} rows[] = {
+		{PROBE_NEVER_ENDS, RUN_INCONCLUSIVE, "G-PROBED", "probe pod: is not started"},
+		{PROBE_WORDLESS, RUN_INCONCLUSIVE, "G-PROBED", "left no findings"},
+		{PROBE_GARBAGE, RUN_INCONCLUSIVE, "G-PROBED", "left no findings"},
+		{PROBE_MISCOUNTS, RUN_INCONCLUSIVE, "G-PROBED", "does not account"},
+		{PROBE_LATE_SIDECAR, RUN_STOPPED, "G-PROBED", "has not taken"},
+		{PROBE_LATE_SINCE, RUN_STOPPED, "G-RELAXED", "has not taken"},
+		{PROBE_CONTRADICTS, RUN_STOPPED, "G-INJECTION-OFF", "something answers"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct stand_in w;
+		enum run_state ended;
+
+		stand_in_new(&w);
+		w.probe = rows[i].fault;
+		memset(&t, 0, sizeof(t));
+		open_attempt(&t, &w, "mine", -1);
+		start(&t, NULL);
+		assert_true(go(&t, &ended));
+		if (ended != rows[i].ends)
+			fail_msg("%zu: %s: %s", i, run_state_name(ended), why(&t, &a));
+		expect_reason(&t, rows[i].gate);
+		expect_reason(&t, rows[i].says);
+		w.probe = PROBE_WELL;
+		assert_true(go(&t, &ended));
+		if (ended != RUN_DONE)
+			fail_msg("%zu: then %s: %s", i, run_state_name(ended), why(&t, &a));
+		close_attempt(&t);
+		stand_in_free(&w);
+	}
+}
+
+TEST(no_way_back_past_a_probe_without_its_sidecar)
+{
+	static struct attempt t;
+	struct stand_in w;
+	enum run_state ended;
+
+	stand_in_new(&w);
+	run_killed_at(&w, -1, false, RUN_DONE);
+	w.probe = PROBE_CONTRADICTS;
+	memset(&t, 0, sizeof(t));
+	open_attempt(&t, &w, "mine", -1);
+	t.rollback = true;
+	find(&t, true);
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_ROLLBACK_STOPPED);
+	expect_reason(&t, "G-INJECTION-ON");
+	w.probe = PROBE_WELL;
+	assert_true(go(&t, &ended));
+	assert_int_equal(ended, RUN_ROLLED_BACK);
+	close_attempt(&t);
+	stand_in_free(&w);
+}
+
 TEST(a_colleague_can_ask_for_a_pause)
 {
 	static struct attempt t;
@@ -437,6 +541,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_rule_put_back_while_nobody_looked_stops_the_run),
 		cmocka_unit_test(who_was_overtaken_by_a_colleague_writes_nothing_more),
 		cmocka_unit_test(a_would_be_refusal_stops_the_audit),
+		cmocka_unit_test(every_gate_asks_two_of_different_origin),
+		cmocka_unit_test(a_gate_passes_only_when_all_whom_it_asks_say_so),
+		cmocka_unit_test(no_way_back_past_a_probe_without_its_sidecar),
+		cmocka_unit_test(a_probe_that_is_silent_or_contradicts_is_no_pass),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
 	};
 	const struct CMUnitTest thorough[] = {

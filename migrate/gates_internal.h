@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* migrate/gates_internal.h - what gates.c and gates_sidecar.c share. */
+#pragma once
+
+#include "migrate/world.h"
+
+#define G_PROBED        "G-PROBED"
+#define G_RELAXED       "G-RELAXED"
+#define G_INJECTION_OFF "G-INJECTION-OFF"
+#define G_INJECTION_ON  "G-INJECTION-ON"
+
+/* One sample being taken. */
+struct asking {
+	struct world w;
+	struct gate_sample *out;
+	const struct doc *args;
+	const void *gate; /* tells baselines apart */
+	/*
+	 * Pods that are on their way out are not asked. Only on the way there: a caller that still
+	 * drains without a sidecar must be gone before its server gets one back.
+	 */
+	bool leave_out_ending;
+};
+
+/* NULL: well, else what is wrong. */
+typedef const char *(*pod_question)(const struct asking *q, const struct world_pod *p);
+
+int asking_begin(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,
+		 const void *gate, struct error *err);
+/* wrong NULL: well. */
+void asking_say(struct asking *q, enum gate_source_id source, const char *wrong, const char *well);
+/* The pods, and that nothing was restarted. */
+void asking_kubernetes(struct asking *q, pod_question question);
+const char *asking_pod_well(const struct asking *q, const struct world_pod *p);
+
+#define GATE_SAMPLE(name)                                                                          \
+	int gate_sample_##name(void *env, const struct doc *args, struct gate_sample *out,         \
+			       struct error *err)
+GATE_SAMPLE(probed);
+GATE_SAMPLE(relaxed);
+GATE_SAMPLE(injection_off);
+GATE_SAMPLE(injection_on);
+#undef GATE_SAMPLE
