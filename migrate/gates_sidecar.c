@@ -253,6 +253,13 @@ static void weigh_clients(struct asking *q, const struct probe_question *ask,
 	struct arena *a = q->out->arena;
 	int64_t late = 0;
 
+	/* Envoy hands what leaves its pod for port 15090 to its own listener of that port. */
+	if (answer->sidecar || !str_eq(answer->says, "none")) {
+		probe_says(q, ask->gate, FINDING_UNKNOWN,
+			   "it came up with a sidecar, which would answer for the others");
+		return;
+	}
+
 	for (size_t i = 0; i < ask->n_targets; i++)
 		if (!probe_was_asked(answer, ask->targets[i])) {
 			not_known(q, arena_printf(a, "%s came meanwhile", ask->targets[i]));

@@ -50,14 +50,17 @@ static void admit(void *arg, struct http_exchange *x)
 	auto_release(arena) struct arena a = ARENA_INIT;
 	auto_release(strbuf) struct strbuf patch = STRBUF_INIT;
 	auto_release(strbuf) struct strbuf body = STRBUF_INIT;
-	struct doc *review, *answer = doc_map(&a), *response, *made;
+	struct doc *review, *answer = doc_map(&a), *response, *made = NULL;
 
 	(void)arg;
 	if (doc_read_json(&a, v->body, v->body_size, NULL, &review, NULL)) {
 		http_reply(x, 400, NULL, NULL, 0);
 		return;
 	}
-	made = istio_inject_patch(&a, doc_find(review, "request.object"), NAMESPACE, "w", &options);
+	if (!str_eq(kube_label(doc_find(review, "request.object"), "sidecar.istio.io/inject"),
+		    "false"))
+		made = istio_inject_patch(&a, doc_find(review, "request.object"), NAMESPACE, "w",
+					  &options);
 	doc_set_string(&a, answer, "apiVersion", "admission.k8s.io/v1");
 	doc_set_string(&a, answer, "kind", "AdmissionReview");
 	response = doc_set_map(&a, answer, "response");
@@ -362,8 +365,10 @@ static struct doc *probe_findings(struct stand_in *w, struct arena *a, const str
 	int64_t asked = 0;
 
 	doc_set_string(a, d, "schema", PROBE_SCHEMA);
-	doc_set_string(a, d, "sidecar",
-		       sidecar != (w->probe == PROBE_CONTRADICTS) ? "answers" : "none");
+	if (w->probe ==
+	    (kube_label(pod, "sidecar.istio.io/inject") ? PROBE_IS_INJECTED : PROBE_CONTRADICTS))
+		sidecar = !sidecar;
+	doc_set_string(a, d, "sidecar", sidecar ? "answers" : "none");
 	late = doc_set_list(a, d, "late");
 	doc_foreach_item (doc_find(pod, "spec.containers"), c)
 		doc_foreach_item (doc_get(c, "command"), word) {

@@ -22,6 +22,7 @@ enum probe_fault {
 	PROBE_LATE_SIDECAR, /* a sidecar has not taken its configuration */
 	PROBE_LATE_SINCE,   /* one has not taken the newest */
 	PROBE_MISCOUNTS,    /* does not account for one sidecar */
+	PROBE_IS_INJECTED,  /* has a sidecar though it asked for none */
 	PROBE_CONTRADICTS,  /* its own sidecar answers where it has none, or the other way */
 };
 

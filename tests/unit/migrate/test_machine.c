@@ -438,6 +438,7 @@ TEST(a_probe_that_is_silent_or_contradicts_is_no_pass)
 		{PROBE_NEVER_ENDS, RUN_INCONCLUSIVE, "G-PROBED", "probe pod: is not started"},
 		{PROBE_WORDLESS, RUN_INCONCLUSIVE, "G-PROBED", "left no findings"},
 		{PROBE_GARBAGE, RUN_INCONCLUSIVE, "G-PROBED", "left no findings"},
+		{PROBE_IS_INJECTED, RUN_INCONCLUSIVE, "G-PROBED", "answer for the others"},
 		{PROBE_MISCOUNTS, RUN_INCONCLUSIVE, "G-PROBED", "does not account"},
 		{PROBE_LATE_SIDECAR, RUN_STOPPED, "G-PROBED", "has not taken"},
 		{PROBE_LATE_SINCE, RUN_STOPPED, "G-RELAXED", "has not taken"},
