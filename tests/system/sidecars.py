@@ -3,8 +3,10 @@
 
 What is shown: mutual TLS by Service name, with the caller's identity at the server; a wrong identity and plain text
 are refused; a server that speaks first is heard; a pod that lost its sidecar is called in plain text the moment its
-endpoint says so, on files changed under a running Envoy; readiness, statistics and draining answer.
+endpoint says so, on files changed under a running Envoy; readiness, statistics and draining answer; and what a probe pod
+says of sidecars that have taken a relaxed rule, and of those that have not.
 """
+import datetime
 import json
 import os
 import shutil
@@ -136,8 +138,8 @@ class Pods:
                     "-CAcreateserial", "-days", "2", "-extfile", d + "/ext", "-out", d + "/cert.pem")
             shutil.copy(ca + "/root.pem", d)
 
-    def objects(self, bare):
-        """The story's objects; the pods whose names begin with `bare` have lost their sidecars."""
+    def objects(self, bare, relaxed):
+        """The story's objects; the pods whose names begin with `bare` have lost their sidecars; no rule forces TLS."""
         path = f"{self.dir}/objects.yaml"
         with open(CASE, encoding="utf-8") as f:
             documents = list(yaml.safe_load_all(f))
@@ -145,14 +147,16 @@ class Pods:
             if bare and d["kind"] == "Pod" and d["metadata"]["name"].startswith(bare):
                 del d["metadata"]["labels"]["security.istio.io/tlsMode"]
                 del d["spec"]["initContainers"]
+            if relaxed and d["kind"] == "DestinationRule":
+                d["spec"].get("trafficPolicy", {}).pop("tls", None)
         with open(path, "w", encoding="utf-8") as f:
             yaml.safe_dump_all(documents, f)
         return path
 
-    def publish(self, name, bare=None):
+    def publish(self, name, bare=None, relaxed=False):
         """The files of a state of the cluster, each moved into its place at once."""
         d = f"{self.dir}/{name}"
-        self.ok(os.path.join(labs.BIN, "sidecar-files"), self.objects(bare), "production/" + PODS[name][0], d)
+        self.ok(os.path.join(labs.BIN, "sidecar-files"), self.objects(bare, relaxed), "production/" + PODS[name][0], d)
         self.ok("chown", "-R", UID, d)
 
     def proxy(self, name, envoy):
@@ -165,6 +169,15 @@ class Pods:
         until(f"{name}'s sidecar", lambda: self.get(name, "http://127.0.0.1:15021/healthz/ready")[0] == 200)
         until("its listeners", lambda: '"virtualInbound"' in self.get(
             name, "http://127.0.0.1:15000/config_dump?resource=dynamic_listeners")[1])
+
+    def probe(self, name, *args):
+        """What a probe pod in this namespace would leave: whether it has a sidecar itself, and whose took no configuration."""
+        words = f"{self.dir}/words"
+        self.ok("ip", "netns", "exec", self.netns(name), os.path.join(labs.BIN, "sidestep-migrate"), "probe",
+                "--result", words, *args)
+        found = json.loads(labs.read(words))
+        check(found["asked"] == found["taken"] + len(found["late"]), f"a probe does not add up: {found}")
+        return found["sidecar"], sorted(one["pod"] for one in found["late"])
 
     def get(self, name, url, *args):
         result = self.inside(name, "curl", "-s", "-m", "6", "-w", "\n%{http_code}", *args, url)
@@ -207,6 +220,23 @@ def pods_with_sidecars():
             code, body = pods.get("pay", f"http://127.0.0.1:{port}/stats/prometheus")
             check(code == 200 and "envoy_" in body, f"statistics on {port}: {code}")
 
+        # A rule is relaxed; one sidecar hears of it. Then the probe knows who has not, and who cannot be asked.
+        clients = [f"production/{name}={PODS[name][2][0]}" for name in ("order", "pay")]
+        found = pods.probe("switch", *clients)
+        check(found == ("none", []), f"before: {found}")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        found = pods.probe("switch", "--within", "1s", "--since", now, *clients)
+        check(found == ("none", ["production/order", "production/pay"]), f"nobody has taken anything: {found}")
+        pods.publish("order", relaxed=True)
+        found = pods.probe("switch", "--within", "4s", "--since", now, *clients)
+        check(found == ("none", ["production/pay"]), f"one has taken it: {found}")
+        # From behind a sidecar everybody's statistics are its own: only said, and for no gate to build on.
+        found = pods.probe("order", "--within", "4s", "--since", now, "--expect-sidecar", *clients)
+        check(found == ("answers", []), f"a sidecar answers for the others: {found}")
+        found = pods.probe("switch", "--within", "1s", "production/nobody=10.244.9.9")
+        check(found == ("none", ["production/nobody"]), f"nobody is there: {found}")
+        pods.publish("order")
+
         # The database loses its sidecar, under the running one of order-service.
         ns = pods.netns("data")
         pods.ok("ip", "netns", "exec", ns, "iptables", "-t", "nat", "-F")
@@ -230,5 +260,5 @@ def pods_with_sidecars():
         check(code == 200, f"order -> payment while draining: {code}")
 
 
-labs.need("sidecar-files")
+labs.need("sidecar-files", "sidestep-migrate")
 labs.main([pods_with_sidecars])
