@@ -374,6 +374,11 @@ bool loop_stopping(const struct loop *loop)
 	return loop->stopping;
 }
 
+void loop_resume(struct loop *loop)
+{
+	loop->stopping = false;
+}
+
 void loop_advance(struct loop *loop, struct fake_clock *clock, uint64_t ns)
 {
 	uint64_t end = clock->now + ns;

@@ -43,6 +43,11 @@ void loop_stop(struct loop *loop);
 /* Whether loop_stop() was called and loop_run() has not returned since: what waits should give up.
  */
 bool loop_stopping(const struct loop *loop);
+/*
+ * Takes loop_stop() back, for what must still see an end before it gives up: while a loop is
+ * stopping, loop_turn() runs nothing, not even the exit of a child that was told to end.
+ */
+void loop_resume(struct loop *loop);
 
 /* For a loop on a fake clock: moves it by ns, stopping at every deadline on the way. */
 void loop_advance(struct loop *loop, struct fake_clock *clock, uint64_t ns);

@@ -64,6 +64,7 @@ static int wait_for(struct story *s, struct running *r, struct loop_child *child
 	while (!r->ended && n >= 0) {
 		if (s->interrupted && !told) {
 			loop_child_kill(child, SIGINT);
+			loop_resume(s->loop);
 			told = true;
 		}
 		n = loop_turn(s->loop, true, err);

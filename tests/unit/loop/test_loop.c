@@ -150,6 +150,21 @@ TEST(deferred_calls_run_once_and_can_be_forgotten)
 	loop_free(t.loop);
 }
 
+TEST(what_is_stopping_runs_nothing_until_it_is_taken_back)
+{
+	struct trace t = {0};
+
+	t.loop = loop_new(NULL);
+	loop_stop(t.loop);
+	loop_defer(t.loop, say_a, &t);
+	assert_true(loop_stopping(t.loop));
+	loop_resume(t.loop);
+	assert_false(loop_stopping(t.loop));
+	assert_int_equal(loop_turn(t.loop, true, NULL), 1);
+	assert_string_equal(t.text, "a");
+	loop_free(t.loop);
+}
+
 static void fd_ready(void *arg, unsigned ready)
 {
 	struct trace *t = arg;
@@ -241,6 +256,7 @@ int main(void)
 		cmocka_unit_test(the_heap_keeps_its_order),
 		cmocka_unit_test(a_timer_may_set_and_free_itself),
 		cmocka_unit_test(deferred_calls_run_once_and_can_be_forgotten),
+		cmocka_unit_test(what_is_stopping_runs_nothing_until_it_is_taken_back),
 		cmocka_unit_test(a_descriptor_is_level_triggered_and_may_be_freed_in_its_callback),
 		cmocka_unit_test(a_signal_arrives_in_the_loop),
 		cmocka_unit_test(the_end_of_any_process_is_noticed),
