@@ -60,9 +60,11 @@ class Demo:
         check(any("nothing was left behind" in x for x in self.lines), "it does not say that nothing is left")
 
     def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        """After this neither the script nor its story runs, however the test went."""
+        for pid in (self.story(), self.process.pid if self.process.poll() is None else None):
+            if pid:
+                labs.kill(pid)
+        self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
