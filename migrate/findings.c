@@ -97,7 +97,14 @@ static bool strict_at(const struct look *l, const struct inventory_workload *ser
 
 static void look_sidecars(const struct look *l)
 {
-	if (l->movers->n)
+	const struct doc *ns =
+		snapshot_find(l->in->snapshot, object_kind(KIND_NAMESPACE), NULL, l->in->namespace);
+
+	if (doc_get(doc_find(ns, "metadata.labels"), SNAPSHOT_ASSUMED))
+		seen(l, FINDING_UNKNOWN, "",
+		     "the snapshot has no Namespace of this name, and its labels decide who gets a "
+		     "sidecar; taken as istio-injection=enabled");
+	else if (l->movers->n)
 		report_add(l->report, l->check, FINDING_PASS, "", "%zu workloads have sidecars",
 			   l->movers->n);
 	else
@@ -372,7 +379,8 @@ static const struct {
 	{{.id = "MIG-001",
 	  .title = "something to move",
 	  .category = "namespace",
-	  .severity = SEVERITY_INFO,
+	  .severity = SEVERITY_BLOCKER,
+	  .remedy = "Put the Namespace into the snapshot: kubectl get namespace NAME -o yaml.",
 	  .source = "pods and the injector's rules"},
 	 look_sidecars},
 	{{.id = "MIG-002",

@@ -18,6 +18,23 @@ static int from_api(struct scene *s, const struct cluster_opts *o, struct error 
 	return r;
 }
 
+/*
+ * Manifests without their Namespace cannot say whether its pods get sidecars. Taken as if they did:
+ * then policies are made and compared. What is printed says so, and a plan is inconclusive.
+ */
+static void assume_sidecars(struct scene *s)
+{
+	snapshot_complete(&s->snapshot);
+	snapshot_foreach (&s->snapshot, object_kind(KIND_NAMESPACE), d) {
+		const char *name = doc_find_str(d, "metadata.name");
+		bool of_the_system = str_eq(name, "istio-system") || str_starts(name, "kube-");
+
+		if (doc_get(doc_find(d, "metadata.labels"), SNAPSHOT_ASSUMED) && !of_the_system)
+			doc_set_string(&s->arena, doc_find(d, "metadata.labels"), "istio-injection",
+				       "enabled");
+	}
+}
+
 int scene_load(struct scene *s, const struct cluster_opts *o, struct error *err)
 {
 	int r;
@@ -32,6 +49,8 @@ int scene_load(struct scene *s, const struct cluster_opts *o, struct error *err)
 		scene_release(s);
 		return r;
 	}
+	if (!str_empty(o->snapshot))
+		assume_sidecars(s);
 	istio_mesh_load(&s->mesh, &s->arena, &s->snapshot);
 	inventory_make(&s->inventory, &s->arena, &s->snapshot, &s->mesh);
 	return 0;

@@ -575,6 +575,13 @@ static void mixed_accounts(struct translator *t)
 	}
 }
 
+static bool assumed(const struct translator *t)
+{
+	const struct istio_namespace *ns = istio_mesh_namespace(t->mesh, t->namespace);
+
+	return ns && strmap_get(&ns->labels, SNAPSHOT_ASSUMED);
+}
+
 /* No sidecar, no questions: then everything below is history, and no policy is needed. */
 static void without_sidecars(struct translator *t)
 {
@@ -583,7 +590,12 @@ static void without_sidecars(struct translator *t)
 	for (size_t i = 0; i < t->mesh->n_templates && !any; i++)
 		any = str_eq(t->mesh->templates[i].namespace, t->namespace) &&
 		      istio_workload_member(t->mesh, &t->mesh->templates[i]);
-	if (!any)
+	if (assumed(t))
+		field_add(t, arena_printf(t->arena, "Namespace/%s", t->namespace), "injection",
+			  FIELD_IMPLICIT, NULL, NULL,
+			  "not in the snapshot: taken as istio-injection=enabled, so that there is "
+			  "something to enforce Istio's objects");
+	else if (!any)
 		field_add(t, arena_printf(t->arena, "Namespace/%s", t->namespace), "injection",
 			  FIELD_IMPLICIT, NULL, NULL,
 			  "no pod here gets a sidecar, so nothing enforces Istio's objects and no "

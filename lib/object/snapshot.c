@@ -84,6 +84,40 @@ int snapshot_read(struct snapshot *s, const char *path, struct error *err)
 	return r;
 }
 
+static void add_namespace(struct snapshot *s, const char *name)
+{
+	struct doc *d = doc_map(s->arena), *meta;
+
+	doc_set_string(s->arena, d, "apiVersion", "v1");
+	doc_set_string(s->arena, d, "kind", "Namespace");
+	meta = doc_set_map(s->arena, d, "metadata");
+	doc_set_string(s->arena, meta, "name", name);
+	doc_set_string(s->arena, doc_set_map(s->arena, meta, "labels"), SNAPSHOT_ASSUMED, "true");
+	vec_push(s, d);
+}
+
+void snapshot_complete(struct snapshot *s)
+{
+	const struct object_kind *namespaces = object_kind(KIND_NAMESPACE);
+	const char *last = NULL;
+
+	for (size_t i = 0, n = s->n; i < n; i++) {
+		const struct object_kind *k = object_kind_of(s->items[i]);
+		struct doc *meta = doc_get(s->items[i], "metadata"), *said;
+		const char *ns;
+
+		if (!k || !k->namespaced || !meta || meta->kind != DOC_MAP)
+			continue;
+		said = doc_get(meta, "namespace");
+		if (!said || said->kind == DOC_NULL)
+			doc_set_string(s->arena, meta, "namespace", "default");
+		ns = doc_str(doc_get(meta, "namespace"));
+		if (ns && !str_eq(ns, last) && !snapshot_find(s, namespaces, NULL, ns))
+			add_namespace(s, ns);
+		last = ns;
+	}
+}
+
 static int cmp_objects(const void *pa, const void *pb)
 {
 	static const char *const keys[] = {"apiVersion", "kind", "metadata.namespace",

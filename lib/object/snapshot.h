@@ -30,6 +30,14 @@ void snapshot_release(struct snapshot *s);
 int snapshot_add(struct snapshot *s, struct doc *object, struct error *err);
 /* A file, "-" or a folder (its *.yaml, *.yml and *.json, sorted by name, not recursive). */
 int snapshot_read(struct snapshot *s, const char *path, struct error *err);
+/*
+ * What `kubectl apply` and a server add to manifests that somebody wrote: namespaced objects
+ * without a namespace are in "default", and a namespace that objects live in exists. What is made
+ * here carries the label SNAPSHOT_ASSUMED, for nobody knows the labels of the real one. Kinds that
+ * are not in the table are left alone.
+ */
+#define SNAPSHOT_ASSUMED "sidestep.dev/assumed"
+void snapshot_complete(struct snapshot *s);
 /* Atomically; objects sorted by group, kind, namespace and name. */
 int snapshot_write(const struct snapshot *s, const char *path, struct error *err);
 

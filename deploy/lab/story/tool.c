@@ -79,7 +79,8 @@ int story_tool(struct story *s, const char *title, const char *name, const char 
 {
 	const char *argv[TOOL_MAX_ARGS + 2] = {xasprintf("%s/sidestep-%s", s->lab.bin_dir, name)};
 	struct running running = {s, ret, title, false};
-	struct loop_spawn spec = {.argv = argv, .fds = {-1, -1, -1}, .on_output = on_output};
+	struct loop_spawn spec = {
+		.argv = argv, .fds = {-1, -1, -1}, .on_output = on_output, .die_with_us = true};
 	struct loop_child *child = NULL;
 	auto_free const char *program = argv[0];
 	int r;

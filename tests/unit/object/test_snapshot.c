@@ -53,6 +53,43 @@ TEST(a_folder_goes_to_one_file_and_back)
 	arena_release(&a);
 }
 
+static void add(struct snapshot *s, const char *json)
+{
+	struct doc *d;
+
+	assert_int_equal(doc_read_json(s->arena, json, strlen(json), "test", &d, NULL), 0);
+	assert_int_equal(snapshot_add(s, d, NULL), 0);
+}
+
+TEST(what_nobody_wrote_is_as_a_server_would_have_it)
+{
+	const struct object_kind *namespaces = object_kind(KIND_NAMESPACE);
+	struct arena a = ARENA_INIT;
+	struct snapshot s;
+
+	snapshot_init(&s, &a);
+	add(&s, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"one\"}}");
+	add(&s, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"two\","
+		"\"namespace\":\"there\"}}");
+	add(&s, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"there\","
+		"\"labels\":{\"a\":\"b\"}}}");
+	add(&s, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"three\","
+		"\"namespace\":7}}");
+	snapshot_complete(&s);
+	assert_string_equal(doc_find_str(s.items[0], "metadata.namespace"), "default");
+	assert_int_equal(s.n, 5);
+	assert_non_null(snapshot_find(&s, namespaces, NULL, "default"));
+	assert_string_equal(
+		doc_find_str(snapshot_find(&s, namespaces, NULL, "there"), "metadata.labels.a"),
+		"b");
+	/* A value of the wrong type is for the decoder to refuse, not to be replaced. */
+	assert_null(doc_find_str(s.items[3], "metadata.namespace"));
+	snapshot_complete(&s);
+	assert_int_equal(s.n, 5);
+	snapshot_release(&s);
+	arena_release(&a);
+}
+
 TEST(what_is_no_object_is_refused)
 {
 	struct arena a = ARENA_INIT;
@@ -69,6 +106,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_folder_goes_to_one_file_and_back),
+		cmocka_unit_test(what_nobody_wrote_is_as_a_server_would_have_it),
 		cmocka_unit_test(what_is_no_object_is_refused),
 	};
 

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Manifests as people keep them, without a cluster: sidestep-migrate reads them from files.
+
+  manifests.py BIN_DIR
+"""
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+# No namespace anywhere, as `kubectl apply -n` takes it; comments, an anchor, CRLF and a List among it.
+SHOP = """\
+# a shop
+apiVersion: v1
+kind: Service
+metadata: {name: till, labels: &till {app: till}}
+spec: {selector: *till, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: till}
+spec:
+  replicas: 1
+  selector: {matchLabels: &tills {app: till}}
+  template:
+    metadata: {labels: *tills}
+    spec:
+      serviceAccountName: till
+      containers: [{name: app, image: till:1, ports: [{containerPort: 8080}]}]
+---
+"""
+RULES = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: security.istio.io/v1beta1
+  kind: PeerAuthentication
+  metadata: {name: default}
+  spec: {mtls: {mode: STRICT}}
+- apiVersion: security.istio.io/v1
+  kind: AuthorizationPolicy
+  metadata: {name: till}
+  spec:
+    selector: {matchLabels: {app: till}}
+    rules:
+    - from: [{source: {principals: [cluster.local/ns/default/sa/door]}}]
+      to: [{operation: {ports: ["8080"]}}]
+"""
+NAMESPACE = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {istio-injection: enabled}}\n"
+
+
+def check(ok, what):
+    if not ok:
+        print("FAILED:", what)
+        sys.exit(1)
+
+
+def migrate(bin_dir, *args):
+    return subprocess.run([os.path.join(bin_dir, "sidestep-migrate"), *args], capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+def ask(bin_dir, verb, path, *codes):
+    done = migrate(bin_dir, verb, "default", "--snapshot", path, "-o", "json")
+    check(done.returncode in codes, f"{verb}: exit {done.returncode}, not {codes}\n{done.stdout[-500:]}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def a_shop_without_its_namespace(bin_dir, folder):
+    for name, text in (("shop.yaml", SHOP), ("rules.yaml", RULES.replace("\n", "\r\n"))):
+        with open(os.path.join(folder, name), "w", encoding="utf-8", newline="") as f:
+            f.write(text)
+    said = json.dumps(ask(bin_dir, "translate", folder, 0))
+    check("not in the snapshot" in said, "nothing says that injection was assumed")
+    check("CiliumNetworkPolicy" in said and '"8080"' in said, f"no policy for the till: {said}")
+    equal = ask(bin_dir, "verify", folder, 0)["equivalence"]
+    check(equal["compared"] > 0 and equal["differences"] == 0 and equal["exhaustive"], f"equivalence: {equal}")
+    said = json.dumps(ask(bin_dir, "plan", folder, 3, 5))
+    check("no Namespace of this name" in said, "the plan does not say what is missing")
+    with open(os.path.join(folder, "shop.yaml"), "a", encoding="utf-8") as f:
+        f.write(NAMESPACE)
+    check("not in the snapshot" not in json.dumps(ask(bin_dir, "translate", folder, 0)), "it still assumes")
+
+
+def the_corpus_ends_as_the_help_says(bin_dir):
+    """Whatever real file: a result, or an error that names the place; never a crash."""
+    shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
+    files = sorted(glob.glob(os.path.join(shared, "corpus/istio/**/*.yaml"), recursive=True))
+    for path in files:
+        for verb in ("inventory", "translate", "verify", "plan"):
+            done = migrate(bin_dir, verb, "default", "--snapshot", path)
+            check(done.returncode in (0, 1, 3, 5), f"{verb} {path}: exit {done.returncode}\n{done.stderr}")
+            if done.returncode == 1:
+                check(path in done.stderr or "default" in done.stderr, f"{verb} {path}: no place in {done.stderr!r}")
+    return len(files)
+
+
+def main():
+    bin_dir = sys.argv[1]
+    with tempfile.TemporaryDirectory() as folder:
+        a_shop_without_its_namespace(bin_dir, folder)
+    files = the_corpus_ends_as_the_help_says(bin_dir)
+    print(f"a shop without its namespace, {files} files of the corpus{'' if files else ' (it is not here)'}")
+
+
+if __name__ == "__main__":
+    main()
