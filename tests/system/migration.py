@@ -198,8 +198,9 @@ class Desk:
 def judge(tool, code, says, what):
     said, _ = tool.communicate(timeout=240)
     check(tool.returncode == code, f"{what}: exit {tool.returncode}, wanted {code}:\n{said}")
+    flat = " ".join(said.split())  # a page breaks its lines where it likes
     for words in says:
-        check(words in said, f"{what}: does not say '{words}':\n{said}")
+        check(words in flat, f"{what}: does not say '{words}':\n{said}")
     return said
 
 
@@ -220,9 +221,7 @@ def a_rule_put_back_stops_it(desk):
         "G-RELAXED", "DestinationRule desk/server forces ISTIO_MUTUAL", "next: nothing was taken back"))
     check(all(all(v) for v in desk.sidecars().values()), f"sidecars are missing: {desk.sidecars()}")
     check(desk.objects("namespace")[0]["metadata"]["labels"].get("istio-injection") == "enabled", "injection is off")
-    said = desk.ends("ann", "status", NAMESPACE, says=("stopped", "G-RELAXED"))
-    check("mend what the gate names" in said, said)
-    print(said)
+    desk.ends("ann", "status", NAMESPACE, says=("stopped", "G-RELAXED", "mend what the gate names"))
     desk.ends("ann", "pause", NAMESPACE, says=("nothing to pause",))
     desk.nothing_failed("stopped at the gate")
     desk.kubectl("patch", "destinationrule", "server", "-n", NAMESPACE, "--type=merge", "-p",
