@@ -104,17 +104,20 @@ static int do_lab(struct story *s, enum step_outcome *outcome, const char **word
 	return r;
 }
 
-/* Steady: for three seconds no request fails and every second some pass. */
+/* Longer than a client waits for an answer: until then what gets none looks as good as any. */
+#define STEADY_S 6
+
+/* Steady: for so long no request fails and every second some pass. */
 static bool steady(struct story *s)
 {
 	const struct story_sample *v = s->samples.items;
 	size_t n = s->samples.n;
 
-	for (size_t i = n - MIN(n, (size_t)3); i < n; i++)
+	for (size_t i = n - MIN(n, (size_t)STEADY_S); i < n; i++)
 		if (i == 0 || v[i].totals.failed != v[i - 1].totals.failed ||
 		    v[i].totals.ok == v[i - 1].totals.ok)
 			return false;
-	return n > 3;
+	return n > STEADY_S;
 }
 
 static int begin_counting(struct story *s, struct error *err)
