@@ -22,7 +22,12 @@ enum conntrack_scope {
 	CONNTRACK_SCOPE_PROXY = 2, /* reserved: opened by the node proxy with a client's address */
 };
 
-/* ICMP echo: the identifier is the requester's port, the other port is 0. */
+/*
+ * ICMP: of an echo and of the other questions with answers (timestamp, information, mask) the
+ * identifier is the requester's port, the other port is 0. `icmp` keeps the kinds apart, so that a
+ * type that policy allows opens nothing for another: 0 for echo (and all that is not ICMP), the
+ * question's type for the other pairs, else the message's own.
+ */
 struct conntrack_key {
 	__be32 saddr;
 	__be32 daddr;
@@ -30,7 +35,8 @@ struct conntrack_key {
 	__be16 dport;
 	__u8 proto;
 	__u8 scope; /* enum conntrack_scope */
-	__u16 zero;
+	__u8 icmp;
+	__u8 zero;
 };
 _Static_assert(sizeof(struct conntrack_key) == 16, "pinned layout");
 

@@ -138,13 +138,15 @@ static __always_inline int decide_policy(struct work *w, const struct conntrack_
 	return reason;
 }
 
-static __always_inline int decide_encapsulates(const struct conntrack_key *to, __u32 identity)
+/* Whether the packet would reach a tunnel's end, which takes the sender's identity for granted: any
+ * that the stack delivers or routes, since the node has addresses that no map knows (broadcast,
+ * gateways). Another pod may have the port. */
+static __always_inline int decide_encapsulates(const struct conntrack_key *to, __u8 action)
 {
 	struct node_config *node = node_get();
 
 	return node && node->overlay_ifindex && to->proto == IPPROTO_UDP &&
-	       to->dport == net16(node->overlay_port) &&
-	       (identity == IDENTITY_HOST || identity == IDENTITY_REMOTE_NODE);
+	       to->dport == net16(node->overlay_port) && action == CONNTRACK_STACK;
 }
 
 /* The called side: where it is and who it is; `to` is the tuple it will see. */
@@ -174,9 +176,9 @@ static __always_inline int decide_called(struct work *w, struct conntrack_key *t
 		e->flags |= CONNTRACK_LOOPBACK; /* itself, through a service */
 		to->saddr = node->loopback;
 	}
-	if (w->opener.hook == HOOK_FROM_POD && decide_encapsulates(to, e->dst_identity))
-		return REASON_ENCAP_PROHIBITED;
 	decide_next_hop(w, &remote);
+	if (w->opener.hook == HOOK_FROM_POD && decide_encapsulates(to, e->action))
+		return REASON_ENCAP_PROHIBITED;
 	return 0;
 }
 

@@ -31,6 +31,7 @@ static __always_inline void flow_reverse(const struct conntrack_key *k, __u8 sco
 	ret->dport = k->sport;
 	ret->proto = k->proto;
 	ret->scope = scope;
+	ret->icmp = k->icmp;
 	ret->zero = 0;
 }
 

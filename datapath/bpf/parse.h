@@ -23,6 +23,8 @@ enum icmp_type {
 	ICMP_ECHO = 8,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETERPROB = 12,
+	ICMP_TIMESTAMP = 13, /* questions are odd up to 17, each answer is one more */
+	ICMP_ADDRESSREPLY = 18,
 };
 #define ICMP_FRAG_NEEDED 4 /* code of ICMP_DEST_UNREACH */
 
@@ -79,11 +81,14 @@ static __always_inline __u8 packet_tcp_flags(const struct tcphdr *tcp)
 	return ((const __u8 *)tcp)[13];
 }
 
-/* Ports of an ICMP message: an echo's identifier stands where the requester's port would. */
+/* Ports and kind of an ICMP message: the identifier stands where the requester's port would. */
 static __always_inline void packet_icmp_ports(struct conntrack_key *t, __u8 type, __be16 id)
 {
-	t->sport = type == ICMP_ECHO ? id : 0;
-	t->dport = type == ICMP_ECHOREPLY ? id : 0;
+	int pair = type >= ICMP_TIMESTAMP && type <= ICMP_ADDRESSREPLY;
+
+	t->sport = type == ICMP_ECHO || (pair && type & 1) ? id : 0;
+	t->dport = type == ICMP_ECHOREPLY || (pair && !(type & 1)) ? id : 0;
+	t->icmp = type == ICMP_ECHO || type == ICMP_ECHOREPLY ? 0 : pair ? (type - 1) | 1 : type;
 }
 
 static __always_inline int packet_is_icmp_error(__u8 type)
@@ -219,6 +224,7 @@ static __always_inline int packet_fast(const void *data, const void *end, struct
 	t->sport = udp->source;
 	t->dport = udp->dest;
 	t->proto = ip->protocol;
+	t->icmp = 0;
 	t->zero = 0;
 	return 1;
 }

@@ -103,7 +103,8 @@ static __always_inline int slow_fragment(struct work *w)
 
 /*
  * An ICMP error belongs to the connection it quotes, travelling as that connection's other
- * direction. One that belongs to none is a packet like any other, and "fragmentation needed" always
+ * direction: it goes where the quoted packet came from, and a pod speaks of its own connections
+ * only. One that belongs to none is a packet like any other, and "fragmentation needed" always
  * passes. Returns 1 when *ret is the verdict.
  */
 static __always_inline int slow_icmp_error(struct __sk_buff *skb, struct work *w, int *ret)
@@ -120,6 +121,9 @@ static __always_inline int slow_icmp_error(struct __sk_buff *skb, struct work *w
 	v = track_lookup(&key, 1);
 	if (!v)
 		v = track_lookup(&key, 0);
+	if (w->pkt.tuple.daddr != w->pkt.inner.saddr ||
+	    (egress && v && v->in_ifindex != skb->ifindex))
+		v = NULL;
 	if (v && w->now < v->expires && v->action != CONNTRACK_DROP && entry_is_fresh(v))
 		*ret = track_forward(skb, w, v);
 	else if (too_big && w->hook == HOOK_TO_POD)
@@ -138,6 +142,8 @@ static __always_inline int slow_place(struct work *w)
 
 	if (!node || !(node->flags & NODE_READY))
 		return REASON_HOST_NOT_READY;
+	if (w->hook == HOOK_FROM_OVERLAY && endpoint_of_address(w->pkt.tuple.saddr))
+		return REASON_INVALID_SIP; /* ours never come encapsulated */
 	if (w->hook == HOOK_FROM_OVERLAY)
 		return w->identity == IDENTITY_HOST ? REASON_INVALID_IDENTITY : 0;
 	if (!w->endpoint || !ep || !(ep->flags & ENDPOINT_READY))

@@ -104,7 +104,7 @@ static __always_inline void track_opener_there(struct work *w, const struct conn
 	o->tunnel = v->tunnel;
 	o->keep_addr = 0;
 	o->keep_port = 0;
-	o->icmp_type = ICMP_ECHO;
+	o->icmp_type = o->key.icmp ? o->key.icmp : ICMP_ECHO;
 	if (v->flags & CONNTRACK_SERVICE) {
 		o->keep_addr = w->pkt.tuple.saddr;
 		o->keep_port = w->pkt.tuple.sport;

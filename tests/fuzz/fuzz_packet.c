@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		flow_reverse(&p.tuple, 0, &again);
 		flow_set_nat(&back, &twin, &again);
 		flow_twin_key(&twin, &back, &again);
-		if (memcmp(&again, &p.tuple, sizeof(again)) && p.tuple.zero == 0)
+		if (memcmp(&again, &p.tuple, sizeof(again)) && p.tuple.icmp == 0)
 			abort();
 	}
 	free(room);
