@@ -182,8 +182,6 @@ void agent_stop(struct agent *agent)
 	loop_free(agent->loop);
 	endpoints_release(&agent->endpoints);
 	ipam_release(&agent->ipam);
-	if (agent->applied)
-		arena_release(&agent->applied->arena);
-	free(agent->applied);
+	applied_free(agent->applied);
 	arena_release(&agent->arena);
 }

@@ -22,6 +22,7 @@
 /* The last desired state that is in force, and the input it was made from. */
 struct applied {
 	struct arena arena;
+	struct cluster_held held; /* what input points at */
 	struct mesh_input input;
 	struct mesh_desired desired;
 	uint64_t revision; /* counts applied states; 0: none yet */
@@ -79,6 +80,8 @@ const char *agent_wall_text(const struct agent *agent, struct arena *a);
 void reconcile_soon(struct agent *agent);
 /* Now; what the timer calls, and tests. */
 void reconcile(struct agent *agent);
+/* NULL is fine. */
+void applied_free(struct applied *applied);
 
 /* agent/node.c */
 /* Sysctls, tunnel device and its programs; once at start. */

@@ -51,6 +51,7 @@ void cluster_start(struct cluster *c, struct kube_client *client, const struct l
 		struct kube_informer_options o = {.kind = object_kind(rows[i].kind),
 						  .log = log,
 						  .max_backoff_ns = MAX_BACKOFF_NS,
+						  .table = rows[i].table,
 						  .optional = rows[i].optional};
 
 		c->informers[i] = kube_informer_new(client, &o, &handlers, c);
@@ -75,27 +76,27 @@ bool cluster_synced(const struct cluster *c)
 	return true;
 }
 
-/* Decodes all of one kind; *ret_n is what could be. */
-static void *decode_all(const struct cluster *c, enum cluster_kind k, struct arena *a,
-			const struct log *log, size_t *ret_n)
+/* The decoded objects of one kind side by side; *ret_n is how many. */
+static void *take_all(const struct cluster *c, enum cluster_kind k, struct arena *a,
+		      struct cluster_held *held, size_t *ret_n)
 {
-	const struct bind_table *t = rows[k].table;
-	size_t room = kube_informer_count(c->informers[k]) + 1, n = 0;
-	char *items = arena_alloc_array(a, room, t->size);
+	size_t size = rows[k].table->size, n = 0;
+	char *items = arena_alloc_array(a, kube_informer_count(c->informers[k]) + 1, size);
 
 	kube_informer_foreach (c->informers[k], o) {
-		struct error err = ERROR_INIT;
-
-		if (object_decode(a, t, doc_clone(a, o->doc), items + n * t->size, &err) < 0)
-			log_warn(log, "object left out: %s", err.msg);
-		else
-			n++;
+		if (!o->decoded)
+			continue;
+		memcpy(items + n++ * size, o->decoded, size);
+		vec_push(&held->objects, kube_object_hold(o));
 	}
 	*ret_n = n;
 	return items;
 }
 
-static void decode_policies(const struct cluster *c, struct arena *a, struct mesh_input *ret)
+/* Policies are few, and the compiler writes its numbers into their rules: each round has its own.
+ */
+static void decode_policies(const struct cluster *c, struct arena *a, struct cluster_held *held,
+			    struct mesh_input *ret)
 {
 	static const enum cluster_kind kinds[] = {CLUSTER_KNP, CLUSTER_CNP, CLUSTER_CCNP};
 	size_t room = 1;
@@ -106,28 +107,37 @@ static void decode_policies(const struct cluster *c, struct arena *a, struct mes
 	ret->n_policies = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		kube_informer_foreach (c->informers[kinds[i]], o) {
-			if (mesh_policy_from_doc(a, doc_clone(a, o->doc),
-						 &ret->policies[ret->n_policies], NULL) == 0)
+			if (mesh_policy_from_doc(a, o->doc, &ret->policies[ret->n_policies],
+						 NULL) == 0) {
 				ret->n_policies++;
+				vec_push(&held->objects, kube_object_hold(o));
+			}
 		}
 	}
 }
 
-void cluster_snapshot(const struct cluster *c, struct arena *a, const struct log *log,
+void cluster_snapshot(const struct cluster *c, struct arena *a, struct cluster_held *held,
 		      struct mesh_input *ret)
 {
 	struct mesh_identities *identities = arena_new(a, struct mesh_identities);
 	struct cilium_identity *objects;
 	size_t n;
 
-	objects = decode_all(c, CLUSTER_IDENTITIES, a, log, &n);
+	objects = take_all(c, CLUSTER_IDENTITIES, a, held, &n);
 	mesh_identities_build(a, objects, n, identities);
 	ret->identities = identities;
-	ret->pods = decode_all(c, CLUSTER_PODS, a, log, &ret->n_pods);
-	ret->namespaces = decode_all(c, CLUSTER_NAMESPACES, a, log, &ret->n_namespaces);
-	ret->nodes = decode_all(c, CLUSTER_NODES, a, log, &ret->n_nodes);
-	ret->services = decode_all(c, CLUSTER_SERVICES, a, log, &ret->n_services);
-	ret->slices = decode_all(c, CLUSTER_SLICES, a, log, &ret->n_slices);
-	ret->requests = decode_all(c, CLUSTER_REQUESTS, a, log, &ret->n_requests);
-	decode_policies(c, a, ret);
+	ret->pods = take_all(c, CLUSTER_PODS, a, held, &ret->n_pods);
+	ret->namespaces = take_all(c, CLUSTER_NAMESPACES, a, held, &ret->n_namespaces);
+	ret->nodes = take_all(c, CLUSTER_NODES, a, held, &ret->n_nodes);
+	ret->services = take_all(c, CLUSTER_SERVICES, a, held, &ret->n_services);
+	ret->slices = take_all(c, CLUSTER_SLICES, a, held, &ret->n_slices);
+	ret->requests = take_all(c, CLUSTER_REQUESTS, a, held, &ret->n_requests);
+	decode_policies(c, a, held, ret);
+}
+
+void cluster_drop(struct cluster_held *held)
+{
+	vec_foreach (&held->objects, o)
+		kube_object_drop(*o);
+	vec_release(&held->objects);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/base/vec.h"
 #include "lib/kube/informer.h"
 #include "lib/mesh/desired.h"
 
@@ -43,10 +44,15 @@ bool cluster_synced(const struct cluster *c);
 const struct object_kind *cluster_object_kind(enum cluster_kind k);
 
 /*
- * Decodes everything into the arena: identities, pods, namespaces, nodes, services, slices,
- * requests and policies of *ret. An object that cannot be decoded is logged and left out (a policy
- * is not left out: see mesh_policy_from_doc). Strings point into the informers' documents, which
- * change when the loop turns: copies are made of every document.
+ * Everything at this moment: identities, pods, namespaces, nodes, services, slices, requests and
+ * policies of *ret. The arrays are in the arena; what they point at belongs to the informers'
+ * objects, which are decoded once, as they arrive, and held by *held until cluster_drop(). An
+ * object that cannot be decoded is left out (a policy is not: see mesh_policy_from_doc).
  */
-void cluster_snapshot(const struct cluster *c, struct arena *a, const struct log *log,
+struct cluster_held {
+	VEC(struct kube_object *) objects;
+};
+void cluster_snapshot(const struct cluster *c, struct arena *a, struct cluster_held *held,
 		      struct mesh_input *ret);
+/* Nothing held is fine. */
+void cluster_drop(struct cluster_held *held);

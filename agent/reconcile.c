@@ -121,11 +121,19 @@ static void end_builds(struct agent *agent, uint64_t revision, const char *probl
 	}
 }
 
+void applied_free(struct applied *applied)
+{
+	if (!applied)
+		return;
+	cluster_drop(&applied->held);
+	arena_release(&applied->arena);
+	free(applied);
+}
+
 static void adopt(struct agent *agent, struct applied *next)
 {
 	next->revision = agent->applied->revision + 1;
-	arena_release(&agent->applied->arena);
-	free(agent->applied);
+	applied_free(agent->applied);
 	agent->applied = next;
 }
 
@@ -147,7 +155,7 @@ static int compile_and_apply(struct agent *agent, struct applied *next, struct e
 	in->node_name = agent->options.node;
 	in->options.tunnel = agent->options.tunnel == AGENT_TUNNEL_VXLAN;
 	in->options.refuse = agent->options.refuse;
-	cluster_snapshot(&agent->cluster, &next->arena, &agent->log, in);
+	cluster_snapshot(&agent->cluster, &next->arena, &next->held, in);
 	publish_regenerations(agent, in);
 	collect_locals(agent, &next->arena, in);
 	mesh_compile(&next->arena, in, &next->desired);
@@ -183,8 +191,7 @@ void reconcile(struct agent *agent)
 	if (r < 0) {
 		log_error(&agent->log, "not applied: %s", err.msg);
 		end_builds(agent, 0, err.msg);
-		arena_release(&next->arena);
-		free(next);
+		applied_free(next);
 		agent->verify_next = true;
 		loop_timer_set(agent->reconcile_timer, retry_ns);
 	} else {

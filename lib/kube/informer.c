@@ -13,6 +13,7 @@
 #include "lib/base/str.h"
 #include "lib/kube/frames.h"
 #include "lib/kube/kube_internal.h"
+#include "lib/object/meta.h"
 
 #define PAGE               500
 #define MIN_BACKOFF_NS     (200 * NS_PER_MS)
@@ -74,6 +75,19 @@ void kube_object_drop(struct kube_object *o)
 	arena_release(&a);
 }
 
+static const void *decode(const struct kube_informer *inf, struct arena *a, const struct doc *doc)
+{
+	const struct bind_table *t = inf->options.table;
+	void *out = t ? arena_alloc_array(a, 1, t->size) : NULL;
+	struct error err = ERROR_INIT;
+
+	if (!t || object_decode(a, t, doc, out, &err) == 0)
+		return out;
+	if (inf->options.log)
+		log_warn(inf->options.log, "object left out: %s", err.msg);
+	return NULL;
+}
+
 /* Takes over the arena; doc is in it. NULL when the object has no name. */
 static struct stored *object_new(struct kube_informer *inf, struct arena *arena, struct doc *doc)
 {
@@ -100,6 +114,7 @@ static struct stored *object_new(struct kube_informer *inf, struct arena *arena,
 	s->object.uid = kube_uid(doc);
 	s->object.resource_version = kube_resource_version(doc);
 	s->object.doc = doc;
+	s->object.decoded = decode(inf, arena, doc);
 	s->object.refs = 1;
 	s->object.arena = *arena;
 	arena_init(arena);

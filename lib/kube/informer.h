@@ -23,7 +23,8 @@ struct kube_informer;
 struct kube_object {
 	const char *key; /* "namespace/name", or "name" */
 	const char *namespace_, *name, *uid, *resource_version;
-	struct doc *doc; /* read only; without metadata.managedFields */
+	struct doc *doc;     /* read only; without metadata.managedFields */
+	const void *decoded; /* by options.table; NULL without one, or when it cannot be */
 	/* private */
 	struct arena arena;
 	unsigned refs;
@@ -46,6 +47,8 @@ struct kube_informer_options {
 	uint32_t seed;             /* of the jitter; 0: from the clock */
 	/* Keep only what is needed: may change doc in place (its arena in a). NULL: keep all. */
 	void (*trim)(struct arena *a, struct doc *doc);
+	/* When set, every object is decoded by it once, as it arrives; what cannot be is logged. */
+	const struct bind_table *table;
 };
 
 enum kube_change { KUBE_ADDED, KUBE_UPDATED, KUBE_DELETED };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/kube/informer.h"
+#include "lib/object/pod.h"
 #include "tests/unit/kube/scripted.h"
 
 #define POD(name, version)                                                                         \
@@ -365,6 +366,32 @@ TEST(a_replaced_object_is_deleted_and_added)
 	end(&b);
 }
 
+/* Held, an object outlives the informer's copy with all that was decoded of it. */
+TEST(objects_are_decoded_once_as_they_arrive)
+{
+	static const struct scripted_answer answers[] = {
+		{.stream = true,
+		 .body = EVENT("ADDED", POD("a", "1"))
+			 EVENT("ADDED", "{\"metadata\":{\"namespace\":\"n\",\"name\":\"b\",\"uid\":"
+					"\"ub\",\"resourceVersion\":\"2\"},\"spec\":[]}")
+				 END_MARK("5") EVENT("MODIFIED", POD("a", "6"))},
+	};
+	const struct kube_informer_options o = {.table = &pod_table};
+	struct kube_object *held;
+	const struct pod *pod;
+	struct bench b;
+
+	begin(&b, answers, ARRAY_SIZE(answers), &o);
+	until(&b, "+a@1 +b@2 ~a@6 ", 0);
+	assert_null(kube_informer_get(b.inf, "n", "b")->decoded);
+	held = kube_object_hold(kube_informer_get(b.inf, "n", "a"));
+	end(&b);
+	pod = held->decoded;
+	assert_string_equal(pod->meta.name, "a");
+	assert_string_equal(pod->meta.resource_version, "6");
+	kube_object_drop(held);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +408,7 @@ int main(void)
 		cmocka_unit_test(a_stream_of_garbage_is_listed_again),
 		cmocka_unit_test(an_optional_kind_may_be_missing_and_appear),
 		cmocka_unit_test(a_replaced_object_is_deleted_and_added),
+		cmocka_unit_test(objects_are_decoded_once_as_they_arrive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
