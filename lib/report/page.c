@@ -54,13 +54,32 @@ static struct page_block *add(struct page *p, enum page_kind kind, enum page_moo
 	return b;
 }
 
+/*
+ * Names come from a cluster and pages go to terminals: what would move a cursor or change a colour
+ * becomes '?', in two bytes (U+0080 to U+009F) as in one. Lines may end in text; a cell has one.
+ */
+static const char *tame(struct page *p, const char *text, bool lines)
+{
+	char *out = arena_strdup(&p->arena, text);
+
+	for (unsigned char *c = (unsigned char *)out; *c; c++) {
+		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+			c[0] = c[1] = '?';
+		else if (*c == '\n' || *c == '\t')
+			*c = lines ? *c : ' ';
+		else if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	return out;
+}
+
 #define ADD_TEXT(kind, mood)                                                                       \
 	do {                                                                                       \
 		struct page_block *b = add(p, (kind), (mood));                                     \
 		va_list ap;                                                                        \
                                                                                                    \
 		va_start(ap, fmt);                                                                 \
-		b->text = arena_vprintf(&p->arena, fmt, ap);                                       \
+		b->text = tame(p, arena_vprintf(&p->arena, fmt, ap), true);                        \
 		va_end(ap);                                                                        \
 	} while (0)
 
@@ -70,7 +89,7 @@ void page_verdict(struct page *p, enum page_mood mood, const char *fmt, ...)
 
 	p->mood = mood;
 	va_start(ap, fmt);
-	p->verdict = arena_vprintf(&p->arena, fmt, ap);
+	p->verdict = tame(p, arena_vprintf(&p->arena, fmt, ap), true);
 	va_end(ap);
 }
 
@@ -97,7 +116,7 @@ void page_code(struct page *p, const char *text)
 void page_figure(struct page *p, enum page_mood mood, const char *label, const char *fmt, ...)
 {
 	ADD_TEXT(PAGE_FIGURE, mood);
-	p->last->label = arena_strdup(&p->arena, label);
+	p->last->label = tame(p, label, false);
 }
 
 void page_table(struct page *p, const char *const *columns)
@@ -126,7 +145,7 @@ void page_row(struct page *p, enum page_mood mood, ...)
 	for (size_t i = 0; i < b->n_columns; i++) {
 		if (cell)
 			cell = va_arg(ap, const char *);
-		line->cells[i] = arena_strdup(&p->arena, str_or_empty(cell));
+		line->cells[i] = tame(p, str_or_empty(cell), false);
 	}
 	va_end(ap);
 	if (b->last)
@@ -141,7 +160,7 @@ void page_bar(struct page *p, enum page_mood mood, const char *label, double val
 {
 	struct page_block *b = add(p, PAGE_BAR, mood);
 
-	b->label = arena_strdup(&p->arena, label);
+	b->label = tame(p, label, false);
 	b->unit = arena_strdup(&p->arena, unit);
 	b->to = value;
 }
@@ -151,7 +170,7 @@ void page_band(struct page *p, enum page_mood mood, const char *label, double fr
 {
 	struct page_block *b = add(p, PAGE_BAND, mood);
 
-	b->label = arena_strdup(&p->arena, label);
+	b->label = tame(p, label, false);
 	b->text = arena_strdup(&p->arena, str_or_empty(note));
 	b->from = from;
 	b->to = to;

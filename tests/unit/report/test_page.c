@@ -80,12 +80,32 @@ TEST(markdown_cells_cannot_break_the_table)
 	page_release(&p);
 }
 
+TEST(names_do_not_speak_to_the_terminal)
+{
+	static const char *const columns[] = {"name", "why", NULL};
+	struct page p;
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+
+	page_init(&p, "t", "");
+	page_table(&p, columns);
+	page_row(&p, PAGE_PLAIN, "a\x1b[2Jb\nc",
+		 "\xc2\x9b"
+		 "31m \xc3\xa9",
+		 NULL);
+	page_text(&p, "x\a\x7fy");
+	page_render_text(&p, &out);
+	assert_non_null(strstr(strbuf_cstr(&out), "a?[2Jb c  ??31m \xc3\xa9\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "x??y"));
+	page_release(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_lines_up),
 		cmocka_unit_test(html_is_escaped_and_alone),
 		cmocka_unit_test(markdown_cells_cannot_break_the_table),
+		cmocka_unit_test(names_do_not_speak_to_the_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
