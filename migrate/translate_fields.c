@@ -239,9 +239,6 @@ static bool look_action(struct walk *w, UNUSED const struct field_row *row, cons
 	if (str_eq(action, "CUSTOM"))
 		field_add(w->t, w->object, path, FIELD_BLOCKED, NULL, node,
 			  "an external authorizer decides about requests; " L7);
-	else if (str_eq(action, "AUDIT"))
-		field_add(w->t, w->object, path, FIELD_APPROXIMATED, NULL, node,
-			  "it only logs; the mesh records every verdict instead");
 	else
 		return false;
 	return true;
@@ -409,6 +406,12 @@ static const struct field_row telemetry_rows[] = {
 	 NULL},
 };
 
+/* Decides nothing, whatever it asks. */
+static const struct field_row audit_rows[] = {
+	{"...", FIELD_APPROXIMATED, NULL, "it only logs; the mesh records every verdict instead",
+	 NULL},
+};
+
 static const struct field_row blocked_rows[] = {
 	{"...", FIELD_BLOCKED, NULL, "only a proxy can do this; " L7, NULL},
 };
@@ -475,6 +478,8 @@ static void policies(struct translator *t)
 			field_add(t, object_label(t->arena, &p->meta), "metadata.annotations",
 				  FIELD_APPROXIMATED, NULL, NULL,
 				  "a dry run decides nothing and is left out");
+		else if (p->action == ACTION_AUDIT)
+			walk(t, &p->meta, audit_rows, ARRAY_SIZE(audit_rows));
 		else
 			walk(t, &p->meta, authorization_rows, ARRAY_SIZE(authorization_rows));
 	}
@@ -540,14 +545,17 @@ static void problems(struct translator *t)
 		if (!strstr(version, "istio.io/") ||
 		    (!str_eq(ns ? ns : "default", t->namespace) &&
 		     !str_eq(ns, t->mesh->config.root_namespace)) ||
-		    *p->path) /* unknown fields are met again on the walk */
+		    str_starts(p->path, "spec") || /* met again on the walk */
+		    str_starts(p->path, "metadata") || str_starts(p->path, "status"))
 			continue;
 		field_add(t,
 			  arena_printf(t->arena, "%s/%s/%s",
 				       str_or_empty(doc_find_str(p->object, "kind")),
 				       ns ? ns : "default",
 				       str_or_empty(doc_find_str(p->object, "metadata.name"))),
-			  "", FIELD_BLOCKED, NULL, p->object, "the object cannot be read: %s",
+			  p->path, FIELD_BLOCKED, NULL, p->object,
+			  *p->path ? "%s outside of spec; an API server would drop it"
+				   : "the object cannot be read: %s",
 			  p->message);
 	}
 }

@@ -136,6 +136,63 @@ TEST(an_object_that_cannot_be_read_blocks)
 	world_release(&w);
 }
 
+/* A word beside spec is a mistake that somebody relies on; AUDIT decides nothing, so blocks
+ * nothing. */
+TEST(beside_spec_and_beside_the_matter)
+{
+	struct world w;
+	struct translation t;
+
+	translate(&w,
+		  "apiVersion: security.istio.io/v1\n"
+		  "kind: AuthorizationPolicy\n"
+		  "metadata: {name: misplaced, generation: 3, uid: u}\n"
+		  "action: DENY\n"
+		  "spec: {rules: [{}]}\n"
+		  "status: {}\n"
+		  "---\n"
+		  "apiVersion: security.istio.io/v1\n"
+		  "kind: AuthorizationPolicy\n"
+		  "metadata: {name: logs}\n"
+		  "spec: {action: AUDIT, rules: [{to: [{operation: {methods: [GET]}}]}]}\n",
+		  &t);
+	assert_int_equal(t.n_blocked, 1);
+	assert_int_equal(class_of(&t, "action"), FIELD_BLOCKED);
+	assert_int_equal(class_of(&t, "spec.rules[0].to[0].operation.methods"), FIELD_APPROXIMATED);
+	world_release(&w);
+}
+
+/* As kubectl takes manifests: without a namespace they are of "default", selectors included. */
+TEST(a_manifest_without_a_namespace_is_of_default)
+{
+	struct world w;
+	struct translation t;
+	struct error err = ERROR_INIT;
+
+	world_init(&w);
+	world_add(&w,
+		  "apiVersion: v1\nkind: Namespace\n"
+		  "metadata: {name: default, labels: {istio-injection: enabled}}\n"
+		  "---\napiVersion: security.istio.io/v1beta1\nkind: AuthorizationPolicy\n"
+		  "metadata: {name: p}\n"
+		  "spec: {selector: {matchLabels: {app: a}}}\n",
+		  NULL);
+	world_ready(&w);
+	assert_int_equal(translate_namespace(&t, &w.arena, &w.mesh, "default", &err), 0);
+	assert_int_equal(t.n_policies, 1);
+	assert_string_equal(doc_find_str(t.policies[0], "spec.endpointSelector.matchLabels.app"),
+			    "a");
+	world_release(&w);
+	world_init(&w);
+	world_add(&w,
+		  "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
+		  "metadata: {name: p}\nspec: {}\n",
+		  NULL);
+	world_ready(&w);
+	assert_int_equal(translate_namespace(&t, &w.arena, &w.mesh, "default", &err), 0);
+	world_release(&w);
+}
+
 TEST(nothing_comes_of_nowhere)
 {
 	struct world w;
@@ -254,6 +311,8 @@ int main(void)
 		cmocka_unit_test(every_field_has_a_word),
 		cmocka_unit_test(what_only_a_proxy_can_do),
 		cmocka_unit_test(an_object_that_cannot_be_read_blocks),
+		cmocka_unit_test(beside_spec_and_beside_the_matter),
+		cmocka_unit_test(a_manifest_without_a_namespace_is_of_default),
 		cmocka_unit_test(nothing_comes_of_nowhere),
 		cmocka_unit_test(classes_divide),
 		cmocka_unit_test(the_corpus_is_accounted_for),
