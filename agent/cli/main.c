@@ -17,7 +17,7 @@ static const struct cli_option status_options[] = {
 	CLI_OPT(struct status_opts, wait, "wait", 0, CLI_FLAG, NULL,
 		"wait until the agent is ready"),
 	CLI_OPT(struct status_opts, wait_for, "wait-duration", 0, CLI_DURATION, "TIME",
-		"how long to wait (default 5m)"),
+		"how long to wait"),
 };
 
 static const struct cli_option regenerate_options[] = {
