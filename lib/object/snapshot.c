@@ -22,6 +22,16 @@ void snapshot_release(struct snapshot *s)
 	vec_release(s);
 }
 
+/* A manifest may leave its namespace out; where nothing else is said that is "default". */
+static void give_namespace(struct snapshot *s, struct doc *object)
+{
+	const struct object_kind *k = object_kind_of(object);
+	struct doc *meta = doc_get(object, "metadata");
+
+	if (k && k->namespaced && meta && meta->kind == DOC_MAP && !doc_get(meta, "namespace"))
+		doc_set_string(s->arena, meta, "namespace", "default");
+}
+
 int snapshot_add(struct snapshot *s, struct doc *object, struct error *err)
 {
 	const char *kind = doc_find_str(object, "kind");
@@ -43,6 +53,7 @@ int snapshot_add(struct snapshot *s, struct doc *object, struct error *err)
 	}
 	if (s->n >= SNAPSHOT_MAX_OBJECTS)
 		return error_set(err, -E2BIG, "more than %u objects", SNAPSHOT_MAX_OBJECTS);
+	give_namespace(s, object);
 	vec_push(s, object);
 	return 0;
 }

@@ -26,7 +26,10 @@ struct snapshot {
 
 void snapshot_init(struct snapshot *s, struct arena *a);
 void snapshot_release(struct snapshot *s);
-/* Adds an object, or its items when it is a List (of any kind). */
+/*
+ * Adds an object, or its items when it is a List (of any kind). One of a namespaced kind that names
+ * no namespace is put into "default", as kubectl would.
+ */
 int snapshot_add(struct snapshot *s, struct doc *object, struct error *err);
 /* A file, "-" or a folder (its *.yaml, *.yml and *.json, sorted by name, not recursive). */
 int snapshot_read(struct snapshot *s, const char *path, struct error *err);

@@ -43,6 +43,9 @@ TEST(a_folder_goes_to_one_file_and_back)
 		doc_find_str(snapshot_find(&back, object_kind(KIND_SECRET), "ns", "s"), "data.key"),
 		"");
 	assert_non_null(snapshot_find(&back, object_kind(KIND_POD), NULL, "p"));
+	assert_string_equal(doc_find_str(snapshot_find(&back, object_kind(KIND_POD), NULL, "p"),
+					 "metadata.namespace"),
+			    "default");
 	assert_null(snapshot_find(&back, object_kind(KIND_POD), "m", "q"));
 	snapshot_foreach (&back, object_kind(KIND_POD), d)
 		pods += doc_get(d, "metadata") != NULL;
