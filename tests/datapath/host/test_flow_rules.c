@@ -74,8 +74,8 @@ TEST(tcp_states)
 
 TEST(twins_lead_to_each_other)
 {
-	struct conntrack_key seen = {htonl(1), htonl(2), htons(3), htons(80), 6, 0, 0};
-	struct conntrack_key to = {htonl(1), htonl(9), htons(3), htons(8080), 6, 0, 0};
+	struct conntrack_key seen = {htonl(1), htonl(2), htons(3), htons(80), 6, 0, 0, 0};
+	struct conntrack_key to = {htonl(1), htonl(9), htons(3), htons(8080), 6, 0, 0, 0};
 	struct conntrack_key twin, back, original;
 	struct conntrack_entry e = {.twin_scope = CONNTRACK_SCOPE_NET},
 			       r = {.twin_scope = CONNTRACK_SCOPE_POD};
