@@ -4,8 +4,9 @@
  *
  *   1. addresses and services: what is new is written, what is gone removed, generations bumped
  *   2. new policy sets, whole, under numbers nobody uses
- *   3. endpoint rows: switched to their sets, then bumped, then (new ones) found by device, address
- *   4. endpoints that are gone: emptied (drops everything), bumped, unlinked from the indexes
+ *   3. endpoint rows: switched to their sets, then bumped, then (new ones) found by device,
+ * address; addresses of endpoints that are gone lead nowhere any more
+ *   4. endpoints that are gone: emptied (drops everything), bumped, unlinked from their device
  *   5. sets that no endpoint uses any more
  */
 #include <string.h>
@@ -27,27 +28,23 @@ struct applier {
 	uint32_t *slots; /* of want->endpoints, by index */
 };
 
-void apply_note(const struct apply_report *report, const char *fmt, ...)
+void apply_note(const struct apply_report *report, const char *line)
 {
-	va_list ap;
-
-	if (!report)
-		return;
 	struct strings *s = report->lines;
 	const char **items = arena_array(report->arena, s->n + 1, const char *);
 
 	if (s->n)
 		memcpy(items, s->items, s->n * sizeof(*items));
-	va_start(ap, fmt);
-	items[s->n] = arena_vprintf(report->arena, fmt, ap);
-	va_end(ap);
+	items[s->n] = line;
 	s->items = items;
 	s->n++;
 }
 
-static const char *difference_word(enum row_difference what)
+void apply_note_row(const struct apply_report *report, enum map_id map, const void *key,
+		    const void *have, const void *want)
 {
-	return what == ROW_MISSING ? "missing" : what == ROW_DIFFERS ? "differed" : "unwanted";
+	if (report)
+		apply_note(report, row_text(report->arena, map, key, have, want));
 }
 
 static int put(struct applier *ap, enum map_id map, const void *key, const void *value)
@@ -79,14 +76,13 @@ struct table_pass {
 	struct rows touched;
 };
 
-static int table_row(void *arg, enum row_difference what, const void *key, const void *want)
+static int table_row(void *arg, const void *key, const void *have, const void *want)
 {
 	struct table_pass *t = arg;
 	uint8_t nothing[512] = {0};
 
 	if (t->notes)
-		apply_note(t->ap->report, "%s: a row %s", map_specs[t->map].name,
-			   difference_word(what));
+		apply_note_row(t->ap->report, t->map, key, have, want);
 	if (want ? !t->puts : !t->deletes)
 		return 0;
 	rows_add(&t->touched, key, nothing);
@@ -319,25 +315,8 @@ static int index_device(struct applier *ap, const struct mesh_endpoint *e, uint3
 				 "devices %u and %u of this node cannot both be endpoints: their "
 				 "numbers end alike; make the pod's device again",
 				 want.ifindex, have.ifindex);
-	apply_note(ap->report, "ep_ifindex: device %u %s", want.ifindex,
-		   have.ifindex ? "differed" : "missing");
+	apply_note_row(ap->report, MAP_ep_ifindex, &where, &have, &want);
 	return put(ap, MAP_ep_ifindex, &where, &want);
-}
-
-static int index_address(struct applier *ap, const struct mesh_endpoint *e, uint32_t slot)
-{
-	uint32_t have = 0;
-	int code;
-
-	if (!e->row.addr)
-		return 0;
-	if (!maps_get(&ap->dp->maps, MAP_ep_addr, &e->row.addr, &have) && have == slot)
-		return 0;
-	apply_note(ap->report, "ep_addr: the address of endpoint %u %s", e->id,
-		   have ? "differed" : "missing");
-	code = put(ap, MAP_ep_addr, &e->row.addr, &slot);
-	bump(ap, generation_remote(e->row.addr));
-	return code;
 }
 
 static int write_endpoint(struct applier *ap, size_t i)
@@ -349,31 +328,44 @@ static int write_endpoint(struct applier *ap, size_t i)
 
 	wanted_row(ap, e, &want);
 	if (memcmp(&want, have_endpoint(ap, slot), sizeof(want))) {
-		apply_note(ap->report, "endpoint: the row of endpoint %u %s", e->id,
-			   have_endpoint(ap, slot)->tag ? "differed" : "missing");
+		apply_note_row(ap->report, MAP_endpoint, &slot, have_endpoint(ap, slot), &want);
 		code = put(ap, MAP_endpoint, &slot, &want);
 		bump(ap, generation_endpoint(slot));
 	}
-	if (!code)
-		code = index_device(ap, e, slot);
-	return code ? code : index_address(ap, e, slot);
+	return code ? code : index_device(ap, e, slot);
+}
+
+static void after_endpoint_address(struct applier *ap, const void *key)
+{
+	bump(ap, generation_remote(*(const __be32 *)key));
+}
+
+/* Once the rows that they lead to are written; also what nobody here wrote is removed. */
+static int index_addresses(struct applier *ap)
+{
+	struct rows want;
+	int code;
+
+	rows_init(&want, MAP_ep_addr);
+	for (size_t i = 0; i < ap->want->n_endpoints; i++)
+		if (ap->want->endpoints[i].row.addr)
+			rows_add(&want, &ap->want->endpoints[i].row.addr, &ap->slots[i]);
+	code = apply_table(ap, &want, true, true, after_endpoint_address);
+	rows_release(&want);
+	return code;
 }
 
 static int clear_endpoint(struct applier *ap, uint32_t slot)
 {
 	const struct endpoint *old = have_endpoint(ap, slot);
-	uint32_t where = endpoint_ifindex_slot(old->ifindex), found = 0;
+	uint32_t where = endpoint_ifindex_slot(old->ifindex);
 	struct endpoint_ifindex device = {0, 0}, no_device = {0, 0};
 	struct endpoint nothing = {0};
 	int code;
 
-	apply_note(ap->report, "endpoint: a row of endpoint %u unwanted", old->tag);
+	apply_note_row(ap->report, MAP_endpoint, &slot, old, &nothing);
 	code = put(ap, MAP_endpoint, &slot, &nothing);
 	bump(ap, generation_endpoint(slot));
-	if (!code && !maps_get(&ap->dp->maps, MAP_ep_addr, &old->addr, &found) && found == slot) {
-		code = del(ap, MAP_ep_addr, &old->addr);
-		bump(ap, generation_remote(old->addr));
-	}
 	maps_get(&ap->dp->maps, MAP_ep_ifindex, &where, &device);
 	if (!code && device.endpoint == slot)
 		code = put(ap, MAP_ep_ifindex, &where, &no_device);
@@ -386,6 +378,8 @@ static int apply_endpoints(struct applier *ap)
 
 	for (size_t i = 0; !code && i < ap->want->n_endpoints; i++)
 		code = write_endpoint(ap, i);
+	if (!code)
+		code = index_addresses(ap);
 	for (uint32_t slot = 1; !code && slot < ENDPOINT_MAX; slot++) {
 		bool wanted = false;
 
@@ -399,11 +393,30 @@ static int apply_endpoints(struct applier *ap)
 	return code;
 }
 
+/* The node's row as it was last set; before that, as it stands. */
+static int apply_node(struct applier *ap, bool optout)
+{
+	struct node_config have = {0}, want;
+	uint32_t zero = 0;
+	int code;
+
+	maps_get(&ap->dp->maps, MAP_node_config, &zero, &have);
+	want = ap->dp->node.flags ? ap->dp->node : have;
+	want.flags =
+		optout ? want.flags | NODE_SOCK_OPTOUT : want.flags & ~(uint32_t)NODE_SOCK_OPTOUT;
+	if (!memcmp(&want, &have, sizeof(want)))
+		return 0;
+	apply_note_row(ap->report, MAP_node_config, &zero, &have, &want);
+	code = put(ap, MAP_node_config, &zero, &want);
+	if (!code)
+		bump(ap, GENERATION_GLOBAL);
+	return code;
+}
+
 /* Pods with a sidecar, by their namespace; the flag keeps everybody else's connect() cheap. */
 static int apply_optout(struct applier *ap)
 {
-	struct node_config node = {0};
-	uint32_t zero = 0, one = 1, flags;
+	uint32_t one = 1;
 	struct rows want;
 	int code;
 
@@ -411,13 +424,9 @@ static int apply_optout(struct applier *ap)
 	for (size_t i = 0; i < ap->want->n_endpoints; i++)
 		if (ap->want->endpoints[i].sock_optout && ap->want->endpoints[i].row.netns_cookie)
 			rows_add(&want, &ap->want->endpoints[i].row.netns_cookie, &one);
-	maps_get(&ap->dp->maps, MAP_node_config, &zero, &node);
-	flags = want.n ? node.flags | NODE_SOCK_OPTOUT : node.flags & ~(uint32_t)NODE_SOCK_OPTOUT;
 	code = apply_table(ap, &want, true, true, NULL);
-	if (!code && flags != node.flags) {
-		node.flags = flags;
-		code = put(ap, MAP_node_config, &zero, &node);
-	}
+	if (!code)
+		code = apply_node(ap, want.n > 0);
 	rows_release(&want);
 	return code;
 }

@@ -182,6 +182,7 @@ int datapath_set_node(struct datapath *dp, const struct node_config *config, str
 	uint32_t zero = 0;
 	int code;
 
+	dp->node = *config;
 	maps_get(&dp->maps, MAP_node_config, &zero, &old);
 	/* Whether anybody opted out is what datapath_apply() knows. */
 	new.flags = (new.flags & ~(uint32_t)NODE_SOCK_OPTOUT) | (old.flags & NODE_SOCK_OPTOUT);

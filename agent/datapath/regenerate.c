@@ -10,32 +10,16 @@
 #include "agent/datapath/sets.h"
 #include "agent/datapath/state.h"
 
-struct set_check {
-	const struct apply_report *report;
-	uint32_t id;
-	const char *direction;
-};
-
-static int note_row(void *arg, enum row_difference what, const void *key, const void *want)
+static int note_row(void *arg, const void *key, const void *have, const void *want)
 {
-	const struct set_check *c = arg;
-	struct policy_key k;
-
-	(void)want;
-	memcpy(&k, key, sizeof(k));
-	apply_note(c->report,
-		   "policy: %s row of endpoint %u for identity %u, protocol %u, port %u %s",
-		   c->direction, c->id, k.identity, k.proto, ntohs(k.port),
-		   what == ROW_MISSING   ? "missing"
-		   : what == ROW_DIFFERS ? "differed"
-					 : "unwanted");
+	apply_note_row(arg, MAP_policy, key, have, want);
 	return 0;
 }
 
 /* The rows of one set in the kernel, against those the compiler wants. The repair is datapath's
  * usual one: a set with other rows is not found, so a new one is written and switched to. */
 static int check_set(struct datapath *dp, const struct mesh_set *set, uint32_t number,
-		     const struct set_check *check, struct error *err)
+		     const struct apply_report *report, struct error *err)
 {
 	struct rows all, have, want;
 	int code;
@@ -60,7 +44,7 @@ static int check_set(struct datapath *dp, const struct mesh_set *set, uint32_t n
 	rows_sort(&have);
 	rows_sort(&want);
 	if (!code)
-		rows_compare(&have, &want, note_row, (void *)(uintptr_t)check);
+		rows_compare(&have, &want, note_row, (void *)(uintptr_t)report);
 	rows_release(&all);
 	rows_release(&have);
 	rows_release(&want);
@@ -71,16 +55,13 @@ static int check_sets(struct datapath *dp, const struct mesh_desired *desired,
 		      const struct mesh_endpoint *e, const struct endpoint *row,
 		      const struct apply_report *report, struct error *err)
 {
-	static const char *const words[DIRECTION_COUNT] = {"an ingress", "an egress"};
 	int code = 0;
 
 	for (int d = 0; !code && d < DIRECTION_COUNT; d++) {
-		struct set_check check = {report, e->id, words[d]};
-
 		if (!e->set[d] || row->policy_set[d] == SET_NOT_ENFORCED)
 			continue; /* the endpoint's own row says what is wrong then */
 		code = check_set(dp, mesh_desired_set(desired, e->set[d]), row->policy_set[d],
-				 &check, err);
+				 report, err);
 	}
 	return code;
 }
@@ -110,7 +91,8 @@ int datapath_regenerate(struct datapath *dp, const struct mesh_desired *desired,
 	if (code)
 		return error_wrap(err, code, "endpoint %u", id);
 	if (done.program_replaced)
-		apply_note(&report, "program: device %u did not run ours", e->row.ifindex);
+		apply_note(&report,
+			   arena_printf(a, "program: device %u did not run ours", e->row.ifindex));
 	slot = apply_slot(dp, id, NULL);
 	generation_bump(dp, generation_endpoint(slot));
 	done.generation_after = generation_now(dp, generation_endpoint(slot));

@@ -98,7 +98,7 @@ const void *rows_find(const struct rows *r, const void *key)
 }
 
 int rows_compare(const struct rows *have, const struct rows *want,
-		 int (*fn)(void *arg, enum row_difference what, const void *key,
+		 int (*fn)(void *arg, const void *key, const void *have_value,
 			   const void *want_value),
 		 void *arg)
 {
@@ -112,11 +112,11 @@ int rows_compare(const struct rows *have, const struct rows *want,
 				    : memcmp(rows_key(have, h), rows_key(want, w), have->key_size);
 
 		if (order < 0) {
-			code = fn(arg, ROW_UNWANTED, rows_key(have, h), NULL);
+			code = fn(arg, rows_key(have, h), rows_value(have, h), NULL);
 		} else if (order > 0) {
-			code = fn(arg, ROW_MISSING, rows_key(want, w), rows_value(want, w));
+			code = fn(arg, rows_key(want, w), NULL, rows_value(want, w));
 		} else if (memcmp(rows_value(have, h), rows_value(want, w), have->value_size)) {
-			code = fn(arg, ROW_DIFFERS, rows_key(want, w), rows_value(want, w));
+			code = fn(arg, rows_key(want, w), rows_value(have, h), rows_value(want, w));
 		}
 		h += order <= 0;
 		w += order >= 0;

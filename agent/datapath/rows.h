@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/datapath/maps.h"
+#include "lib/base/arena.h"
 
 struct rows {
 	enum map_id map;
@@ -25,11 +26,16 @@ const void *rows_value(const struct rows *r, size_t i);
 /* Value of a key, NULL when absent. Needs a sorted set. */
 const void *rows_find(const struct rows *r, const void *key);
 
-enum row_difference { ROW_MISSING, ROW_DIFFERS, ROW_UNWANTED };
-
-/* Calls fn for each row that is not the same in both (sorted) sets: key, what stands in want (NULL:
- * nothing) and what in have. Stops at the first non-zero return and hands it back. */
+/* Calls fn for each row that is not the same in both (sorted) sets: key, what stands in have and in
+ * want (NULL: nothing). Stops at the first non-zero return and hands it back. */
 int rows_compare(const struct rows *have, const struct rows *want,
-		 int (*fn)(void *arg, enum row_difference what, const void *key,
+		 int (*fn)(void *arg, const void *key, const void *have_value,
 			   const void *want_value),
 		 void *arg);
+
+/*
+ * A difference as one line for people: "service: 10.96.0.1:80/TCP was 01000000..., is absent".
+ * Keys as their map has them, values in hexadecimal as `bpftool map dump` prints them.
+ */
+const char *row_text(struct arena *a, enum map_id map, const void *key, const void *have_value,
+		     const void *want_value);

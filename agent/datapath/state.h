@@ -45,7 +45,8 @@ struct datapath {
 	bool clsact;
 	char *root;
 	const struct log *log;
-	uint32_t *generations; /* mapped; stride 2 */
+	struct node_config node; /* as last set; all zero before */
+	uint32_t *generations;   /* mapped; stride 2 */
 	struct ring_buffer *ring;
 	struct event_sink {
 		void (*fn)(void *arg, const struct event *e);
@@ -81,7 +82,11 @@ int apply(struct datapath *dp, const struct mesh_desired *desired, struct datapa
 	  const struct apply_report *report, struct error *err);
 /* Slot of the agent's endpoint number; 0: none. *ret_row may be NULL. */
 uint32_t apply_slot(struct datapath *dp, uint32_t id, struct endpoint *ret_row);
-void apply_note(const struct apply_report *report, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* line is in the report's arena. */
+void apply_note(const struct apply_report *report, const char *line);
+/* A row that differs; report may be NULL. */
+void apply_note_row(const struct apply_report *report, enum map_id map, const void *key,
+		    const void *have, const void *want);
 
 /* clsact.c */
 int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +164,118 @@ static void corrupt(void)
 	maps_close(&maps);
 }
 
+/* --- every map that is made from the cluster, changed in every way --- */
+
+enum corruption { ROW_CHANGED, ROW_DELETED, ROW_ADDED, CORRUPTIONS };
+static const char *const corruption_words[] = {"changed", "deleted", "added"};
+
+struct one_row {
+	const struct map_spec *spec;
+	uint8_t key[64], value[256];
+	bool found;
+};
+
+/* The last row that holds anything: of an array most are empty. */
+static void note_one(void *arg, const void *key, const void *value)
+{
+	static const uint8_t nothing[256];
+	struct one_row *r = arg;
+
+	if (map_is_array((enum map_id)(r->spec - map_specs)) &&
+	    !memcmp(value, nothing, r->spec->value_size))
+		return;
+	memcpy(r->key, key, r->spec->key_size);
+	memcpy(r->value, value, r->spec->value_size);
+	r->found = true;
+}
+
+/* false: this cannot happen to this map (the rows of an array can only change). */
+static bool corrupt_map(enum map_id id, enum corruption how)
+{
+	struct one_row row = {.spec = &map_specs[id]};
+	struct error err = ERROR_INIT;
+	struct maps maps;
+
+	if (how != ROW_CHANGED && map_is_array(id))
+		return false;
+	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	assert_true(maps_each(&maps, id, note_one, &row, &err) >= 0);
+	if (!row.found)
+		fail_msg("map %s is empty: nothing to corrupt", map_specs[id].name);
+	if (how == ROW_DELETED) {
+		assert_int_equal(maps_delete(&maps, id, row.key, &err), 0);
+	} else if (how == ROW_CHANGED) {
+		row.value[0] ^= 1;
+		assert_int_equal(maps_put(&maps, id, row.key, row.value, &err), 0);
+	} else {
+		/* The last byte of a key counts in each of them; an LPM key gets a whole prefix. */
+		row.key[row.spec->key_size - 1] ^= 0x40;
+		if (id == MAP_ipcache)
+			row.key[0] = 32;
+		assert_int_equal(maps_put(&maps, id, row.key, row.value, &err), 0);
+	}
+	maps_close(&maps);
+	return true;
+}
+
+static bool told(const struct datapath_regenerated *done, const char *map)
+{
+	size_t n = strlen(map);
+
+	for (size_t i = 0; i < done->corrupted.n; i++)
+		if (!strncmp(done->corrupted.items[i], map, n) &&
+		    done->corrupted.items[i][n] == ':')
+			return true;
+	return false;
+}
+
+static void corruption_is_repaired(struct datapath *dp, int server, enum map_id id,
+				   enum corruption how)
+{
+	struct datapath_regenerated done, again;
+	struct error err = ERROR_INIT;
+	struct arena a = ARENA_INIT;
+	int client;
+
+	if (!corrupt_map(id, how))
+		return;
+	assert_int_equal(datapath_regenerate(dp, &wires.want, 101, &a, &done, &err), 0);
+	if (!told(&done, map_specs[id].name))
+		fail_msg("a row of %s was %s, and none of %zu lines says so", map_specs[id].name,
+			 corruption_words[how], done.corrupted.n);
+	assert_true(done.generation_after > done.generation_before);
+	assert_int_equal(datapath_regenerate(dp, &wires.want, 101, &a, &again, &err), 0);
+	if (again.corrupted.n)
+		fail_msg("%s, a row %s: still wrong after the repair: %s", map_specs[id].name,
+			 corruption_words[how], again.corrupted.items[0]);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	close(wires_accept(server));
+	close(client);
+	arena_release(&a);
+}
+
+TEST(any_row_of_any_map_is_repaired)
+{
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT);
+	struct datapath *dp;
+
+	wires_open(&wires, DATAPATH_ATTACH_AUTO, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	wires.endpoints[WIRE_A].sock_optout = true;
+	wires_apply(&wires, dp);
+	for (enum map_id id = 0; id < MAP_COUNT; id++) {
+		if (map_specs[id].class != MAP_CLASS_DERIVED)
+			continue;
+		for (enum corruption how = 0; how < CORRUPTIONS; how++)
+			corruption_is_repaired(dp, server, id, how);
+	}
+	wires.endpoints[WIRE_A].sock_optout = false;
+	wires_apply(&wires, dp);
+	close(server);
+	close_all(dp);
+}
+
 static void regenerating_repairs(enum datapath_attach mode)
 {
 	struct datapath_regenerated done;
@@ -288,6 +401,7 @@ static pid_t client_of(const uint16_t *ports, size_t n, int from_parent, int to_
 
 	if (child)
 		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves nobody behind */
 	if (netns_enter(wires.wire[WIRE_A].netns, &back, &err))
 		_exit(1);
 	join_cgroup();
@@ -465,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_service_reaches_its_backend_both),
 		cmocka_unit_test(killed_and_started_again_both),
 		cmocka_unit_test(regenerating_repairs_both),
+		cmocka_unit_test(any_row_of_any_map_is_repaired),
 		cmocka_unit_test(sockets_are_translated_unless_they_opt_out),
 		cmocka_unit_test(sockets_whose_backend_is_gone_are_ended_by_the_iterator),
 		cmocka_unit_test(sockets_whose_backend_is_gone_are_ended_through_netlink),
