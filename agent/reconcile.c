@@ -168,7 +168,7 @@ static int compile_and_apply(struct agent *agent, struct applied *next, struct e
 		return r;
 	if (next->digest == agent->applied->digest && !agent->verify_next)
 		return 0;
-	r = datapath_apply(agent->dp, &next->desired, agent->verify_next, &next->change, err);
+	r = datapath_apply(agent->dp, &next->desired, &next->change, err);
 	if (r == 0)
 		tell_repairs(agent, next);
 	return r;
@@ -200,7 +200,8 @@ void reconcile(struct agent *agent)
 				 "applied revision=%" PRIu64 " written=%zu deleted=%zu",
 				 agent->applied->revision + 1, next->change.written,
 				 next->change.deleted);
-		if (next->change.deleted)
+		/* The first round too: an agent that was killed may have left some. */
+		if (next->change.deleted || !agent->applied->revision)
 			agent_end_sockets(agent);
 		agent->verify_next = false;
 		adopt(agent, next);

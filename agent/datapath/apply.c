@@ -471,7 +471,7 @@ int apply(struct datapath *dp, const struct mesh_desired *desired, struct datapa
 	return code;
 }
 
-int datapath_apply(struct datapath *dp, const struct mesh_desired *desired, UNUSED bool verify,
+int datapath_apply(struct datapath *dp, const struct mesh_desired *desired,
 		   struct datapath_change *ret_change, struct error *err)
 {
 	struct datapath_change change = {0};

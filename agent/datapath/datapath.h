@@ -71,11 +71,8 @@ struct datapath_change {
 	size_t written, deleted; /* rows, over all maps */
 	size_t bumped;           /* generations */
 };
-/*
- * Makes the kernel hold exactly *desired. Rows are compared with what the kernel has, read when
- * the map was opened and followed since; with verify, read again now.
- */
-int datapath_apply(struct datapath *dp, const struct mesh_desired *desired, bool verify,
+/* Makes the kernel hold exactly *desired: rows are read and compared, what differs is written. */
+int datapath_apply(struct datapath *dp, const struct mesh_desired *desired,
 		   struct datapath_change *ret_change, struct error *err);
 
 /*

@@ -26,9 +26,10 @@ void snapshot_release(struct snapshot *s)
 static void give_namespace(struct snapshot *s, struct doc *object)
 {
 	const struct object_kind *k = object_kind_of(object);
-	struct doc *meta = doc_get(object, "metadata");
+	struct doc *meta = doc_get(object, "metadata"), *said = doc_get(meta, "namespace");
 
-	if (k && k->namespaced && meta && meta->kind == DOC_MAP && !doc_get(meta, "namespace"))
+	if (k && k->namespaced && meta && meta->kind == DOC_MAP &&
+	    (!said || said->kind == DOC_NULL))
 		doc_set_string(s->arena, meta, "namespace", "default");
 }
 
@@ -114,16 +115,10 @@ void snapshot_complete(struct snapshot *s)
 
 	for (size_t i = 0, n = s->n; i < n; i++) {
 		const struct object_kind *k = object_kind_of(s->items[i]);
-		struct doc *meta = doc_get(s->items[i], "metadata"), *said;
-		const char *ns;
+		const char *ns = doc_find_str(s->items[i], "metadata.namespace");
 
-		if (!k || !k->namespaced || !meta || meta->kind != DOC_MAP)
-			continue;
-		said = doc_get(meta, "namespace");
-		if (!said || said->kind == DOC_NULL)
-			doc_set_string(s->arena, meta, "namespace", "default");
-		ns = doc_str(doc_get(meta, "namespace"));
-		if (ns && !str_eq(ns, last) && !snapshot_find(s, namespaces, NULL, ns))
+		if (k && k->namespaced && ns && !str_eq(ns, last) &&
+		    !snapshot_find(s, namespaces, NULL, ns))
 			add_namespace(s, ns);
 		last = ns;
 	}

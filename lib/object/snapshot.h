@@ -34,10 +34,8 @@ int snapshot_add(struct snapshot *s, struct doc *object, struct error *err);
 /* A file, "-" or a folder (its *.yaml, *.yml and *.json, sorted by name, not recursive). */
 int snapshot_read(struct snapshot *s, const char *path, struct error *err);
 /*
- * What `kubectl apply` and a server add to manifests that somebody wrote: namespaced objects
- * without a namespace are in "default", and a namespace that objects live in exists. What is made
- * here carries the label SNAPSHOT_ASSUMED, for nobody knows the labels of the real one. Kinds that
- * are not in the table are left alone.
+ * For manifests that somebody wrote: a namespace that objects live in exists. What is made here
+ * carries the label SNAPSHOT_ASSUMED, for nobody knows the labels of the real one.
  */
 #define SNAPSHOT_ASSUMED "sidestep.dev/assumed"
 void snapshot_complete(struct snapshot *s);

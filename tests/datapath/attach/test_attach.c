@@ -136,7 +136,7 @@ static void killed_and_started_again(enum datapath_attach mode)
 	wires_talk(client, conn);
 	wires.sets[0].digest = mesh_set_digest(wires.rows, 1);
 	wires_policy(&wires, dp, WIRE_PORT);
-	assert_int_equal(datapath_apply(dp, &wires.want, true, &change, &err), 0);
+	assert_int_equal(datapath_apply(dp, &wires.want, &change, &err), 0);
 	assert_int_equal(change.written + change.deleted + change.bumped, 0);
 	wires_talk(conn, client);
 	close(conn);

@@ -265,7 +265,7 @@ void wires_apply(struct wires *w, struct datapath *dp)
 {
 	struct error err = ERROR_INIT;
 
-	must(datapath_apply(dp, &w->want, true, NULL, &err), &err);
+	must(datapath_apply(dp, &w->want, NULL, &err), &err);
 }
 
 void wires_policy(struct wires *w, struct datapath *dp, uint16_t port)
