@@ -74,6 +74,21 @@ while True:
         sys.exit(0)
 """
 
+# A connected datagram socket in the balanced cgroup: says how its wait for an answer ends.
+WAIT_ON_UDP = """
+import os, socket, sys
+with open(sys.argv[3] + "/cgroup.procs", "w") as f:
+    f.write(str(os.getpid()))
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], int(sys.argv[2])))
+print("connected", s.getpeername()[0], flush=True)
+try:
+    s.recv(1)
+    print("answered", flush=True)
+except ConnectionAbortedError:
+    print("aborted", flush=True)
+"""
+
 
 def sh(*argv, **more):
     done = subprocess.run(argv, capture_output=True, text=True, check=False, **more)
@@ -91,6 +106,9 @@ class Cluster:
     def __init__(self):
         self.token = ""
         self.dir = tempfile.mkdtemp(prefix=f"{NAME}-")
+        mounts = [line.split() for line in labs.read("/proc/self/mounts").splitlines()]
+        self.cgroup = os.path.join([m[1] for m in mounts if m[2] == "cgroup2"][0], NAME)
+        os.makedirs(self.cgroup, exist_ok=True)
         self.processes = []
         self.agents = {}
         self.pods = {}
@@ -142,7 +160,7 @@ class Cluster:
             within(f"/run/netns/{NAME}-{node}", os.path.join(labs.BIN, "sidestepd"), "--node", node, "--kubeconfig",
                    f"{self.dir}/kubeconfig", "--socket", self.socket(node), "--state-dir", f"{self.dir}/{node}/state",
                    "--queue", f"{self.dir}/{node}/queue", "--pin-root", f"/sys/fs/bpf/{NAME}/{node}",
-                   "--publish-interval", "200ms", *sys.argv[1:]), f"agent.{node}.log")
+                   "--publish-interval", "200ms", "--cgroup", self.cgroup, *sys.argv[1:]), f"agent.{node}.log")
         until(f"the agent of {node}", lambda: self.agent(node, "GET", "/v1/status", quiet=True).get("ready"))
 
     def socket(self, node):
@@ -155,6 +173,7 @@ class Cluster:
         for name in self.names:
             subprocess.run(("ip", "netns", "del", name), check=False)
         shutil.rmtree(f"/sys/fs/bpf/{NAME}", ignore_errors=True)
+        os.rmdir(self.cgroup)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- talking to the API server (from its own namespace) and to agents
@@ -344,6 +363,51 @@ def cluster_ip(c):
     check(c.connect("far", "10.96.7.7", 80) == "ok", f"far -> ClusterIP: {c.connect('far', '10.96.7.7', 80)}")
 
 
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+NAMES_VIP = "10.96.7.53"
+
+
+def names_backend(c):
+    c.api("POST", SLICES, {
+        "metadata": {"name": "names-1", "labels": {"kubernetes.io/service-name": "names"}}, "addressType": "IPv4",
+        "ports": [{"name": "u", "port": 5353, "protocol": "UDP"}],
+        "endpoints": [{"addresses": [c.pods["server"]], "conditions": {"ready": True}}]})
+    until("the backend of names", lambda: any(
+        s.get("backends") for s in c.agent("n1", "GET", "/v1/service").get("items", []) if s["name"] == "names"))
+
+
+def wait_on_names(c, log):
+    c.start(within(f"/run/netns/{NAME}-a", sys.executable, "-u", "-c", WAIT_ON_UDP, NAMES_VIP, "53", c.cgroup), log)
+    until("the datagram socket", lambda: "connected" in labs.read(f"{c.dir}/{log}"))
+
+
+def aborted(c, log, when):
+    until(f"the socket to end {when}", lambda: "aborted" in labs.read(f"{c.dir}/{log}"), patience=20)
+
+
+def datagram_sockets_end_with_their_backend(c):
+    """Also when the agent was killed after it had removed the backend's rows and before it ended the sockets."""
+    c.api("POST", "/api/v1/namespaces/shop/services", {"metadata": {"name": "names"}, "spec": {
+        "clusterIP": NAMES_VIP, "ports": [{"name": "u", "port": 53, "protocol": "UDP", "targetPort": 5353}]}})
+    names_backend(c)
+    wait_on_names(c, "udp1.log")
+    c.api("DELETE", f"{SLICES}/names-1")
+    aborted(c, "udp1.log", "with its backend")
+    names_backend(c)
+    wait_on_names(c, "udp2.log")
+    c.agents["n1"].kill()
+    c.agents["n1"].wait()
+    c.api("DELETE", f"{SLICES}/names-1")
+    for name in ("service_v1", "svc_slot_v1", "svc_backend_v1"):
+        pin = f"/sys/fs/bpf/{NAME}/n1/{name}"
+        for row in json.loads(sh("bpftool", "-j", "map", "dump", "pinned", pin)):
+            if row["key"][6] == "0x11":  # UDP: all three keys begin with a struct service_key
+                sh("bpftool", "map", "delete", "pinned", pin, "key", "hex", *[k[2:] for k in row["key"]])
+    c.api("DELETE", "/api/v1/namespaces/shop/services/names")
+    c.start_agent("n1")
+    aborted(c, "udp2.log", "after the agent's return")
+
+
 def unsupported_policy_closes_and_says_so(c):
     c.policy("l7", {"endpointSelector": {"matchLabels": {"app": "server"}}, "ingress": [
         {"fromEndpoints": [{}], "toPorts": [{"ports": [{"port": str(PORT), "protocol": "TCP"}],
@@ -486,7 +550,8 @@ def audit_lets_pass_and_counts(c):
     check(c.connect("b", c.pods["server"], timeout=0.5) != "ok", "refused again after the audit")
 
 
-STEPS = (talk_or_not, live_connections_meet_a_change, cluster_ip, unsupported_policy_closes_and_says_so,
+STEPS = (talk_or_not, live_connections_meet_a_change, cluster_ip, datagram_sockets_end_with_their_backend,
+         unsupported_policy_closes_and_says_so,
          kill_loses_nothing, deletion_while_dead, corruption_is_found_and_repaired, audit_lets_pass_and_counts,
          stops_and_starts, identities_are_made_once)
 
