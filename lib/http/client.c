@@ -634,15 +634,16 @@ int http_call_wait(struct loop *loop, struct http_client *client,
 
 	memset(ret_response, 0, sizeof(*ret_response));
 	r = http_start(client, request, &handlers, &w, &call, err);
-	while (r >= 0 && !w.done) {
-		if (loop_stopping(loop)) {
-			http_cancel(call);
-			return error_set(err, -EINTR, "interrupted");
-		}
-		r = loop_turn(loop, true, err);
-	}
 	if (r < 0)
 		return r;
+	while (r >= 0 && !w.done)
+		r = loop_stopping(loop) ? error_set(err, -EINTR, "interrupted")
+					: loop_turn(loop, true, err);
+	if (!w.done) {
+		/* Its answer would be written into this frame. */
+		http_cancel(call);
+		return r;
+	}
 	if (ret_response->code)
 		return error_set(err, ret_response->code, "%s", ret_response->error);
 	return 0;
