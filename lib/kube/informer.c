@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The informer: store.c-like bookkeeping of objects at the top, then the cycle
- * list -> watch -> (cut: watch again | 410: list again), with one timer for every wait.
+ * The informer's cycle: list -> watch -> (cut: watch again | 410: list again), with one timer for
+ * every wait.
  */
 #include "lib/kube/informer.h"
 
@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/kube/frames.h"
 #include "lib/kube/kube_internal.h"
+#include "lib/kube/store.h"
 #include "lib/object/meta.h"
 
 #define PAGE               500
@@ -27,12 +27,8 @@ struct kube_informer {
 	struct loop *loop;
 	struct arena arena; /* options' strings */
 	struct kube_informer_options options;
-	struct kube_informer_handlers handlers;
-	void *arg;
-
-	struct map objects;
-	char *version;  /* to watch from; "" before the first list */
-	uint64_t round; /* of the list at hand; objects of an older round are gone */
+	struct kube_store store;
+	char *version; /* to watch from; "" before the first list */
 
 	enum phase phase;
 	struct kube_call *listing;
@@ -51,125 +47,6 @@ struct kube_informer {
 	uint64_t last_event_ns;
 	struct error last_error;
 };
-
-/* Objects. */
-
-struct stored {
-	struct kube_object object;
-	uint64_t round;
-};
-
-struct kube_object *kube_object_hold(struct kube_object *o)
-{
-	o->refs++;
-	return o;
-}
-
-void kube_object_drop(struct kube_object *o)
-{
-	struct arena a;
-
-	if (!o || --o->refs)
-		return;
-	a = o->arena; /* the object lives in its own arena */
-	arena_release(&a);
-}
-
-static const void *decode(const struct kube_informer *inf, struct arena *a, const struct doc *doc)
-{
-	const struct bind_table *t = inf->options.table;
-	void *out = t ? arena_alloc_array(a, 1, t->size) : NULL;
-	struct error err = ERROR_INIT;
-
-	if (!t || object_decode(a, t, doc, out, &err) == 0)
-		return out;
-	if (inf->options.log)
-		log_warn(inf->options.log, "object left out: %s", err.msg);
-	return NULL;
-}
-
-/* Takes over the arena; doc is in it. NULL when the object has no name. */
-static struct stored *object_new(struct kube_informer *inf, struct arena *arena, struct doc *doc)
-{
-	struct stored *s;
-	const char *name = kube_name(doc), *ns = kube_namespace(doc);
-
-	if (!name[0]) {
-		arena_release(arena);
-		return NULL;
-	}
-	doc_del(doc_get(doc, "metadata"), "managedFields");
-	if (!doc_get(doc, "kind")) { /* items of a list come without */
-		doc_set_string(arena, doc, "kind", inf->options.kind->kind);
-		doc_set_string(arena, doc, "apiVersion",
-			       object_kind_api_version(arena, inf->options.kind));
-	}
-	if (inf->options.trim)
-		inf->options.trim(arena, doc);
-	s = arena_new(arena, struct stored);
-	s->round = inf->round;
-	s->object.key = ns[0] ? arena_printf(arena, "%s/%s", ns, name) : name;
-	s->object.namespace_ = ns;
-	s->object.name = name;
-	s->object.uid = kube_uid(doc);
-	s->object.resource_version = kube_resource_version(doc);
-	s->object.doc = doc;
-	s->object.decoded = decode(inf, arena, doc);
-	s->object.refs = 1;
-	s->object.arena = *arena;
-	arena_init(arena);
-	return s;
-}
-
-static void tell(struct kube_informer *inf, enum kube_change change, const struct kube_object *old,
-		 const struct kube_object *now)
-{
-	if (inf->handlers.on_change)
-		inf->handlers.on_change(inf->arg, change, old, now);
-}
-
-static void store_put(struct kube_informer *inf, struct stored *s)
-{
-	struct stored *old = map_get(&inf->objects, s->object.key);
-
-	if (old && str_eq(old->object.resource_version, s->object.resource_version) &&
-	    str_eq(old->object.uid, s->object.uid)) {
-		old->round = inf->round;
-		kube_object_drop(&s->object);
-		return;
-	}
-	/* Another object of the same name: the first one's end was missed. */
-	if (old && !str_eq(old->object.uid, s->object.uid)) {
-		map_del(&inf->objects, old->object.key);
-		tell(inf, KUBE_DELETED, &old->object, NULL);
-		kube_object_drop(&old->object);
-		old = NULL;
-	}
-	map_set(&inf->objects, s->object.key, s);
-	tell(inf, old ? KUBE_UPDATED : KUBE_ADDED, old ? &old->object : NULL, &s->object);
-	if (old)
-		kube_object_drop(&old->object);
-}
-
-static void store_delete(struct kube_informer *inf, const char *key, const struct kube_object *last)
-{
-	struct stored *old = map_del(&inf->objects, key);
-
-	if (!old)
-		return;
-	tell(inf, KUBE_DELETED, last ? last : &old->object, NULL);
-	kube_object_drop(&old->object);
-}
-
-static void drop_older_rounds(struct kube_informer *inf)
-{
-	map_foreach (&inf->objects, e) {
-		struct stored *s = map_value(e);
-
-		if (s->round != inf->round)
-			store_delete(inf, map_key(e), NULL);
-	}
-}
 
 /* The cycle. */
 
@@ -232,8 +109,8 @@ static void now_synced(struct kube_informer *inf)
 	if (inf->synced)
 		return;
 	inf->synced = true;
-	if (inf->handlers.on_synced)
-		inf->handlers.on_synced(inf->arg);
+	if (inf->store.handlers.on_synced)
+		inf->store.handlers.on_synced(inf->store.arg);
 }
 
 /* Listing by pages. */
@@ -244,10 +121,11 @@ static void take_page(struct kube_informer *inf, const struct doc *list)
 
 	for (size_t i = 0; i < doc_len(items); i++) {
 		struct arena a = ARENA_INIT;
-		struct stored *s = object_new(inf, &a, doc_clone(&a, doc_at(items, i)));
+		struct kube_object *o =
+			kube_store_object(&inf->store, &a, doc_clone(&a, doc_at(items, i)));
 
-		if (s)
-			store_put(inf, s);
+		if (o)
+			kube_store_put(&inf->store, o);
 	}
 	inf->last_event_ns = loop_now_ns(inf->loop);
 }
@@ -261,8 +139,8 @@ static void list_refused(struct kube_informer *inf, const struct kube_result *r)
 	kube_result_error(r, &inf->last_error);
 	inf->retry_after_ns = r->retry_after_ns;
 	if (r->status == 404 && inf->options.optional) {
-		inf->round++;
-		drop_older_rounds(inf);
+		inf->store.round++;
+		kube_store_drop_older(&inf->store);
 		now_synced(inf);
 	}
 	if (r->status)
@@ -291,7 +169,7 @@ static void list_done(void *arg, struct kube_result *r)
 	}
 	set_version(inf, doc_find_str(r->object, "metadata.resourceVersion"));
 	inf->backoff_steps = 0;
-	drop_older_rounds(inf);
+	kube_store_drop_older(&inf->store);
 	now_synced(inf);
 	start_watch(inf);
 }
@@ -315,7 +193,7 @@ static void start_list(struct kube_informer *inf)
 {
 	inf->phase = PHASE_LIST;
 	inf->lists++;
-	inf->round++;
+	inf->store.round++;
 	request_page(inf);
 }
 
@@ -375,14 +253,14 @@ static void bookmark(struct kube_informer *inf, const struct doc *object)
 		return;
 	inf->phase = PHASE_WATCH;
 	loop_timer_stop(inf->timer);
-	drop_older_rounds(inf);
+	kube_store_drop_older(&inf->store);
 	now_synced(inf);
 }
 
 static void take_event(struct kube_informer *inf, enum kube_frame_type type, struct arena *a,
 		       struct doc *object)
 {
-	struct stored *s;
+	struct kube_object *o;
 
 	if (type == KUBE_FRAME_ERROR) {
 		stream_error(inf, object);
@@ -393,17 +271,17 @@ static void take_event(struct kube_informer *inf, enum kube_frame_type type, str
 		bookmark(inf, object);
 		return;
 	}
-	s = object_new(inf, a, object);
-	if (!s)
+	o = kube_store_object(&inf->store, a, object);
+	if (!o)
 		return;
 	/* During a watch-list versions come in any order: only the final bookmark counts. */
 	if (inf->phase == PHASE_WATCH)
-		set_version(inf, s->object.resource_version);
+		set_version(inf, o->resource_version);
 	if (type == KUBE_FRAME_DELETED) {
-		store_delete(inf, s->object.key, &s->object);
-		kube_object_drop(&s->object);
+		kube_store_delete(&inf->store, o->key, o);
+		kube_object_drop(o);
 	} else {
-		store_put(inf, s);
+		kube_store_put(&inf->store, o);
 	}
 }
 
@@ -542,7 +420,7 @@ static void start_watch_list(struct kube_informer *inf)
 {
 	inf->phase = PHASE_WATCH_LIST;
 	inf->lists++;
-	inf->round++;
+	inf->store.round++;
 	loop_timer_set(inf->timer, WATCH_LIST_WAIT_NS);
 	open_stream(inf);
 }
@@ -576,6 +454,7 @@ struct kube_informer *kube_informer_new(struct kube_client *client,
 	inf->client = client;
 	inf->loop = kube_client_loop(client);
 	*o = *options;
+	inf->store.options = o;
 	o->namespace_ = arena_strdup(&inf->arena, options->namespace_);
 	o->label_selector = arena_strdup(&inf->arena, options->label_selector);
 	o->field_selector = arena_strdup(&inf->arena, options->field_selector);
@@ -587,8 +466,8 @@ struct kube_informer *kube_informer_new(struct kube_client *client,
 		o->max_backoff_ns = 30 * NS_PER_S;
 	inf->jitter = o->seed ? o->seed : (uint32_t)loop_now_ns(inf->loop) | 1;
 	if (handlers)
-		inf->handlers = *handlers;
-	inf->arg = arg;
+		inf->store.handlers = *handlers;
+	inf->store.arg = arg;
 	inf->waiter = (struct kube_waiter){.back = server_is_back, .arg = inf};
 	inf->version = xstrdup("");
 	inf->timer = loop_timer_new(inf->loop, next_attempt, inf);
@@ -604,12 +483,7 @@ void kube_informer_free(struct kube_informer *inf)
 	kube_cancel(inf->listing);
 	watch_ended(inf);
 	loop_timer_free(inf->timer);
-	map_foreach (&inf->objects, e) {
-		struct stored *s = map_value(e);
-
-		kube_object_drop(&s->object);
-	}
-	map_release(&inf->objects);
+	kube_store_release(&inf->store);
 	free(inf->version);
 	free(inf->continue_);
 	arena_release(&inf->arena);
@@ -621,14 +495,9 @@ bool kube_informer_synced(const struct kube_informer *inf)
 	return inf->synced;
 }
 
-static struct kube_object *object_of(struct stored *s)
-{
-	return s ? &s->object : NULL;
-}
-
 struct kube_object *kube_informer_get_key(const struct kube_informer *inf, const char *key)
 {
-	return object_of(map_get(&inf->objects, key));
+	return map_get(&inf->store.objects, key);
 }
 
 struct kube_object *kube_informer_get(const struct kube_informer *inf, const char *namespace_,
@@ -644,22 +513,22 @@ struct kube_object *kube_informer_get(const struct kube_informer *inf, const cha
 
 size_t kube_informer_count(const struct kube_informer *inf)
 {
-	return map_count(&inf->objects);
+	return map_count(&inf->store.objects);
 }
 
 struct kube_object *kube_informer_first(const struct kube_informer *inf)
 {
-	const struct map_entry *e = map_first(&inf->objects);
+	const struct map_entry *e = map_first(&inf->store.objects);
 
-	return e ? object_of(map_value(e)) : NULL;
+	return e ? map_value(e) : NULL;
 }
 
 struct kube_object *kube_informer_next(const struct kube_informer *inf, const struct kube_object *o)
 {
-	const struct map_entry *e = map_find(&inf->objects, o->key);
+	const struct map_entry *e = map_find(&inf->store.objects, o->key);
 
 	e = e ? map_next(e) : NULL;
-	return e ? object_of(map_value(e)) : NULL;
+	return e ? map_value(e) : NULL;
 }
 
 void kube_informer_status(const struct kube_informer *inf, struct kube_informer_status *ret)

@@ -27,6 +27,7 @@ struct kube_object {
 	const void *decoded; /* by options.table; NULL without one, or when it cannot be */
 	/* private */
 	struct arena arena;
+	uint64_t round;
 	unsigned refs;
 };
 struct kube_object *kube_object_hold(struct kube_object *o);
