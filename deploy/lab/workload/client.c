@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "deploy/lab/workload/tally.h"
 #include "deploy/lab/workload/workload.h"
 #include "lib/base/alloc.h"
 #include "lib/base/io.h"
@@ -20,28 +21,7 @@ static const char *const how_names[] = {"fresh", "kept", "hold"};
 /* A request that must pass has this long; one that must be refused is refused by silence earlier.
  */
 enum { PASS_TIMEOUT_MS = 5000, HOLD_TIMEOUT_MS = 3000, REFUSE_TIMEOUT_MS = 1500 };
-enum { MAX_RECENT = 64, POD_NAME_SIZE = 80, MAX_ANSWER = 65536, PAUSE_CHECK_MS = 200 };
-
-static const int64_t bounds_us[] = {100,   200,    300,    500,    700,     1000,    1500,   2000,
-				    3000,  5000,   7000,   10000,  15000,   20000,   30000,  50000,
-				    70000, 100000, 200000, 500000, 1000000, 2000000, 5000000};
-
-struct tally {
-	const char *name;
-	int64_t n;
-};
-
-/* What went wrong, and what tells which pods it went through. */
-struct incident {
-	int64_t began_wall, wall_ns;
-	const char *kind;
-	char detail[120];
-	uint64_t cookie;            /* of the socket, until it is known where it led */
-	uint16_t port;              /* ours */
-	struct in_addr peer;        /* where the socket led; 0: not known (yet) */
-	char server[POD_NAME_SIZE]; /* the pod that answered on this connection before; "" not known
-				     */
-};
+enum { MAX_ANSWER = 65536, PAUSE_CHECK_MS = 200 };
 
 struct line;
 
@@ -58,10 +38,7 @@ struct flow {
 	uint64_t seq;
 	struct line *lines;
 	struct ledger_flow *n;
-	struct tally kinds[16], forms[16];
-	int64_t latency[ARRAY_SIZE(bounds_us)];
-	struct incident recent[MAX_RECENT];
-	size_t n_recent; /* ever; the ring holds the last */
+	struct tally tally;
 };
 
 /* One connection. */
@@ -91,25 +68,14 @@ struct clients {
 	struct loop_fd *ends_source;
 };
 
-/* --- counting --- */
-
-static void tally(struct tally *list, const char *name)
-{
-	for (size_t i = 0; i < 16; i++) {
-		if (list[i].name && !str_eq(list[i].name, name))
-			continue;
-		list[i].name = name;
-		list[i].n++;
-		return;
-	}
-}
-
 static void note(struct line *l, const char *kind, const char *detail)
 {
 	struct flow *f = l->flow;
-	struct incident *i = &f->recent[f->n_recent++ % MAX_RECENT];
+	struct incident *i = tally_incident(&f->tally);
 
-	*i = (struct incident){.kind = kind, .cookie = l->cookie, .port = l->port};
+	i->kind = kind;
+	i->cookie = l->cookie;
+	i->port = l->port;
 	i->wall_ns = clock_wall_ns(clock_system());
 	i->began_wall = l->busy ? l->begun_wall : i->wall_ns;
 	snprintf(i->detail, sizeof(i->detail), "%s", detail);
@@ -121,17 +87,11 @@ static void note(struct line *l, const char *kind, const char *detail)
 static void on_sock_end(void *arg, const struct net_sock_end *end)
 {
 	const struct clients *c = arg;
+	struct in_addr peer = {htonl(net_addr_to_v4(&end->peer))};
 
-	for (size_t i = 0; i < c->flows.n; i++) {
-		struct flow *f = c->flows.items[i];
-
-		for (size_t k = 0; k < MIN(f->n_recent, (size_t)MAX_RECENT); k++) {
-			if (!end->cookie || f->recent[k].cookie != end->cookie)
-				continue;
-			f->recent[k].peer.s_addr = htonl(net_addr_to_v4(&end->peer));
+	vec_foreach (&c->flows, it)
+		if (tally_peer(&(*it)->tally, end->cookie, peer))
 			workload_write_soon(c->w);
-		}
-	}
 }
 
 static void on_ends(void *arg, UNUSED unsigned ready)
@@ -139,16 +99,6 @@ static void on_ends(void *arg, UNUSED unsigned ready)
 	struct clients *c = arg;
 
 	net_sock_ends_read(c->ends, on_sock_end, c, NULL);
-}
-
-static void note_latency(struct flow *f, uint64_t due_ns)
-{
-	int64_t us = (int64_t)((loop_now_ns(f->clients->w->loop) - due_ns) / 1000);
-	size_t b = 0;
-
-	while (b + 1 < ARRAY_SIZE(bounds_us) && us > bounds_us[b])
-		b++;
-	f->latency[b]++;
 }
 
 /* --- lines --- */
@@ -180,13 +130,13 @@ static void settle(struct line *l, const char *kind, const char *detail)
 		note(l, "got through", detail);
 	} else if (!kind) {
 		f->n->ok++;
-		note_latency(f, l->due_ns);
+		tally_latency(&f->tally, loop_now_ns(f->clients->w->loop) - l->due_ns);
 	} else if (f->refuse) {
 		f->n->refused++;
-		tally(f->forms, kind);
+		tally_count(&f->tally.forms, kind);
 	} else {
 		f->n->failed++;
-		tally(f->kinds, kind);
+		tally_count(&f->tally.kinds, kind);
 		note(l, kind, detail);
 	}
 	l->busy = false;
@@ -597,44 +547,9 @@ bool clients_idle(const struct clients *c)
 	return true;
 }
 
-/* --- the counts --- */
-
-static void add_tallies(struct arena *a, struct doc *d, const char *key, const struct tally *list)
-{
-	struct doc *map = doc_map(a);
-
-	for (size_t i = 0; i < 16 && list[i].name; i++)
-		doc_set_int(a, map, list[i].name, list[i].n);
-	if (doc_len(map))
-		doc_set(a, d, key, map);
-}
-
-static void add_recent(struct arena *a, struct doc *d, const struct flow *f)
-{
-	struct doc *list = doc_set_list(a, d, "recent");
-	size_t first = f->n_recent > MAX_RECENT ? f->n_recent - MAX_RECENT : 0;
-
-	for (size_t i = first; i < f->n_recent; i++) {
-		const struct incident *in = &f->recent[i % MAX_RECENT];
-		struct doc *one = doc_append(a, list, doc_map(a));
-		char when[CLOCK_RFC3339_SIZE], peer[INET_ADDRSTRLEN];
-
-		doc_set_string(a, one, "at", clock_rfc3339(in->wall_ns, 6, when));
-		doc_set_string(a, one, "began", clock_rfc3339(in->began_wall, 6, when));
-		doc_set_string(a, one, "kind", in->kind);
-		doc_set_int(a, one, "port", in->port);
-		if (in->peer.s_addr)
-			doc_set_string(a, one, "peer",
-				       inet_ntop(AF_INET, &in->peer, peer, sizeof(peer)));
-		if (in->server[0])
-			doc_set_string(a, one, "server", in->server);
-		doc_set_string(a, one, "detail", in->detail);
-	}
-}
-
 static void add_edge(struct arena *a, struct doc *edges, const struct flow *f)
 {
-	struct doc *d = doc_append(a, edges, doc_map(a)), *latency;
+	struct doc *d = doc_append(a, edges, doc_map(a));
 
 	doc_set_string(a, d, "target", f->target);
 	doc_set_string(a, d, "how", how_names[f->how]);
@@ -644,20 +559,7 @@ static void add_edge(struct arena *a, struct doc *edges, const struct flow *f)
 	doc_set_int(a, d, "refused", f->n->refused);
 	doc_set_int(a, d, "refused_missing", f->n->refused_missing);
 	doc_set_int(a, d, "failed", f->n->failed);
-	add_tallies(a, d, "kinds", f->kinds);
-	add_tallies(a, d, "forms", f->forms);
-	latency = doc_set_list(a, d, "latency_us");
-	for (size_t i = 0; i < ARRAY_SIZE(bounds_us); i++) {
-		struct doc *b;
-
-		if (!f->latency[i])
-			continue;
-		b = doc_append(a, latency, doc_list(a));
-		doc_append(a, b, doc_int(a, bounds_us[i]));
-		doc_append(a, b, doc_int(a, f->latency[i]));
-	}
-	if (f->n_recent)
-		add_recent(a, d, f);
+	tally_write(&f->tally, a, d);
 }
 
 void clients_count(const struct clients *c, struct arena *a, struct doc *edges,
