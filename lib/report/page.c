@@ -2,9 +2,28 @@
 #include "lib/report/page.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/report/page_block.h"
+
+const char *count_text(struct arena *a, int64_t n)
+{
+	const char *plain = arena_printf(a, "%lld", (long long)n);
+	size_t sign = n < 0, digits = strlen(plain) - sign;
+	char *out, *to;
+
+	if (digits < 5)
+		return plain;
+	out = to = arena_alloc(a, digits + digits / 3 + 2);
+	for (size_t i = 0; plain[i]; i++) {
+		if (i > sign && (digits - (i - sign)) % 3 == 0)
+			*to++ = ',';
+		*to++ = plain[i];
+	}
+	*to = '\0';
+	return out;
+}
 
 void page_init(struct page *p, const char *title, const char *subtitle)
 {
@@ -161,7 +180,10 @@ void page_bar(struct page *p, enum page_mood mood, const char *label, double val
 	struct page_block *b = add(p, PAGE_BAR, mood);
 
 	b->label = tame(p, label, false);
-	b->unit = arena_strdup(&p->arena, unit);
+	b->text = value < 1000 ? arena_printf(&p->arena, "%.4g %s", value, str_or_empty(unit))
+			       : arena_printf(&p->arena, "%s %s",
+					      count_text(&p->arena, (int64_t)(value + 0.5)),
+					      str_or_empty(unit));
 	b->to = value;
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/strbuf.h"
@@ -26,6 +27,9 @@ struct page {
 	const char *verdict; /* one sentence right under the title, or NULL */
 	struct page_block *first, *last;
 };
+
+/* A count as people read it: 9999, 37,589. */
+const char *count_text(struct arena *a, int64_t n);
 
 void page_init(struct page *p, const char *title, const char *subtitle);
 void page_release(struct page *p);

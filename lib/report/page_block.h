@@ -24,10 +24,9 @@ struct page_line {
 struct page_block {
 	enum page_kind kind;
 	enum page_mood mood;
-	const char *text;  /* heading, paragraph, code, figure's value, band's note */
+	const char *text;  /* heading, paragraph, code, figure's or bar's value, band's note */
 	const char *label; /* figure, bar, band */
-	const char *unit;
-	double from, to; /* bar: 0..value; band: seconds */
+	double from, to;   /* bar: 0..value; band: seconds */
 	const char *const *columns;
 	size_t n_columns;
 	struct page_line *first, *last;

@@ -5,13 +5,14 @@
 
 /* Works in light and dark, on paper and on a phone; no font, image or script from elsewhere. */
 static const char style[] =
-	":root{--ink:#1c2733;--dim:#5b6b7b;--line:#d8dfe6;--paper:#fff;--band:#f4f7fa;"
-	"--good:#14804a;--bad:#c0262d;--doubt:#a66a00}"
-	"@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--dim:#9aa9b8;--line:#33404d;"
-	"--paper:#12181f;--band:#1b242e;--good:#4cc38a;--bad:#ff7b80;--doubt:#e8b34b}}"
+	":root{color-scheme:light dark;--ink:#1c2733;--dim:#5b6b7b;--line:#d8dfe6;--paper:#fff;"
+	"--band:#f4f7fa;--good:#14804a;--bad:#c0262d;--doubt:#a66a00;--fill:#4a7fb5}"
+	"@media screen and (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--dim:#9aa9b8;"
+	"--line:#33404d;--paper:#12181f;--band:#1b242e;--good:#4cc38a;--bad:#ff7b80;"
+	"--doubt:#e8b34b}}"
 	"body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);"
-	"max-width:68rem;margin:2rem auto;padding:0 1rem}"
-	"h1{font-size:1.7rem;margin:0}h2{font-size:1.2rem;margin:2.2rem 0 .6rem;"
+	"max-width:68rem;margin:2rem auto;padding:0 1rem;overflow-wrap:break-word}"
+	"h1{font-size:1.7rem;line-height:1.25;margin:0}h2{font-size:1.2rem;margin:2.2rem 0 .6rem;"
 	"border-bottom:1px solid var(--line);padding-bottom:.2rem}"
 	".sub{color:var(--dim);margin:.2rem 0 1rem}"
 	".verdict{font-size:1.15rem;font-weight:600;padding:.8rem 1rem;border-left:6px solid "
@@ -23,21 +24,32 @@ static const char style[] =
 	".verdict.doubt,.note.doubt{border-color:var(--doubt)}"
 	".figures{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}"
 	".figure{flex:1 1 9rem;background:var(--band);border-radius:.5rem;padding:.7rem 1rem}"
-	".figure b{display:block;font-size:1.6rem;font-variant-numeric:tabular-nums}"
+	".figure b{display:block;font-size:1.6rem;line-height:1.3;"
+	"font-variant-numeric:tabular-nums}"
 	".figure span{color:var(--dim)}"
-	".good b,tr.good td.mood,.fill.good{color:var(--good)}.bad b,tr.bad td{color:var(--bad)}"
+	".good b,tr.good td.mood{color:var(--good)}.bad b,tr.bad td{color:var(--bad)}"
 	".doubt b,tr.doubt td{color:var(--doubt)}tr.quiet td{color:var(--dim)}"
 	".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.6rem 0}"
 	"th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);"
 	"vertical-align:top}th{color:var(--dim);font-weight:600}"
 	".right{text-align:right;font-variant-numeric:tabular-nums}"
 	"pre{background:var(--band);padding:.8rem;overflow-x:auto;border-radius:.4rem}"
-	".bar{display:grid;grid-template-columns:16rem 1fr 9rem;gap:.6rem;align-items:center;"
+	".bar{display:grid;grid-template-columns:20rem 1fr 9rem;gap:0 .6rem;align-items:center;"
 	"margin:.2rem 0}.track{background:var(--band);height:1rem;border-radius:.3rem;"
 	"position:relative}.fill{position:absolute;top:0;bottom:0;background:currentColor;"
-	"border-radius:.3rem;color:#4a7fb5}.fill.bad{color:var(--bad)}"
-	".fill.doubt{color:var(--doubt)}.fill.quiet{color:var(--dim)}"
-	"@media(max-width:40rem){.bar{grid-template-columns:1fr}}";
+	"border-radius:.3rem;color:var(--fill)}.fill.good{color:var(--good)}"
+	".fill.bad{color:var(--bad)}.fill.doubt{color:var(--doubt)}.fill.quiet{color:var(--dim)}"
+	/* A phone: label and value share a line, the bar has its own. */
+	"@media screen and (max-width:40rem){.bar{grid-template-columns:1fr auto;margin:.5rem 0}"
+	".track{grid-row:2;grid-column:1/-1;height:.6rem}.figure{flex-basis:7rem}}"
+	/* Paper has no scroll bar, and browsers leave backgrounds out unless asked. */
+	"@page{size:A4;margin:14mm}"
+	"@media print{:root{font-size:11px}body{font-size:10.5px;max-width:none;margin:0;padding:0;"
+	"-webkit-print-color-adjust:exact;print-color-adjust:exact}"
+	".scroll{overflow:visible}td,th{overflow-wrap:anywhere;padding-right:.4rem}"
+	"th{overflow-wrap:normal}.bar{grid-template-columns:19rem 1fr 7rem}"
+	"h2{break-after:avoid}thead{display:table-header-group}"
+	"tr,.bar,.figure,.note,.verdict{break-inside:avoid}}";
 
 static void set_class(struct markup *m, const char *base, enum page_mood mood)
 {
@@ -127,9 +139,10 @@ static const struct page_block *put_bars(struct markup *m, const struct page_blo
 		markup_close(m);
 		markup_open(m, "span");
 		if (b->kind == PAGE_BAND)
-			markup_textf(m, "%.1f s %s", b->to - b->from, b->text);
+			markup_textf(m, "%.1f s%s%s", b->to - b->from, *b->text ? " " : "",
+				     b->text);
 		else
-			markup_textf(m, "%.4g %s", b->to, str_or_empty(b->unit));
+			markup_text(m, b->text);
 		markup_close(m);
 		markup_close(m);
 	}

@@ -91,9 +91,10 @@ static const struct page_block *put_bars(struct strbuf *out, const struct page_b
 		put_line_of(out, '#', MAX(to - from, (size_t)1));
 		put_line_of(out, ' ', BAR_WIDTH - MIN((size_t)BAR_WIDTH, MAX(to, from + 1)));
 		if (b->kind == PAGE_BAND)
-			strbuf_addf(out, " %.1f s %s\n", b->to - b->from, b->text);
+			strbuf_addf(out, " %.1f s%s%s\n", b->to - b->from, *b->text ? " " : "",
+				    b->text);
 		else
-			strbuf_addf(out, " %.4g %s\n", b->to, str_or_empty(b->unit));
+			strbuf_addf(out, " %s\n", b->text);
 	}
 	return end;
 }
@@ -138,6 +139,8 @@ void page_render_text(const struct page *p, struct strbuf *out)
 	if (p->verdict) {
 		strbuf_addc(out, '\n');
 		put_wrapped(out, "", p->verdict);
+		if (p->first && p->first->kind == PAGE_TEXT)
+			strbuf_addc(out, '\n');
 	}
 	for (const struct page_block *b = p->first; b;)
 		b = put_block(out, b);
@@ -204,11 +207,10 @@ static void markdown_block(struct strbuf *out, const struct page_block *b)
 		strbuf_adds(out, "- ");
 		put_escaped(out, b->label);
 		strbuf_adds(out, ": **");
-		if (b->kind == PAGE_FIGURE)
-			put_escaped(out, b->text);
+		if (b->kind == PAGE_BAND)
+			strbuf_addf(out, "%.4g s", b->to - b->from);
 		else
-			strbuf_addf(out, "%.4g %s", b->to - b->from,
-				    b->kind == PAGE_BAND ? "s" : str_or_empty(b->unit));
+			put_escaped(out, b->text);
 		strbuf_adds(out, "**\n");
 		return;
 	case PAGE_TABLE:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The judgement from the counts alone, and the report as JSON, page and text. */
+/* The judgement from the counts alone, and the report as a document; page.c makes it a page. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@ struct judgement {
 	/* Refused requests that got through: on edges where Istio itself lets them through (seen
 	 * before the first change), and on others. */
 	int64_t istio_missing, new_missing;
+	int64_t istio_before; /* of istio_missing, those before the first change */
 	int64_t retries;
 	/* What kills took is counted apart: not in totals.failed, not in lost. */
 	struct doc *recent; /* of the story's time, each taken one with its kill */
@@ -39,19 +40,25 @@ static void judge_steps(const struct story *s, struct judgement *j)
 	}
 }
 
-/*
- * An edge on which Istio let something through before we changed anything is Istio's finding; in a
- * story that ended before the first change, all of it is.
- */
+/* What got through on an edge before we changed anything: of a story that ended before, all. */
+static int64_t let_through_before(const struct story *s, const struct count_edge *e)
+{
+	const struct count_edge *then = counts_find(&s->at_change, e);
+	const struct count_edge *began = counts_find(&s->start, e);
+
+	if (!s->changed)
+		return e->refused_missing;
+	return (then ? then->refused_missing : 0) - (began ? began->refused_missing : 0);
+}
+
+/* An edge on which Istio let something through before we changed anything is Istio's finding. */
 static void judge_missing(const struct story *s, struct judgement *j)
 {
 	for (size_t i = 0; i < j->all.edges.n; i++) {
 		const struct count_edge *e = &j->all.edges.items[i];
-		const struct count_edge *then = counts_find(&s->at_change, e);
-		const struct count_edge *began = counts_find(&s->start, e);
-		int64_t before =
-			(then ? then->refused_missing : 0) - (began ? began->refused_missing : 0);
+		int64_t before = let_through_before(s, e);
 
+		j->istio_before += before;
 		if (before > 0 || !s->changed)
 			j->istio_missing += e->refused_missing;
 		else
@@ -79,10 +86,10 @@ static const char *taken_words(struct story *s, const struct judgement *j)
 	if (!s->hits.kills.n)
 		return "";
 	return arena_printf(&s->arena,
-			    " With %zu killed sidecars and workloads went %lld requests and %lld "
+			    " With %zu killed sidecars and workloads went %s requests and %s "
 			    "connections, counted apart.",
-			    s->hits.kills.n, (long long)j->totals.by_kill,
-			    (long long)j->lost_by_kill);
+			    s->hits.kills.n, count_text(&s->arena, j->totals.by_kill),
+			    count_text(&s->arena, j->lost_by_kill));
 }
 
 static void judge(struct story *s, const struct counts *end, struct judgement *j)
@@ -99,16 +106,15 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	judge_steps(s, j);
 	j->code = CLI_BLOCKED;
 	if (j->totals.failed)
-		j->words = arena_printf(a, "The promise is broken: %lld requests failed.",
-					(long long)j->totals.failed);
+		j->words = arena_printf(a, "The promise is broken: %s requests failed.",
+					count_text(a, j->totals.failed));
 	else if (j->new_missing > 0)
 		j->words = arena_printf(
-			a, "The promise is broken: %lld requests got through that must be refused.",
-			(long long)j->new_missing);
+			a, "The promise is broken: %s requests got through that must be refused.",
+			count_text(a, j->new_missing));
 	else if (j->lost)
-		j->words =
-			arena_printf(a, "The promise is broken: %lld long-lived connections lost.",
-				     (long long)j->lost);
+		j->words = arena_printf(a, "The promise is broken: %s long-lived connections lost.",
+					count_text(a, j->lost));
 	else if (!j->steps_ok)
 		j->words = "No request failed, but a step of the story did not succeed.";
 	else
@@ -125,9 +131,10 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	}
 	j->words = arena_printf(
 		a,
-		"The promise is kept: %lld requests, none failed, %lld refused as they "
-		"must be, none got through, no long-lived connection lost.%s",
-		(long long)j->totals.sent, (long long)j->totals.refused, taken_words(s, j));
+		"The promise is kept: %s requests, none failed, %s refused as they must be, none "
+		"%sgot through, no long-lived connection lost.%s",
+		count_text(a, j->totals.sent), count_text(a, j->totals.refused),
+		j->istio_missing ? "newly " : "", taken_words(s, j));
 }
 
 /* --- figures --- */
@@ -302,6 +309,8 @@ static struct doc *edges_doc(struct story *s, const struct judgement *j)
 		doc_set_string(a, d, "how", e->how);
 		doc_set_string(a, d, "expect", e->refuse ? "refuse" : "pass");
 		doc_set(a, d, "requests", requests_doc(a, &t));
+		if (e->refused_missing)
+			doc_set_int(a, d, "let_through_before_change", let_through_before(s, e));
 		if (doc_len(e->kinds))
 			doc_set(a, d, "failed_as", doc_clone(a, e->kinds));
 		if (doc_len(e->forms))
@@ -359,12 +368,14 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	doc_set_int(a, d, "exit_code", j->code);
 	doc_set_string(a, d, "began", clock_rfc3339(s->began_wall_ns, 0, when));
 	doc_set_string(a, d, "namespace", s->namespace);
+	doc_set_int(a, d, "nodes", s->lab.n_nodes);
 	waivers = doc_find(s->plan, "waivers");
 	doc_set(a, d, "waivers", waivers ? doc_clone(a, waivers) : doc_list(a));
 	m = doc_set(a, d, "requests", requests_doc(a, &j->totals));
 	doc_set_int(a, m, "announced", 0);
 	doc_set_int(a, m, "refused_missing", j->new_missing);
 	doc_set_int(a, m, "let_through_by_istio", j->istio_missing);
+	doc_set_int(a, m, "let_through_before_change", j->istio_before);
 	doc_set_int(a, m, "proxy_retries", j->retries);
 	m = doc_set_map(a, d, "connections");
 	doc_set_int(a, m, "long_lived", j->all.long_lived);
@@ -381,6 +392,7 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	doc_set(a, d, "equivalence", equivalence_part(s));
 	doc_set(a, d, "blocked", s->blocked_found ? s->blocked_found : doc_list(a));
 	doc_set(a, d, "latency_ms", latency_doc(s));
+	doc_set(a, d, "window_s", doc_real(a, (double)s->options->window_ns / 1e9));
 	doc_set(a, d, "memory_mib", windows_doc(s, memory_of));
 	doc_set(a, d, "cpu_seconds", windows_doc(s, cpu_of));
 	doc_set(a, d, "pod_start_s", windows_doc(s, start_of));
@@ -396,181 +408,6 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	return d;
 }
 
-/* --- the page --- */
-
-static enum page_mood mood_of(int code)
-{
-	return code == CLI_OK ? PAGE_GOOD : code == CLI_INCONCLUSIVE ? PAGE_DOUBT : PAGE_BAD;
-}
-
-static const char *text_of(struct arena *a, const struct doc *d)
-{
-	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
-
-	if (!d || d->kind == DOC_NULL)
-		return "not measured";
-	if (d->kind == DOC_STRING)
-		return d->string;
-	doc_write_json(d, DOC_COMPACT, &sb);
-	return arena_strdup(a, strbuf_cstr(&sb));
-}
-
-/* One note for each waiver, however many findings it covers. */
-static void page_waivers(struct story *s, const struct doc *d, struct page *p)
-{
-	const struct doc *list = doc_get(d, "waivers");
-	struct doc *seen = doc_map(&s->arena);
-
-	doc_foreach_item (list, w) {
-		const char *id = text_of(&s->arena, doc_get(w, "id"));
-
-		doc_set_int(&s->arena, seen, id, doc_int_or(doc_get(seen, id), 0) + 1);
-	}
-	doc_foreach_item (list, w) {
-		const char *id = text_of(&s->arena, doc_get(w, "id"));
-		int64_t n = doc_int_or(doc_get(seen, id), 0);
-
-		if (n)
-			page_note(p, PAGE_DOUBT, "%s (%lld finding%s), accepted by %s until %s: %s",
-				  id, (long long)n, n > 1 ? "s" : "",
-				  text_of(&s->arena, doc_get(w, "owner")),
-				  text_of(&s->arena, doc_get(w, "expires")),
-				  text_of(&s->arena, doc_get(w, "reason")));
-		doc_set_int(&s->arena, seen, id, 0);
-	}
-}
-
-static void page_figures(const struct judgement *j, struct page *p)
-{
-	page_figure(p, PAGE_PLAIN, "requests sent", "%lld", (long long)j->totals.sent);
-	page_figure(p, j->totals.failed ? PAGE_BAD : PAGE_GOOD, "failed", "%lld",
-		    (long long)j->totals.failed);
-	page_figure(p, PAGE_PLAIN, "refused, as they must be", "%lld",
-		    (long long)j->totals.refused);
-	page_figure(p, j->new_missing > 0 ? PAGE_BAD : PAGE_GOOD, "got through, must not", "%lld",
-		    (long long)j->new_missing);
-	page_figure(p, j->lost ? PAGE_BAD : PAGE_GOOD, "long-lived connections lost",
-		    "%lld of %lld", (long long)j->lost, (long long)j->all.long_lived);
-	if (j->totals.by_kill || j->lost_by_kill)
-		page_figure(p, PAGE_PLAIN, "taken by deliberate kills",
-			    "%lld requests, %lld connections", (long long)j->totals.by_kill,
-			    (long long)j->lost_by_kill);
-}
-
-static void page_steps(struct story *s, const struct doc *d, struct page *p)
-{
-	static const char *const columns[] = {"step",  "what",     "status",  ">seconds",
-					      ">sent", ">refused", ">failed", NULL};
-
-	page_heading(p, "Timeline");
-	doc_foreach_item (doc_get(d, "steps"), step)
-		page_band(p, PAGE_PLAIN, text_of(&s->arena, doc_get(step, "id")),
-			  doc_get(step, "from")->real,
-			  doc_get(step, "from")->real + doc_get(step, "seconds")->real,
-			  text_of(&s->arena, doc_get(step, "status")));
-	page_table(p, columns);
-	doc_foreach_item (doc_get(d, "steps"), step) {
-		const char *status = text_of(&s->arena, doc_get(step, "status"));
-		bool good = str_eq(status, "ok") || str_eq(status, "done");
-
-		page_row(p, good ? PAGE_GOOD : PAGE_DOUBT, text_of(&s->arena, doc_get(step, "id")),
-			 text_of(&s->arena, doc_get(step, "title")), status,
-			 text_of(&s->arena, doc_get(step, "seconds")),
-			 text_of(&s->arena, doc_find(step, "requests.sent")),
-			 text_of(&s->arena, doc_find(step, "requests.refused")),
-			 text_of(&s->arena, doc_find(step, "requests.failed")), NULL);
-	}
-}
-
-static void page_costs(struct story *s, struct page *p)
-{
-	static const char *const labels[WINDOWS] = {"with sidecars", "without", "with them again"};
-	bool comparable = true;
-
-	page_heading(p, "What the sidecars cost");
-	for (size_t i = 0; i < WINDOWS; i++) {
-		comparable = comparable && s->windows[i].taken && !s->windows[i].saturated;
-		if (s->windows[i].taken)
-			page_bar(p, PAGE_PLAIN, labels[i], round2(memory_of(&s->windows[i])),
-				 "MiB of all pods (PSS)");
-	}
-	page_text(p, "CPU of all pods over %.0f s:", (double)s->options->window_ns / 1e9);
-	for (size_t i = 0; i < WINDOWS; i++)
-		if (s->windows[i].taken)
-			page_bar(p, PAGE_PLAIN, labels[i], round2(s->windows[i].cpu_s),
-				 "CPU seconds");
-	page_text(p, "From a pod's creation to Ready:");
-	for (size_t i = 0; i < WINDOWS; i++)
-		if (s->windows[i].taken)
-			page_bar(p, PAGE_PLAIN, labels[i], round2(s->windows[i].pod_start_s),
-				 "s (mean)");
-	if (!comparable) {
-		page_note(p, PAGE_DOUBT,
-			  "No latencies are compared: the CPU was saturated, or a "
-			  "state was not measured.");
-		return;
-	}
-	page_text(p, "Median latency of a request:");
-	for (size_t i = 0; i < WINDOWS; i++)
-		page_bar(p, PAGE_PLAIN, labels[i], s->windows[i].p50_ms, "ms");
-}
-
-static void page_equivalence(struct story *s, const struct doc *d, struct page *p)
-{
-	static const char *const columns[] = {"namespace", "object", "path", "reason", NULL};
-	struct doc *e = doc_get(d, "equivalence");
-
-	page_heading(p, "Proof");
-	page_text(p,
-		  "Compared %s distinguishable connections (exhaustive: %s): %s differences, %s "
-		  "widenings, %s approximated by a named waiver.",
-		  text_of(&s->arena, doc_get(e, "compared")),
-		  text_of(&s->arena, doc_get(e, "exhaustive")),
-		  text_of(&s->arena, doc_get(e, "differences")),
-		  text_of(&s->arena, doc_get(e, "widening")),
-		  text_of(&s->arena, doc_get(e, "approximated")));
-	page_heading(p, "Blocked, and why");
-	page_table(p, columns);
-	doc_foreach_item (doc_get(d, "blocked"), b)
-		page_row(p, PAGE_PLAIN, text_of(&s->arena, doc_get(b, "namespace")),
-			 text_of(&s->arena, doc_get(b, "object")),
-			 text_of(&s->arena, doc_get(b, "path")),
-			 text_of(&s->arena, doc_get(b, "reason")), NULL);
-}
-
-static void page_edges(struct story *s, const struct judgement *j, struct page *p)
-{
-	static const char *const columns[] = {"client",   "target",   "connection", ">sent", ">ok",
-					      ">refused", ">by kill", ">failed",    NULL};
-	struct arena *a = &s->arena;
-
-	page_heading(p, "Every edge");
-	page_table(p, columns);
-	for (size_t i = 0; i < j->all.edges.n; i++) {
-		const struct count_edge *e = &j->all.edges.items[i];
-		int64_t by_kill = story_recent_count(s, j->recent, 0, 0, e, true),
-			failed = e->failed - by_kill;
-
-		page_row(p, failed || e->refused_missing ? PAGE_BAD : PAGE_PLAIN, e->client,
-			 e->target, e->how, arena_printf(a, "%lld", (long long)e->sent),
-			 arena_printf(a, "%lld", (long long)e->ok),
-			 arena_printf(a, "%lld", (long long)e->refused),
-			 arena_printf(a, "%lld", (long long)by_kill),
-			 arena_printf(a, "%lld", (long long)failed), NULL);
-	}
-}
-
-static void page_end(struct story *s, const struct doc *d, struct page *p)
-{
-	page_heading(p, "Evidence");
-	doc_foreach_item (doc_get(d, "evidence"), e)
-		page_text(p, "%s", text_of(&s->arena, e));
-	page_heading(p, "Not covered here");
-	page_text(p,
-		  "Phase 1 of the guide, replacing the CNI that a cluster has, is not part of this "
-		  "story. Neither are L7 rules, mutual authentication and encryption of the wire.");
-}
-
 static int write_file(struct story *s, const char *name, const struct strbuf *text,
 		      struct error *err)
 {
@@ -579,32 +416,14 @@ static int write_file(struct story *s, const char *name, const struct strbuf *te
 	return io_write_file_atomic(path, strbuf_cstr(text), text->len, 0644, err);
 }
 
-static int write_page(struct story *s, const struct judgement *j, const struct doc *d,
-		      struct error *err)
+static int write_page(struct story *s, const struct doc *d, struct error *err)
 {
 	auto_release(strbuf) struct strbuf html = STRBUF_INIT;
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 	struct page p;
 	int r;
 
-	page_init(&p, "One namespace leaves Istio, and comes back",
-		  arena_printf(&s->arena, "Namespace %s, %u nodes on one machine", s->namespace,
-			       s->lab.n_nodes));
-	page_verdict(&p, mood_of(j->code), "%s", j->words);
-	page_waivers(s, d, &p);
-	if (j->istio_missing)
-		page_note(&p, PAGE_DOUBT,
-			  "A finding about Istio: %lld requests that must be refused got through "
-			  "on edges "
-			  "where they did before the first change too (see the edges' table).",
-			  (long long)j->istio_missing);
-	page_figures(j, &p);
-	page_steps(s, d, &p);
-	page_equivalence(s, d, &p);
-	page_costs(s, &p);
-	page_edges(s, j, &p);
-	story_kills_page(s, doc_get(d, "kills"), &p);
-	page_end(s, d, &p);
+	story_page(d, &p);
 	page_render_html(&p, &html);
 	page_render_text(&p, &text);
 	page_release(&p);
@@ -625,7 +444,7 @@ int story_report(struct story *s, const struct counts *end, struct error *err)
 	strbuf_addc(&json, '\n');
 	r = write_file(s, "report.json", &json, err);
 	if (!r)
-		r = write_page(s, &j, d, err);
+		r = write_page(s, d, err);
 	progress_line(&s->progress, "%s", j.words);
 	progress_line(&s->progress, "report: %s/report.html, .txt, .json", s->options->report);
 	counts_release(&j.all);

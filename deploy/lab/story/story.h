@@ -157,11 +157,12 @@ int64_t story_recent_count(const struct story *s, const struct doc *recent, doub
 /* Every kill: of a sidecar or workload with its life and what it took (recent[].kill counts among
  * these, which come first), of our own programs what and when. */
 struct doc *story_kills_doc(struct story *s);
-void story_kills_page(struct story *s, const struct doc *kills, struct page *p);
 
 /* Measures for options->window_ns. */
 int story_measure(struct story *s, enum story_window w, struct error *err);
 
+/* page.c: a report.json as a page for somebody who was not there. The report must outlive p. */
+void story_page(const struct doc *report, struct page *p);
 /* The judgement; fills the report's documents and writes the three files. Exit code. */
 int story_report(struct story *s, const struct counts *end, struct error *err);
 

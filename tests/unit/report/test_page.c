@@ -24,6 +24,17 @@ static void fill(struct page *p)
 	page_band(p, PAGE_PLAIN, "second", 2.0, 4.0, "");
 }
 
+TEST(counts_are_read_at_a_glance)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	assert_string_equal(count_text(&a, 0), "0");
+	assert_string_equal(count_text(&a, 9999), "9999");
+	assert_string_equal(count_text(&a, 10000), "10,000");
+	assert_string_equal(count_text(&a, -123456), "-123,456");
+	assert_string_equal(count_text(&a, INT64_MIN), "-9,223,372,036,854,775,808");
+}
+
 TEST(text_lines_up)
 {
 	struct page p;
@@ -43,7 +54,7 @@ TEST(text_lines_up)
 			    "  with    ######################################## 40 MiB\n"
 			    "  without ##########                               10 MiB\n"
 			    "  first  ####################                     2.0 s ok\n"
-			    "  second                     #################### 2.0 s \n");
+			    "  second                     #################### 2.0 s\n");
 	page_release(&p);
 }
 
@@ -102,6 +113,7 @@ TEST(names_do_not_speak_to_the_terminal)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_are_read_at_a_glance),
 		cmocka_unit_test(text_lines_up),
 		cmocka_unit_test(html_is_escaped_and_alone),
 		cmocka_unit_test(markdown_cells_cannot_break_the_table),
