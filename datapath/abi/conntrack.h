@@ -83,10 +83,14 @@ struct conntrack_entry {
 	__u32 global; /* value of GENERATION_GLOBAL */
 	struct generation_ref ref[CONNTRACK_REF_COUNT];
 	/* -- 40 -- one cache line is all that a packet without translation needs */
-	__u32 refresh;    /* jiffies, low half: from then on look closer: renew both lifetimes,
-			   * report, heal the twin. Never later than `expires` */
-	__u32 in_ifindex; /* CONNTRACK_SCOPE_POD: the only device this may come from */
-	__u32 ifindex;    /* next hop device */
+	__u32 refresh; /* jiffies, low half: from then on look closer: renew both lifetimes,
+			* report, heal the twin. Never later than `expires` */
+	union {
+		__u32 in_ifindex; /* CONNTRACK_SCOPE_POD: the only device this may come from */
+		__u32 in_by;      /* CONNTRACK_SCOPE_NET: the way whose sender was looked at, see
+				   * conntrack_by_stack(); 0: none yet */
+	};
+	__u32 ifindex; /* next hop device */
 	union {
 		struct { /* CONNTRACK_PEER: the frame as the pod expects it */
 			__u8 dmac[6];
@@ -123,6 +127,14 @@ struct conntrack_entry {
 _Static_assert(sizeof(struct conntrack_entry) == 160, "pinned layout");
 _Static_assert(__builtin_offsetof(struct conntrack_entry, refresh) == 40, "pinned layout");
 _Static_assert(__builtin_offsetof(struct conntrack_entry, expires) == 96, "pinned layout");
+
+/* The way a packet came in: out of a tunnel it is the sending node's address; by way of the node's
+ * stack it is this, of the device that the stack had it from (0: made by the node itself), which
+ * ends in .255.255 and so is no node's. */
+static inline __attribute__((always_inline)) __u32 conntrack_by_stack(__u32 ifindex)
+{
+	return ~ifindex;
+}
 
 /* Map `fragment`: ports of a datagram whose first fragment was seen. */
 struct fragment_key {

@@ -9,8 +9,10 @@
 
 #define FAST_MISS (-1000)
 
-/* Returns FAST_MISS with the packet untouched, else the program's verdict. */
-static __always_inline int fast_path(struct __sk_buff *skb, __u32 hook, __u32 identity)
+/* came_by: how the packet came in, which for a pod's is its device. Returns FAST_MISS with the
+ * packet untouched, else the program's verdict. */
+static __always_inline int fast_path(struct __sk_buff *skb, __u32 hook, __u32 identity,
+				     __u32 came_by)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct conntrack_entry *v;
@@ -24,7 +26,7 @@ static __always_inline int fast_path(struct __sk_buff *skb, __u32 hook, __u32 id
 	if (!v || v->action == CONNTRACK_DROP || entry_is_due(v, bpf_jiffies64()) ||
 	    !entry_is_fresh(v))
 		return FAST_MISS;
-	if (hook == HOOK_FROM_POD && v->in_ifindex != skb->ifindex)
+	if (v->in_by != came_by)
 		return FAST_MISS;
 	if (hook == HOOK_FROM_OVERLAY && !(v->flags & CONNTRACK_REPLY) &&
 	    v->src_identity != identity)

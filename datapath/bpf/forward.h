@@ -10,16 +10,24 @@
  * cross a namespace boundary, so no pod can set it. */
 #define MARK_ANSWER 0x51de0001
 
-static __always_inline int forward_encapsulate(struct __sk_buff *skb, __be32 node, __u32 identity,
-					       __u32 ifindex)
+/* The receiver knows this node by one address, whatever others it has. */
+static __always_inline int forward_tunnel_key(struct __sk_buff *skb, __be32 node, __u32 identity)
 {
+	struct node_config *own = node_get();
 	struct bpf_tunnel_key key = {
 		.tunnel_id = identity,
-		.remote_ipv4 = net32(node), /* this one is host order */
+		.remote_ipv4 = net32(node), /* these two are host order */
+		.local_ipv4 = own ? net32(own->addr) : 0,
 		.tunnel_ttl = 64,
 	};
 
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX))
+	return (int)bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX);
+}
+
+static __always_inline int forward_encapsulate(struct __sk_buff *skb, __be32 node, __u32 identity,
+					       __u32 ifindex)
+{
+	if (forward_tunnel_key(skb, node, identity))
 		return TC_ACT_SHOT;
 	return (int)bpf_redirect(ifindex, 0);
 }

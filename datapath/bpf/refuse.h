@@ -87,7 +87,12 @@ static __always_inline int answer_rst(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Turns a UDP datagram into the ICMP port unreachable that quotes it. */
+/*
+ * Turns a UDP datagram into the ICMP port unreachable that quotes it. Where the datagram's checksum
+ * was still to be finished (partial), the device that sends the answer finishes it at the same
+ * offset, which in this message is an unused word that is zero: what sums up to nothing gets the
+ * complement of nothing, and stays right.
+ */
 static __always_inline int answer_unreachable(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;

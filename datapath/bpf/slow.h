@@ -133,8 +133,79 @@ static __always_inline int slow_icmp_error(struct __sk_buff *skb, struct work *w
 	return 1;
 }
 
+GLOBAL_FUNCTION int slow_options(struct __sk_buff *skb)
+{
+	return packet_check_options((void *)(long)skb->data, (void *)(long)skb->data_end);
+}
+
+/* All that travels in a tunnel for a pod: its number, or what it has before it gets one. */
+static __always_inline int slow_is_pods(__u32 identity)
+{
+	return identity == IDENTITY_INIT ||
+	       (identity >= IDENTITY_FIRST_POD && identity <= IDENTITY_LAST_POD);
+}
+
+/*
+ * A node vouches for its own pods, the latest news of them included: their numbers are taken from
+ * it, not from the address table, which learns of a new pod or a change later. But the sender must
+ * be a node that is known, and the address inside not known to be anybody else's. A new pod is in
+ * its node's block from the start; a block nobody told us of is the word of a known node.
+ */
+static __always_inline int slow_sender_remote(const struct work *w, const struct ipcache_entry *src)
+{
+	struct ipcache_entry node;
+	int as_node = w->identity == IDENTITY_REMOTE_NODE;
+
+	if (!as_node && !slow_is_pods(w->identity))
+		return REASON_INVALID_IDENTITY;
+	if (src->identity == IDENTITY_HOST)
+		return REASON_INVALID_SIP;
+	if (src->tunnel_endpoint || src->identity == IDENTITY_UNMANAGED ||
+	    slow_is_pods(src->identity)) {
+		if (src->tunnel_endpoint != w->tunnel)
+			return REASON_INVALID_SIP;
+		return as_node ? REASON_INVALID_IDENTITY : 0;
+	}
+	if (decide_ipcache(w->tunnel, &node) != IDENTITY_REMOTE_NODE)
+		return REASON_UNKNOWN_SENDER;
+	return src->identity == IDENTITY_REMOTE_NODE && !as_node ? REASON_INVALID_IDENTITY : 0;
+}
+
+/* By way of the stack: ifindex is the device that it had the packet from, 0 for one of its own. A
+ * pod's address comes from its device only, and from other nodes in a tunnel only. */
+static __always_inline int slow_sender_plain(const struct work *w, const struct endpoint *local,
+					     const struct ipcache_entry *src, __u32 ifindex)
+{
+	struct node_config *node = node_get();
+
+	if (!ifindex)
+		return 0;
+	if (local && local->ifindex && local->addr == w->pkt.tuple.saddr)
+		return local->ifindex == ifindex ? 0 : REASON_INVALID_SIP;
+	return node && node->overlay_ifindex && src->tunnel_endpoint &&
+			       !(src->flags & IPCACHE_SKIP_TUNNEL)
+		       ? REASON_INVALID_SIP
+		       : 0;
+}
+
+/* Whether what arrives may come from the address it claims, this way. Returns 0 or the reason. */
+GLOBAL_FUNCTION int slow_sender(struct work *w, __u32 ifindex)
+{
+	struct ipcache_entry src;
+	__u32 slot;
+
+	if (!w)
+		return REASON_INVALID;
+	w->stamp = address_stamp(w->pkt.tuple.saddr);
+	slot = endpoint_of_address(w->pkt.tuple.saddr);
+	decide_ipcache(w->pkt.tuple.saddr, &src);
+	if (w->hook == HOOK_TO_POD)
+		return slow_sender_plain(w, endpoint_get(slot), &src, ifindex);
+	return slot ? REASON_INVALID_SIP : slow_sender_remote(w, &src);
+}
+
 /* The pod this hook is about, and whether the packet may claim to be from or for it. */
-static __always_inline int slow_place(struct work *w)
+static __always_inline int slow_place(struct work *w, __u32 ifindex)
 {
 	struct endpoint *ep = endpoint_get(w->endpoint);
 	struct node_config *node = node_get();
@@ -142,15 +213,13 @@ static __always_inline int slow_place(struct work *w)
 
 	if (!node || !(node->flags & NODE_READY))
 		return REASON_HOST_NOT_READY;
-	if (w->hook == HOOK_FROM_OVERLAY && endpoint_of_address(w->pkt.tuple.saddr))
-		return REASON_INVALID_SIP; /* ours never come encapsulated */
 	if (w->hook == HOOK_FROM_OVERLAY)
-		return w->identity == IDENTITY_HOST ? REASON_INVALID_IDENTITY : 0;
+		return slow_sender(w, 0);
 	if (!w->endpoint || !ep || !(ep->flags & ENDPOINT_READY))
 		return REASON_EP_NOT_READY;
 	if (ep->addr != addr)
 		return w->hook == HOOK_FROM_POD ? REASON_INVALID_SIP : REASON_UNKNOWN_TARGET;
-	return 0;
+	return w->hook == HOOK_TO_POD ? slow_sender(w, ifindex) : 0;
 }
 
 /* Encapsulated packets that are not for a pod: the node's own, or lost ones. 1: *ret is final. */
@@ -176,7 +245,9 @@ static __always_inline int slow_ipv4(struct __sk_buff *skb, struct work *w)
 
 	w->pkt.tuple.scope = w->hook == HOOK_FROM_POD ? CONNTRACK_SCOPE_POD : CONNTRACK_SCOPE_NET;
 	if (!reason)
-		reason = slow_place(w);
+		reason = slow_place(w, skb->ingress_ifindex);
+	if (!reason && w->pkt.flags & PACKET_OPTIONS)
+		reason = slow_options(skb);
 	if (!reason)
 		reason = slow_fragment(w);
 	if (reason)
@@ -204,6 +275,7 @@ GLOBAL_FUNCTION int slow_path(struct __sk_buff *skb, __u32 hook, __u32 identity,
 	w->endpoint = hook == HOOK_FROM_OVERLAY ? ENDPOINT_NONE : endpoint_of_device(skb->ifindex);
 	w->identity = identity;
 	w->tunnel = tunnel;
+	w->came_by = hook == HOOK_FROM_OVERLAY ? tunnel : conntrack_by_stack(skb->ingress_ifindex);
 	w->l3 = 0;
 	w->event = 0;
 	if (skb->protocol != net16(ETH_P_IP))

@@ -111,6 +111,13 @@ static __always_inline void track_opener_there(struct work *w, const struct conn
 	}
 }
 
+/* The sender of this packet was looked at: others that come the same way need not be. */
+static __always_inline void track_came(const struct work *w, struct conntrack_entry *mine)
+{
+	if (w->hook != HOOK_FROM_POD && w->stamp == address_stamp(w->pkt.tuple.saddr))
+		mine->in_by = w->came_by;
+}
+
 static __always_inline void track_events(struct __sk_buff *skb, struct work *w,
 					 struct conntrack_entry *v)
 {
@@ -133,6 +140,7 @@ static __always_inline int track_new(struct __sk_buff *skb, struct work *w)
 	e->flags |= flow_next_flags(0, 0, w->pkt.tuple.proto, w->pkt.tcp_flags);
 	w->reply.flags |= e->flags & CONNTRACK_SHARED;
 	w->event |= EVENT_NEW;
+	track_came(w, e);
 	if (!w->l3) {
 		reason = track_store(w, 0);
 		if (reason && e->action != CONNTRACK_DROP)
@@ -170,6 +178,7 @@ static __always_inline int track_again(struct __sk_buff *skb, struct work *w,
 	w->reply.flags |= keep;
 	w->entry.created = created;
 	w->event |= EVENT_REDECIDED;
+	track_came(w, mine);
 	track_store(w, answered || flow_is_answered(keep, w->pkt.tuple.proto));
 	if (mine->action == CONNTRACK_DROP)
 		return refuse(skb, w, mine, mine->reason);
@@ -226,6 +235,7 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 
 	if (v->action == CONNTRACK_DROP)
 		return track_refused(skb, w, v);
+	track_came(w, v);
 	flags = flow_next_flags(old, old & CONNTRACK_REPLY, proto, w->pkt.tcp_flags);
 	if (flags == old && !entry_is_due(v, w->now))
 		return track_forward(skb, w, v);

@@ -36,6 +36,8 @@ struct work {
 	__u32 endpoint; /* slot of the local pod this hook is about */
 	__u32 identity; /* arriving packets: the sender's */
 	__be32 tunnel;  /* from the overlay: the sending node */
+	__u32 came_by;  /* arriving packets: see conntrack_by_stack() */
+	__u64 stamp;    /* generations under which their sender was looked at */
 	__u32 l3;       /* packet is unrelated to any entry: decide, but remember nothing */
 	__u32 event;    /* extra enum event_flag for records */
 	struct conntrack_key reply_key;
@@ -67,6 +69,12 @@ static __always_inline __u32 generation_read(__u32 index)
 	__u32 *g = bpf_map_lookup_elem(&generation_v1, &index);
 
 	return g ? *(volatile __u32 *)g : 0;
+}
+
+/* Moves when what is known of an address, or of blocks of them, does. */
+static __always_inline __u64 address_stamp(__be32 addr)
+{
+	return (__u64)generation_read(GENERATION_GLOBAL) + generation_read(generation_remote(addr));
 }
 
 static __always_inline struct endpoint *endpoint_get(__u32 slot)

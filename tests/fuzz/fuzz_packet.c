@@ -38,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(&p, &quick, fast, size);
 	else if (fast && reason != REASON_INVALID) /* only the slow one reads the total length */
 		abort();
+	if (!reason)
+		packet_check_options(frame, frame + size);
 	/* The twin's twin is the packet itself, whatever the rewrite. */
 	flow_reverse(&p.inner, 0, &again);
 	flow_set_nat(&e, &p.tuple, &again);

@@ -287,13 +287,13 @@ void wires_policy(struct wires *w, struct datapath *dp, uint16_t port)
 	wires_apply(w, dp);
 }
 
-static int socket_in(struct wires *w, int pod)
+static int socket_in(struct wires *w, int pod, int type)
 {
 	struct error err = ERROR_INIT;
 	int back, fd;
 
 	must(netns_enter(pod < 0 ? w->netns : w->wire[pod].netns, &back, &err), &err);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	netns_leave(back);
 	assert_true(fd >= 0);
 	return fd;
@@ -302,7 +302,7 @@ static int socket_in(struct wires *w, int pod)
 int wires_listen(struct wires *w, int pod, uint16_t port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-	int fd = socket_in(w, pod);
+	int fd = socket_in(w, pod, SOCK_STREAM);
 
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -314,7 +314,7 @@ int wires_connect(struct wires *w, int pod, const char *addr, uint16_t port)
 {
 	struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(addr)};
-	int fd = socket_in(w, pod);
+	int fd = socket_in(w, pod, SOCK_STREAM);
 
 	assert_true(!connect(fd, (struct sockaddr *)&to, sizeof(to)) || errno == EINPROGRESS);
 	return fd;
@@ -336,6 +336,26 @@ int wires_connected(int fd)
 	wait_for(fd, POLLOUT);
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
 	return error;
+}
+
+int wires_datagram(struct wires *w, int pod, const char *addr, uint16_t port)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(addr)};
+	int fd = socket_in(w, pod, SOCK_DGRAM);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(write(fd, "odd", 3), 3);
+	return fd;
+}
+
+int wires_told(int fd)
+{
+	char byte;
+
+	wait_for(fd, POLLIN);
+	assert_int_equal(read(fd, &byte, 1), -1);
+	return errno;
 }
 
 int wires_accept(int fd)

@@ -56,8 +56,12 @@ void wires_apply(struct wires *w, struct datapath *dp);
 /* Sockets inside a pod, or (WIRE_NODE) of the node itself. connect is started, not waited for. */
 int wires_listen(struct wires *w, int pod, uint16_t port);
 int wires_connect(struct wires *w, int pod, const char *addr, uint16_t port);
+/* A datagram socket of the pod that talks to addr only; its first datagram is sent. */
+int wires_datagram(struct wires *w, int pod, const char *addr, uint16_t port);
 /* Waits (generously) for the end of a connect: 0 or the errno it ended with. */
 int wires_connected(int fd);
+/* Waits until a datagram socket was told that nobody listens; returns that errno. */
+int wires_told(int fd);
 int wires_accept(int fd);
 /* Writes at one end, waits for it at the other. */
 void wires_hear(int fd, char want);

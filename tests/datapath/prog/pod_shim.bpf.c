@@ -15,7 +15,7 @@ int arrives(struct __sk_buff *skb)
 	int ret;
 
 	skb->mark = 0;
-	ret = fast_path(skb, HOOK_FROM_OVERLAY, identity);
+	ret = fast_path(skb, HOOK_FROM_OVERLAY, identity, tunnel);
 	return ret == FAST_MISS ? slow_path(skb, HOOK_FROM_OVERLAY, identity, tunnel) : ret;
 }
 

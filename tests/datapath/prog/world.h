@@ -56,12 +56,21 @@ void world_rule(struct world *w, enum pod pod, enum direction dir, __u32 identit
 void world_allow_all(struct world *w);
 /* Ready backends of the service; terminating ones get only their state row. */
 void world_service(struct world *w, const char *const *ready, const char *const *terminating);
+/* What the address table says of a block. */
+void world_address(struct world *w, const char *addr, __u32 bits, __u32 identity,
+		   const char *tunnel);
 void world_bump(struct world *w, __u32 generation);
 
 /* Runs a program over the frame, which becomes what the program made of it. Returns the verdict. */
 int world_from_pod(struct world *w, enum pod pod, struct frame *f);
 int world_to_pod(struct world *w, enum pod pod, struct frame *f);
+/* The same, where the stack had the frame from a device (world_to_pod: made it itself). */
+int world_routed(struct world *w, enum pod pod, __u32 ifindex, struct frame *f);
+/* Out of the tunnel, from ADDR_OTHER or from another sender. */
 int world_arrives(struct world *w, __u32 identity, struct frame *f);
+int world_arrives_from(struct world *w, const char *node, __u32 identity, struct frame *f);
+/* From the stack (as in world_routed) into the tunnel. */
+int world_to_overlay(struct world *w, __u32 ifindex, struct frame *f);
 
 /* Rounds of a program over a frame that is put back before each; nanoseconds a round, the wrapper's
  * own cost included. ports: source ports to vary (a power of two, 0 none), targets: destination
