@@ -539,23 +539,20 @@ static void problems(struct translator *t)
 {
 	for (size_t i = 0; i < t->mesh->n_problems; i++) {
 		const struct istio_problem *p = &t->mesh->problems[i];
-		const char *version = str_or_empty(doc_find_str(p->object, "apiVersion"));
 		const char *ns = doc_find_str(p->object, "metadata.namespace");
 
-		if (!strstr(version, "istio.io/") ||
-		    (!str_eq(ns ? ns : "default", t->namespace) &&
-		     !str_eq(ns, t->mesh->config.root_namespace)) ||
-		    str_starts(p->path, "spec") || /* met again on the walk */
-		    str_starts(p->path, "metadata") || str_starts(p->path, "status"))
+		if (!istio_problem_concerns(t->mesh, p, t->namespace))
 			continue;
 		field_add(t,
-			  arena_printf(t->arena, "%s/%s/%s",
+			  arena_printf(t->arena, "%s/%s%s%s",
 				       str_or_empty(doc_find_str(p->object, "kind")),
-				       ns ? ns : "default",
+				       str_or_empty(ns), ns ? "/" : "",
 				       str_or_empty(doc_find_str(p->object, "metadata.name"))),
 			  p->path, FIELD_BLOCKED, NULL, p->object,
-			  *p->path ? "%s outside of spec; an API server would drop it"
-				   : "the object cannot be read: %s",
+			  !*p->path ? "the object cannot be read: %s"
+			  : str_starts(p->path, "data.")
+				  ? "it cannot be read: %s"
+				  : "%s outside of spec; an API server would drop it",
 			  p->message);
 	}
 }

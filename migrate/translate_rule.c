@@ -66,6 +66,9 @@ static const char *principal_parts(struct translator *t, const char *value, cons
 		*ret_account = value + 5;
 		return NULL;
 	}
+	if (value[0] == '*' && strchr(value + 1, '*'))
+		return "after a first star Istio takes the second for itself, so this matches "
+		       "nobody";
 	if (!ns || (!str_eq(domain, "*") && strchr(domain, '*')))
 		return "a pattern that cuts through names has no form in labels";
 	if (!str_eq(domain, "*") && !istio_own_trust_domain(t->mesh, domain))
@@ -90,6 +93,7 @@ static const char *add_value(struct translator *t, enum attribute attribute, con
 	const char *slash = strchr(value, '/');
 	struct sources one;
 	struct net_cidr block;
+	struct net_addr node;
 
 	switch (attribute) {
 	case BY_PRINCIPAL:
@@ -115,6 +119,11 @@ static const char *add_value(struct translator *t, enum attribute attribute, con
 			if (net_cidr_overlaps(&block, &t->pod_cidrs[i]))
 				return "the block covers addresses of pods, which policy knows by "
 				       "their labels";
+		for (size_t i = 0; i < t->mesh->n_node_addresses; i++)
+			if (net_addr_parse(t->mesh->node_addresses[i], &node, NULL) == 0 &&
+			    net_cidr_contains(&block, &node))
+				return "the block covers addresses of nodes, which policy knows as "
+				       "nodes";
 		sources_blocks(&block, 1, &one);
 		sources_or(a, to, &one);
 		sources_release(&one);

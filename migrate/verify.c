@@ -85,7 +85,7 @@ static void keep_example(struct comparing *c, const struct server *to, const str
 		.source_namespace = from->pod ? from->namespace : NULL,
 		.source_service_account = from->pod ? from->account : NULL,
 		.source_labels = from->pod ? from->labels_text : from->name,
-		.source_address = from->pod ? NULL : from->address,
+		.source_address = from->pod && c->v.n_places == 1 ? NULL : from->address,
 		.destination_namespace = c->v.ns,
 		.destination_workload = to->name,
 		.port = t->port,
@@ -228,6 +228,21 @@ static void list_approximations(struct comparing *c)
 		vec_push(&c->approximations, (const char *)NO_STANDARD);
 }
 
+static void list_unread(struct comparing *c)
+{
+	const struct istio_mesh *m = c->v.mesh;
+	struct equivalence *e = c->out;
+
+	e->unread = arena_array(c->arena, m->n_problems + 1, const char *);
+	for (size_t i = 0; i < m->n_problems; i++) {
+		const struct istio_problem *p = &m->problems[i];
+		bool part = *p->path && !str_starts(p->path, "data."); /* and the rest was read */
+
+		if (!part && istio_problem_concerns(m, p, c->v.ns))
+			e->unread[e->n_unread++] = p->message;
+	}
+}
+
 static void list_properties(struct comparing *c)
 {
 	const struct verify_space *v = &c->v;
@@ -264,7 +279,8 @@ int verify_namespace(struct equivalence *e, struct arena *a, const struct istio_
 	for (size_t i = 0; i < c.v.n_servers; i++)
 		compare_server(&c, &c.v.servers[i]);
 	list_approximations(&c);
-	e->exhaustive = e->compared == e->product;
+	list_unread(&c);
+	e->exhaustive = e->compared == e->product && e->n_unread == 0;
 	e->n_examples = c.examples.n;
 	if (c.examples.n)
 		e->examples =

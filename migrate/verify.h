@@ -31,7 +31,7 @@ struct verify_difference {
 struct equivalence {
 	const char *namespace;
 	uint64_t compared;
-	bool exhaustive; /* false: cut at a limit, and then never a pass */
+	bool exhaustive; /* false: cut at a limit or objects unread, and then never a pass */
 	uint64_t approximated, differences, widening;
 	struct verify_property *properties;
 	size_t n_properties;
@@ -39,6 +39,8 @@ struct equivalence {
 	struct verify_difference
 		*examples; /* the first VERIFY_MAX_EXAMPLES, one per class of cause */
 	size_t n_examples;
+	const char **unread; /* objects that may matter and could not be read: never a pass */
+	size_t n_unread;
 	const char **approximations; /* "AuthorizationPolicy/..., rule 0: identity by address" */
 	size_t n_approximations;
 };

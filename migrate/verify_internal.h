@@ -46,6 +46,7 @@ struct verify_space {
 	size_t n_targets;
 	struct mesh_identities identities;
 	/* sizes of the single properties, for the report */
+	size_t n_places; /* kinds of addresses of pods */
 	size_t n_namespaces, n_accounts, n_labels, n_outside, n_ports, n_protocols;
 };
 

@@ -48,6 +48,9 @@ struct doc *equivalence_doc(struct arena *a, const struct equivalence *e)
 	list = doc_set_list(a, d, "counterexamples");
 	for (size_t i = 0; i < e->n_examples; i++)
 		doc_append(a, list, difference_doc(a, &e->examples[i]));
+	list = doc_set_list(a, d, "unread");
+	for (size_t i = 0; i < e->n_unread; i++)
+		doc_append(a, list, doc_string(a, e->unread[i]));
 	list = doc_set_list(a, d, "approximations");
 	for (size_t i = 0; i < e->n_approximations; i++)
 		doc_append(a, list, doc_string(a, e->approximations[i]));
@@ -101,6 +104,10 @@ void equivalence_page(const struct equivalence *e, struct page *p)
 				      x->mesh_why),
 			 NULL);
 	}
+	if (e->n_unread > 0)
+		page_heading(p, "Could not be read, so nothing is proved");
+	for (size_t i = 0; i < e->n_unread; i++)
+		page_note(p, PAGE_DOUBT, "%s", e->unread[i]);
 	if (e->n_approximations > 0)
 		page_heading(p, "Named approximations");
 	for (size_t i = 0; i < e->n_approximations; i++)
@@ -119,12 +126,16 @@ void equivalence_findings(const struct equivalence *e, struct report *r)
 				target_text(&r->arena, x), "from %s: Istio: %s; mesh: %s",
 				source_text(&r->arena, x), x->istio_why, x->mesh_why);
 	}
-	if (!e->exhaustive)
+	for (size_t i = 0; i < e->n_unread; i++)
+		report_add_free(r, "equivalence", "every object that may matter can be read",
+				"equivalence", SEVERITY_BLOCKER, FINDING_UNKNOWN, e->namespace,
+				"%s", e->unread[i]);
+	if (e->compared < e->product)
 		report_add_free(r, "equivalence", "the same verdict for every connection",
 				"equivalence", SEVERITY_BLOCKER, FINDING_UNKNOWN, e->namespace,
 				"only %llu of %llu connections were compared",
 				(unsigned long long)e->compared, (unsigned long long)e->product);
-	else if (e->differences == 0)
+	else if (e->differences == 0 && e->n_unread == 0)
 		report_add_free(r, "equivalence", "the same verdict for every connection",
 				"equivalence", SEVERITY_BLOCKER, FINDING_PASS, e->namespace,
 				"%llu distinguishable connections, all compared",

@@ -20,6 +20,7 @@
 #define UNNAMED_VALUE     "any-other-value"
 
 typedef VEC(const char *) name_list;
+typedef VEC(struct net_addr) addr_list;
 
 struct label_values {
 	const char *key; /* without its source */
@@ -32,8 +33,9 @@ struct naming {
 	name_list namespaces, accounts;
 	VEC(struct label_values) from, to; /* labels of callers and of servers */
 	VEC(struct net_cidr) blocks;
-	VEC(uint32_t) cuts;      /* where a port class begins */
-	VEC(uint32_t) icmp_cuts; /* where a class of ICMP types begins */
+	addr_list of_pods, of_nodes; /* one for each way to lie in blocks */
+	VEC(uint32_t) cuts;          /* where a port class begins */
+	VEC(uint32_t) icmp_cuts;     /* where a class of ICMP types begins */
 };
 
 static void add_name(name_list *list, const char *name)
@@ -427,58 +429,6 @@ static const char *labels_text(struct arena *a, const struct strmap *m)
 	return arena_strdup(a, strbuf_cstr(&sb));
 }
 
-static int make_pods(struct naming *n, struct error *err)
-{
-	struct verify_space *v = n->v;
-	size_t sets = combinations(n->from.items, n->from.n);
-	size_t total = n->namespaces.n * n->accounts.n;
-	struct mesh_identity *ids;
-
-	if (sets > 60000 || total * sets > 60000)
-		return error_set(err, -E2BIG,
-				 "%zu namespaces, %zu accounts and %zu label sets of callers are "
-				 "more than can be numbered",
-				 n->namespaces.n, n->accounts.n, sets);
-	total *= sets;
-	v->callers = arena_array(v->arena, total + 64 + n->blocks.n, struct caller);
-	ids = arena_array(v->arena, total + 16, struct mesh_identity);
-	v->identities.items = ids;
-	for (uint32_t id = 1; mesh_reserved_name(id); id++) {
-		struct strmap_pair *pair = arena_new(v->arena, struct strmap_pair);
-
-		pair->key = arena_printf(v->arena, "reserved:%s", mesh_reserved_name(id));
-		pair->value = "";
-		ids[v->identities.n++] = (struct mesh_identity){id, {pair, 1}};
-	}
-	for (size_t i = 0; i < total; i++) {
-		size_t set = i % sets, account = i / sets % n->accounts.n;
-		const char *ns = n->namespaces.items[i / sets / n->accounts.n];
-		const struct istio_namespace *known = istio_mesh_namespace(v->mesh, ns);
-		struct strmap extra = combination(v->arena, n->from.items, n->from.n, set);
-		struct caller *c = &v->callers[v->n_callers++];
-
-		*c = (struct caller){
-			.pod = true,
-			.namespace = ns,
-			.account = n->accounts.items[account],
-			.labels_text = labels_text(v->arena, &extra),
-			.identity = IDENTITY_FIRST_POD + (uint32_t)i,
-			.address = "203.0.113.77",
-		};
-		if (istio_member(v->mesh, ns, c->account) != MEMBER_NO)
-			c->principal = istio_principal_format(
-				v->arena, v->mesh->config.trust_domain, ns, c->account);
-		ids[v->identities.n++] = (struct mesh_identity){
-			c->identity,
-			mesh_workload_labels(v->arena, &extra, ns, known ? &known->labels : NULL,
-					     c->account)};
-	}
-	v->n_namespaces = n->namespaces.n;
-	v->n_accounts = n->accounts.n;
-	v->n_labels = sets;
-	return 0;
-}
-
 /* An address of the block that lies in no narrower one. */
 static bool representative(const struct naming *n, const struct net_cidr *block,
 			   struct net_addr *ret)
@@ -497,14 +447,149 @@ static bool representative(const struct naming *n, const struct net_cidr *block,
 	return found;
 }
 
+/* No object tells the two apart. */
+static bool same_blocks(const struct naming *n, const struct net_addr *a, const struct net_addr *b)
+{
+	vec_foreach (&n->blocks, c)
+		if (net_cidr_contains(c, a) != net_cidr_contains(c, b))
+			return false;
+	return true;
+}
+
+static void add_address(const struct naming *n, addr_list *list, const struct net_addr *addr)
+{
+	if (addr->family != AF_INET)
+		return;
+	vec_foreach (list, have)
+		if (same_blocks(n, have, addr))
+			return;
+	vec_push(list, *addr);
+}
+
+/* The ways in which an address of this block lies in the named ones. */
+static void add_addresses(const struct naming *n, addr_list *list, const struct net_cidr *of)
+{
+	struct net_addr addr;
+
+	if (representative(n, of, &addr))
+		add_address(n, list, &addr);
+	vec_foreach (&n->blocks, b)
+		if (net_cidr_within(b, of) && representative(n, b, &addr))
+			add_address(n, list, &addr);
+}
+
+/* Where callers of the cluster have their addresses; not known: where no object looks. */
+static void place_callers(struct naming *n)
+{
+	const struct istio_mesh *m = n->v->mesh;
+	struct net_cidr all, c;
+	struct net_addr addr, elsewhere;
+
+	(void)net_cidr_parse("0.0.0.0/0", &all, NULL);
+	if (!representative(n, &all, &elsewhere))
+		(void)net_addr_parse("203.0.113.77", &elsewhere, NULL);
+	for (size_t i = 0; i < m->n_pod_cidrs; i++)
+		if (net_cidr_parse(m->pod_cidrs[i], &c, NULL) == 0)
+			add_addresses(n, &n->of_pods, &c);
+	for (size_t i = 0; i < m->n_pods; i++)
+		if (!m->pods[i].host_network &&
+		    net_addr_parse(str_or_empty(m->pods[i].pod->pod_ip), &addr, NULL) == 0)
+			add_address(n, &n->of_pods, &addr);
+	for (size_t i = 0; i < m->n_node_addresses; i++)
+		if (net_addr_parse(m->node_addresses[i], &addr, NULL) == 0)
+			add_address(n, &n->of_nodes, &addr);
+	if (n->of_pods.n == 0)
+		vec_push(&n->of_pods, elsewhere);
+	if (n->of_nodes.n == 0)
+		vec_push(&n->of_nodes, elsewhere);
+}
+
+/* --- callers -------------------------------------------------------------------------------- */
+
+static void add_caller(struct verify_space *v, const struct caller *like,
+		       const struct net_addr *addr, const char *principal)
+{
+	struct caller *c = &v->callers[v->n_callers++];
+	char buf[NET_ADDR_SIZE];
+
+	*c = *like;
+	c->addr = *addr;
+	c->address = arena_strdup(v->arena, net_addr_format(addr, buf));
+	c->principal = principal;
+}
+
+/* One at each kind of address, with its certificate, without, or (pods of both sorts) each. */
+static void add_pods(struct naming *n, const struct caller *like)
+{
+	struct verify_space *v = n->v;
+	enum istio_membership member = istio_member(v->mesh, like->namespace, like->account);
+	const char *principal = istio_principal_format(v->arena, v->mesh->config.trust_domain,
+						       like->namespace, like->account);
+
+	vec_foreach (&n->of_pods, addr) {
+		if (member != MEMBER_NO)
+			add_caller(v, like, addr, principal);
+		if (member != MEMBER_YES)
+			add_caller(v, like, addr, NULL);
+	}
+}
+
+static int make_pods(struct naming *n, struct error *err)
+{
+	struct verify_space *v = n->v;
+	size_t sets = combinations(n->from.items, n->from.n);
+	size_t total = n->namespaces.n * n->accounts.n;
+	struct mesh_identity *ids;
+
+	if (sets > 60000 || total * sets > 60000)
+		return error_set(err, -E2BIG,
+				 "%zu namespaces, %zu accounts and %zu label sets of callers are "
+				 "more than can be numbered",
+				 n->namespaces.n, n->accounts.n, sets);
+	total *= sets;
+	v->callers = arena_array(
+		v->arena, (2 * total + 16) * (n->of_pods.n + n->of_nodes.n) + n->blocks.n + 1,
+		struct caller);
+	ids = arena_array(v->arena, total + 16, struct mesh_identity);
+	v->identities.items = ids;
+	for (uint32_t id = 1; mesh_reserved_name(id); id++) {
+		struct strmap_pair *pair = arena_new(v->arena, struct strmap_pair);
+
+		pair->key = arena_printf(v->arena, "reserved:%s", mesh_reserved_name(id));
+		pair->value = "";
+		ids[v->identities.n++] = (struct mesh_identity){id, {pair, 1}};
+	}
+	for (size_t i = 0; i < total; i++) {
+		size_t set = i % sets, account = i / sets % n->accounts.n;
+		const char *ns = n->namespaces.items[i / sets / n->accounts.n];
+		const struct istio_namespace *known = istio_mesh_namespace(v->mesh, ns);
+		struct strmap extra = combination(v->arena, n->from.items, n->from.n, set);
+		struct caller c = {
+			.pod = true,
+			.namespace = ns,
+			.account = n->accounts.items[account],
+			.labels_text = labels_text(v->arena, &extra),
+			.identity = IDENTITY_FIRST_POD + (uint32_t)i,
+		};
+
+		add_pods(n, &c);
+		ids[v->identities.n++] = (struct mesh_identity){
+			c.identity, mesh_workload_labels(v->arena, &extra, ns,
+							 known ? &known->labels : NULL, c.account)};
+	}
+	v->n_places = n->of_pods.n;
+	v->n_namespaces = n->namespaces.n;
+	v->n_accounts = n->accounts.n;
+	v->n_labels = sets;
+	return 0;
+}
+
 static void add_outside(struct verify_space *v, uint32_t identity, const struct net_addr *addr,
 			const char *name)
 {
-	char buf[NET_ADDR_SIZE];
-	struct caller *c = &v->callers[v->n_callers++];
+	struct caller like = {.identity = identity, .name = name};
 
-	*c = (struct caller){.identity = identity, .addr = *addr, .name = name};
-	c->address = arena_strdup(v->arena, net_addr_format(addr, buf));
+	add_caller(v, &like, addr, NULL);
 	v->n_outside++;
 }
 
@@ -535,9 +620,9 @@ static void make_outside(struct naming *n)
 		add_outside(v, 0, &addr,
 			    arena_strdup(v->arena, net_cidr_format(&n->blocks.items[i], buf)));
 	}
-	(void)net_addr_parse("198.51.100.7", &addr, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
-		add_outside(v, reserved[i], &addr, mesh_reserved_name(reserved[i]));
+		vec_foreach (&n->of_nodes, node)
+			add_outside(v, reserved[i], node, mesh_reserved_name(reserved[i]));
 }
 
 static void add_server(struct verify_space *v, const struct strmap *labels, const char *account,
@@ -600,6 +685,8 @@ static void release(struct naming *n)
 	vec_release(&n->from);
 	vec_release(&n->to);
 	vec_release(&n->blocks);
+	vec_release(&n->of_pods);
+	vec_release(&n->of_nodes);
 	vec_release(&n->cuts);
 	vec_release(&n->icmp_cuts);
 }
@@ -620,6 +707,7 @@ int verify_space_make(struct verify_space *v, struct arena *a, const struct isti
 	name_mesh(&n);
 	add_name(&n.namespaces, UNNAMED_NAMESPACE);
 	add_name(&n.accounts, UNNAMED_ACCOUNT);
+	place_callers(&n);
 	r = make_pods(&n, err);
 	if (r == 0)
 		r = make_servers(&n, err);

@@ -126,7 +126,7 @@ static bool test_namespace(const struct context *c, const char *value)
 		return false;
 	memcpy(name, ns + 4, (size_t)(end - ns - 4));
 	name[end - ns - 4] = '\0';
-	return istio_pattern_matches(value, name, false);
+	return istio_glob_matches(value, name);
 }
 
 /* "ns/account", or "account" in the policy's own namespace. */

@@ -66,6 +66,29 @@ bool istio_pattern_matches(const char *pattern, const char *value, bool ignore_c
 	return len == n && equal_n(pattern, value, n, ignore_case);
 }
 
+bool istio_glob_matches(const char *pattern, const char *value)
+{
+	const char *star = NULL, *from = NULL;
+
+	for (; *value; value++) {
+		while (*pattern == '*') {
+			star = ++pattern;
+			from = value;
+		}
+		if (*pattern == *value) {
+			pattern++;
+		} else if (star) { /* the last star takes one more */
+			pattern = star;
+			value = from++;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
 bool istio_principal_parse(struct arena *a, const char *text, struct istio_principal *ret)
 {
 	const char *ns = strstr(text, "/ns/");

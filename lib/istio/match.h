@@ -24,6 +24,8 @@ struct istio_match istio_match_parse(struct arena *a, const char *pattern);
 bool istio_match_test(const struct istio_match *m, const char *value, bool ignore_case);
 /* Parse and test at once; value NULL (nothing there) never matches. */
 bool istio_pattern_matches(const char *pattern, const char *value, bool ignore_case);
+/* How namespaces are matched: a star anywhere stands for any text, also for none. */
+bool istio_glob_matches(const char *pattern, const char *value);
 
 /* "trust-domain/ns/NAMESPACE/sa/ACCOUNT", exact. */
 struct istio_principal {

@@ -25,7 +25,9 @@ enum istio_membership istio_member(const struct istio_mesh *m, const char *ns,
 	for (size_t i = 0; i < m->n_templates; i++) {
 		const struct istio_workload *w = &m->templates[i];
 
-		if (!str_eq(w->namespace, ns) || !str_eq(w->service_account, service_account))
+		/* In its node's network a pod is the node, whatever its account. */
+		if (w->host_network || !str_eq(w->namespace, ns) ||
+		    !str_eq(w->service_account, service_account))
 			continue;
 		if (istio_workload_member(m, w))
 			with++;

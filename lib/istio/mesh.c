@@ -16,7 +16,7 @@ struct loading {
 	VEC(struct istio_workload) pods;
 	VEC(struct service) services;
 	VEC(struct endpoint_slice) slices;
-	VEC(const char *) pod_cidrs;
+	VEC(const char *) pod_cidrs, node_addresses;
 	VEC(struct istio_peer_authentication) peers;
 	VEC(struct istio_authorization_policy) policies;
 	VEC(struct istio_destination_rule) rules;
@@ -122,6 +122,9 @@ static void load_node(struct loading *l, const struct doc *d)
 	for (size_t i = 0; i < node.pod_cidrs.n; i++)
 		if (!str_eq(node.pod_cidrs.items[i], node.pod_cidr))
 			vec_push(&l->pod_cidrs, node.pod_cidrs.items[i]);
+	for (size_t i = 0; i < node.n_addresses; i++)
+		if (str_ends(str_or_empty(node.addresses[i].type), "IP"))
+			vec_push(&l->node_addresses, node.addresses[i].address);
 }
 
 static void load_pod(struct loading *l, const struct doc *d)
@@ -386,6 +389,7 @@ static void finish(struct loading *l)
 	TAKE_LIST(l, &l->services, l->mesh, services);
 	TAKE_LIST(l, &l->slices, l->mesh, slices);
 	TAKE_LIST(l, &l->pod_cidrs, l->mesh, pod_cidrs);
+	TAKE_LIST(l, &l->node_addresses, l->mesh, node_addresses);
 	TAKE_LIST(l, &l->peers, l->mesh, peer_authentications);
 	TAKE_LIST(l, &l->policies, l->mesh, authorization_policies);
 	TAKE_LIST(l, &l->rules, l->mesh, destination_rules);
@@ -410,6 +414,29 @@ void istio_mesh_load(struct istio_mesh *m, struct arena *a, const struct snapsho
 }
 
 /* --- questions ---------------------------------------------------------------------------- */
+
+bool istio_problem_concerns(const struct istio_mesh *m, const struct istio_problem *p,
+			    const char *ns)
+{
+	static const char *const anywhere[] = {"Namespace",   "Node",      "Pod",
+					       "Deployment",  "DaemonSet", "ReplicaSet",
+					       "StatefulSet", "Job",       "CronJob"};
+	const char *kind = doc_find_str(p->object, "kind");
+	const char *own = doc_find_str(p->object, "metadata.namespace");
+	bool of_istio =
+		strstr(str_or_empty(doc_find_str(p->object, "apiVersion")), "istio.io/") != NULL;
+	bool ours = str_eq(own ? own : "default", ns) || str_eq(own, m->config.root_namespace);
+
+	if (str_starts(p->path, "data.")) /* MeshConfig, the injector's configuration */
+		return true;
+	if (*p->path)
+		return of_istio && ours && !str_starts(p->path, "spec") &&
+		       !str_starts(p->path, "metadata") && !str_starts(p->path, "status");
+	for (size_t i = 0; i < ARRAY_SIZE(anywhere) && !of_istio; i++)
+		if (str_eq(kind, anywhere[i]))
+			return true;
+	return ours;
+}
 
 const struct istio_namespace *istio_mesh_namespace(const struct istio_mesh *m, const char *name)
 {

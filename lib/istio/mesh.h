@@ -73,6 +73,8 @@ struct istio_mesh {
 	size_t n_slices;
 	const char **pod_cidrs; /* of the nodes */
 	size_t n_pod_cidrs;
+	const char **node_addresses;
+	size_t n_node_addresses;
 
 	/* Istio's objects, each list oldest first. */
 	struct istio_peer_authentication *peer_authentications;
@@ -97,6 +99,13 @@ struct istio_mesh {
  */
 void istio_mesh_load(struct istio_mesh *m, struct arena *a, const struct snapshot *s);
 
+/*
+ * What could not be read of it leaves a question about ns open: something that runs anywhere (it
+ * may call), Istio's configuration, or an object of ns or of the root namespace. Unknown fields are
+ * not meant, except beside the spec of one of Istio's objects: an API server would drop those.
+ */
+bool istio_problem_concerns(const struct istio_mesh *m, const struct istio_problem *p,
+			    const char *ns);
 /* NULL when the namespace is not there. */
 const struct istio_namespace *istio_mesh_namespace(const struct istio_mesh *m, const char *name);
 const struct service *istio_mesh_service(const struct istio_mesh *m, const char *ns,

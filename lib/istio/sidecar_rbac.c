@@ -104,18 +104,20 @@ static void write_principal(struct writing *w, struct doc *list, UNUSED const ch
 				       "spiffe://"));
 }
 
+/* A star anywhere is any text. */
 static void write_namespace(struct writing *w, struct doc *list, UNUSED const char *key,
 			    const char *value)
 {
-	struct istio_match m = istio_match_parse(w->arena, value);
-	const char *name = quoted(w->arena, m.text);
+	auto_release(strbuf) struct strbuf name = STRBUF_INIT;
 
-	authenticated(
-		w, list,
-		regex(w->arena,
-		      arena_printf(w->arena, ".*/ns/%s%s%s/.*",
-				   m.kind == MATCH_SUFFIX || m.kind == MATCH_PRESENT ? ".*" : "",
-				   name, m.kind == MATCH_PREFIX ? ".*" : "")));
+	for (size_t n; *value; value += n) {
+		n = *value == '*' ? 1 : strcspn(value, "*");
+		strbuf_adds(&name, *value == '*'
+					   ? ".*"
+					   : quoted(w->arena, arena_strndup(w->arena, value, n)));
+	}
+	authenticated(w, list,
+		      regex(w->arena, arena_printf(w->arena, ".*/ns/%s/.*", strbuf_cstr(&name))));
 }
 
 static void write_account(struct writing *w, struct doc *list, UNUSED const char *key,

@@ -85,6 +85,19 @@ def a_shop_without_its_namespace(bin_dir, folder):
     check("not in the snapshot" not in json.dumps(ask(bin_dir, "translate", folder, 0)), "it still assumes")
 
 
+def what_cannot_be_read_proves_nothing(bin_dir, folder):
+    """YAML 1.1, which kubectl reads, calls y a boolean: an API server refuses the Deployment, and so do we."""
+    path = os.path.join(folder, "shop.yaml")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace("matchLabels: &tills {app: till}", "matchLabels: &tills {app: till, open: y}"))
+    said = json.dumps(ask(bin_dir, "translate", folder, 3))
+    check("Deployment/default/till" in said and "want a string, got boolean" in said, f"not blocked: {said}")
+    equal = ask(bin_dir, "verify", folder, 5)["equivalence"]
+    check(not equal["exhaustive"] and "shop.yaml:" in str(equal["unread"]), f"a proof without the till: {equal}")
+
+
 def the_corpus_ends_as_the_help_says(bin_dir):
     """Whatever real file: a result, or an error that names the place; never a crash."""
     shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
@@ -102,6 +115,7 @@ def main():
     bin_dir = sys.argv[1]
     with tempfile.TemporaryDirectory() as folder:
         a_shop_without_its_namespace(bin_dir, folder)
+        what_cannot_be_read_proves_nothing(bin_dir, folder)
     files = the_corpus_ends_as_the_help_says(bin_dir)
     print(f"a shop without its namespace, {files} files of the corpus{'' if files else ' (it is not here)'}")
 

@@ -34,6 +34,25 @@ TEST(patterns)
 	arena_release(&a);
 }
 
+/* Namespaces are matched by a regular expression, so a star may stand anywhere. */
+TEST(globs)
+{
+	static const struct {
+		const char *pattern, *value;
+		bool matches;
+	} rows[] = {
+		{"*", "shop", true},      {"*", "", true},          {"", "", true},
+		{"", "shop", false},      {"shop", "shop", true},   {"shop", "shopping", false},
+		{"sh*", "shop", true},    {"*op", "shop", true},    {"*op", "shop-2", false},
+		{"*ho*", "shop", true},   {"s*p", "shop", true},    {"s*o", "shop", false},
+		{"s*p*p", "shop", false}, {"s*p*p", "sp-sp", true}, {"**", "shop", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (istio_glob_matches(rows[i].pattern, rows[i].value) != rows[i].matches)
+			fail_msg("%s against %s", rows[i].pattern, rows[i].value);
+}
+
 TEST(addresses_and_blocks)
 {
 	assert_true(istio_cidr_contains("10.1.0.0/16", "10.1.255.3"));
@@ -328,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(patterns),
+		cmocka_unit_test(globs),
 		cmocka_unit_test(addresses_and_blocks),
 		cmocka_unit_test(path_templates),
 		cmocka_unit_test(principals),

@@ -20,7 +20,7 @@ static unsigned roll(struct dice *d, unsigned sides)
 
 static const char *const namespaces[] = {"one", "two", "three"};
 static const char *const accounts[] = {"a", "b", "c", "default"};
-static const char *const apps[] = {"x", "y", "z"};
+static const char *const apps[] = {"x", "u", "z"};
 static const char *const modes[] = {"STRICT", "PERMISSIVE", "DISABLE", "UNSET"};
 static const char *const ports[] = {"80", "443", "8080", "9000", "15020"};
 
