@@ -384,8 +384,8 @@ static void the_order_of_containers(void **state)
 			    "  - name: side\n"
 			    "    image: x\n"
 			    "    restartPolicy: Always\n"
-			    "    command: [/bin/sh, -c, 'cd %s; echo side >> order; trap \"echo "
-			    "side-end >> order; exit\" TERM;\n"
+			    "    command: [/bin/sh, -c, 'cd %s; trap \"echo side-end >> order; "
+			    "exit\" TERM; echo side >> order;\n"
 			    "      while :; do sleep 0.1; done']\n"
 			    "    startupProbe: {periodSeconds: 1, failureThreshold: 30, exec: "
 			    "{command: [/bin/sh, -c,\n"
@@ -398,11 +398,13 @@ static void the_order_of_containers(void **state)
 			    "  containers:\n"
 			    "  - name: app\n"
 			    "    image: x\n"
-			    "    command: [/bin/sh, -c, 'cd %s; echo main >> order; trap \"echo "
-			    "main-end >> order; exit\" TERM;\n"
+			    "    command: [/bin/sh, -c, 'cd %s; trap \"echo main-end >> order; "
+			    "exit\" TERM; echo main >> order;\n"
 			    "      while :; do sleep 0.1; done']\n"
+			    "    readinessProbe: {periodSeconds: 1, exec: {command: [grep, -q, "
+			    "main, %s/order]}}\n"
 			    "    lifecycle: {preStop: {sleep: {seconds: 1}}}\n",
-			    e->dir, e->dir, e->dir, e->dir, e->dir, e->dir));
+			    e->dir, e->dir, e->dir, e->dir, e->dir, e->dir, e->dir));
 	wait_for(e, "ordered", is_ready, NULL);
 	assert_string_equal(contents(e, "order"), "first\nside\nprobed\nsecond\nmain\n");
 	delete (e, "ordered");
