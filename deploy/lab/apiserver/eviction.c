@@ -165,17 +165,9 @@ static int evict(struct request *r)
 
 void eviction_create(struct request *r)
 {
-	struct doc *st;
-
 	if (evict(r)) {
 		request_reply_refusal(r);
 		return;
 	}
-	st = doc_map(&r->arena);
-	doc_set_string(&r->arena, st, "kind", "Status");
-	doc_set_string(&r->arena, st, "apiVersion", "v1");
-	doc_set_map(&r->arena, st, "metadata");
-	doc_set_string(&r->arena, st, "status", "Success");
-	doc_set_int(&r->arena, st, "code", 201);
-	request_reply_doc(r, 201, st);
+	request_reply_created(r);
 }

@@ -204,15 +204,30 @@ void request_reply_refusal(struct request *r)
 	request_reply_doc(r, r->refusal.code, refusal_status(&r->refusal));
 }
 
-void request_reply_success(struct request *r, const char *name, const char *uid)
+static struct doc *success(struct arena *a)
 {
-	struct arena *a = &r->arena;
-	struct doc *st = doc_map(a), *details;
+	struct doc *st = doc_map(a);
 
 	doc_set_string(a, st, "kind", "Status");
 	doc_set_string(a, st, "apiVersion", "v1");
 	doc_set_map(a, st, "metadata");
 	doc_set_string(a, st, "status", "Success");
+	return st;
+}
+
+void request_reply_created(struct request *r)
+{
+	struct doc *st = success(&r->arena);
+
+	doc_set_int(&r->arena, st, "code", 201);
+	request_reply_doc(r, 201, st);
+}
+
+void request_reply_success(struct request *r, const char *name, const char *uid)
+{
+	struct arena *a = &r->arena;
+	struct doc *st = success(a), *details;
+
 	details = doc_set_map(a, st, "details");
 	doc_set_string(a, details, "name", name);
 	if (*r->res->group)

@@ -102,6 +102,9 @@ void request_reply_revision(struct request *r, int status, const struct revision
 void request_reply_object(struct request *r, int status, const struct doc *object);
 /* What r->refusal says. */
 void request_reply_refusal(struct request *r);
+/* A Status: what was posted to a subresource is done. */
+void request_reply_created(struct request *r);
+/* A Status: the object is deleted. */
 void request_reply_success(struct request *r, const char *name, const char *uid);
 
 static inline struct subject request_subject(const struct request *r)
