@@ -7,6 +7,8 @@
 #include "lib/base/vec.h"
 
 enum { SERVICES_MIN = 4, SERVICES_MAX = 7, REPLICAS = 2, RATE = 2 };
+/* Calls whose callers hold a line open; each replica has one, so 10 lines at least. */
+enum { HELD_CALLS = 5 };
 
 enum speech { SPEECH_HTTP, SPEECH_TCP, SPEECH_TCP_FIRST };
 static const char *const schemes[] = {"http", "tcp", "tcp-first"};
@@ -70,6 +72,28 @@ static void choose_services(struct plan *p)
 	}
 }
 
+static unsigned held_calls(const struct plan *p)
+{
+	unsigned n = 0;
+
+	for (unsigned server = 0; server < p->n; server++)
+		for (unsigned caller = 0; caller < p->n; caller++)
+			n += p->calls[caller][server] && p->services[server].speech != SPEECH_HTTP;
+	return n;
+}
+
+/* Where the draw left too few, the leaves speak TCP and get more callers. */
+static void hold_enough(struct plan *p)
+{
+	for (unsigned server = p->n - 1; server >= p->n - 2 && held_calls(p) < HELD_CALLS;
+	     server--) {
+		if (p->services[server].speech == SPEECH_HTTP)
+			p->services[server].speech = SPEECH_TCP;
+		for (unsigned caller = 0; caller < server && held_calls(p) < HELD_CALLS; caller++)
+			p->calls[caller][server] = true;
+	}
+}
+
 /* Callers have smaller numbers than servers, so there is no cycle. */
 static void choose_calls(struct plan *p)
 {
@@ -78,6 +102,7 @@ static void choose_calls(struct plan *p)
 		for (unsigned caller = 0; caller < server; caller++)
 			p->calls[caller][server] = p->calls[caller][server] || pick(p, 4) == 0;
 	}
+	hold_enough(p);
 	for (unsigned server = 0; server < p->n; server++) {
 		unsigned who = pick(p, p->n);
 

@@ -38,10 +38,16 @@ TEST(every_graph_has_calls_and_refusals_and_seeds_differ)
 	unsigned sizes[16] = {0}, distinct = 0;
 
 	for (uint64_t seed = 0; seed < 200; seed++) {
+		auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 		struct random_namespace r;
 		struct arena a = ARENA_INIT;
+		unsigned held = 0;
 
 		random_namespace_make(&r, &a, seed);
+		random_namespace_write(&r, &text);
+		for (const char *s = text.buf; (s = strstr(s, "--hold=")); s++)
+			held++;
+		assert_true(held >= 5); /* twice that in connections: two replicas each */
 		assert_true(r.edges >= r.services - 1);
 		assert_true(r.refusals >= r.services);
 		sizes[r.services]++;
