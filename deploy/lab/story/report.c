@@ -92,6 +92,20 @@ static const char *taken_words(struct story *s, const struct judgement *j)
 			    count_text(&s->arena, j->lost_by_kill));
 }
 
+/* Why nothing can be said, although nothing went wrong; NULL when something can. */
+static const char *unknown_words(const struct judgement *j)
+{
+	if (j->totals.ok == 0)
+		return "Inconclusive: no request was counted.";
+	if (j->totals.refused == 0)
+		return "Inconclusive: nobody tried what must be refused.";
+	if (j->all.long_lived == 0)
+		return "Inconclusive: no long-lived connection was counted.";
+	if (doc_len(j->mismatches))
+		return "Inconclusive: clients and servers counted differently.";
+	return j->steps_known ? NULL : "Inconclusive: not every step could be judged.";
+}
+
 static void judge(struct story *s, const struct counts *end, struct judgement *j)
 {
 	struct arena *a = &s->arena;
@@ -121,12 +135,9 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 		j->code = CLI_OK;
 	if (j->code)
 		return;
-	if (!j->steps_known || doc_len(j->mismatches) || j->totals.ok == 0) {
+	j->words = unknown_words(j);
+	if (j->words) {
 		j->code = CLI_INCONCLUSIVE;
-		j->words = j->totals.ok == 0 ? "Inconclusive: no request was counted."
-			   : doc_len(j->mismatches)
-				   ? "Inconclusive: clients and servers counted differently."
-				   : "Inconclusive: not every step could be judged.";
 		return;
 	}
 	j->words = arena_printf(
