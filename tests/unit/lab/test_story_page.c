@@ -71,14 +71,16 @@ static struct count_edge edge(bool refuse, int64_t sent, int64_t refused, int64_
 				   .refused_missing = missing};
 }
 
-/* The verdict on 50 000 calls and 10 intrusions, of which so many got through before and in all. */
-static int verdict(struct arena *a, int64_t before, int64_t missing, const struct doc **ret_report)
+/* The verdict on 50 000 calls and 10 intrusions, of which so many got through before and
+ * in all, with so many connections held. */
+static int verdict(struct arena *a, int64_t before, int64_t missing, int64_t held,
+		   const struct doc **ret_report)
 {
 	char folder[] = "/tmp/story-XXXXXX";
 	struct story_options options = {.report = mkdtemp(folder)};
 	struct story s = {.options = &options, .namespace = "n", .changed = true};
 	struct story_step step = {.id = "lab", .title = "t", .words = "w"};
-	struct counts end = {0};
+	struct counts end = {.long_lived = held};
 	struct count_served served = {"n/yes", "n/client", 1, 50000};
 	struct error err = ERROR_INIT;
 	struct doc_stream read;
@@ -107,20 +109,30 @@ static int verdict(struct arena *a, int64_t before, int64_t missing, const struc
 	return code;
 }
 
+TEST(nothing_is_said_of_what_nobody_tried)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *d;
+
+	assert_int_equal(verdict(&a, 0, 0, 0, &d), CLI_INCONCLUSIVE);
+	assert_string_equal(doc_find_str(d, "verdict"),
+			    "Inconclusive: no long-lived connection was counted.");
+}
+
 TEST(what_istio_let_through_is_said_apart)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
 	const struct doc *d;
 
-	assert_int_equal(verdict(&a, 0, 0, &d), CLI_OK);
+	assert_int_equal(verdict(&a, 0, 0, 4, &d), CLI_OK);
 	assert_string_equal(doc_find_str(d, "verdict"),
 			    "The promise is kept: 50,010 requests, none failed, 10 refused as they "
 			    "must be, none got through, no long-lived connection lost.");
-	assert_int_equal(verdict(&a, 2, 3, &d), CLI_OK);
+	assert_int_equal(verdict(&a, 2, 3, 4, &d), CLI_OK);
 	assert_non_null(strstr(doc_find_str(d, "verdict"), "none newly got through"));
 	assert_int_equal(doc_find_int(d, "requests.let_through_by_istio", 0), 3);
 	assert_int_equal(doc_find_int(d, "requests.let_through_before_change", 0), 2);
-	assert_int_equal(verdict(&a, 0, 3, &d), CLI_BLOCKED);
+	assert_int_equal(verdict(&a, 0, 3, 4, &d), CLI_BLOCKED);
 	assert_string_equal(doc_find_str(d, "verdict"),
 			    "The promise is broken: 3 requests got through that must be refused.");
 }
@@ -128,6 +140,7 @@ TEST(what_istio_let_through_is_said_apart)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_said_of_what_nobody_tried),
 		cmocka_unit_test(what_istio_let_through_is_said_apart),
 		cmocka_unit_test(a_report_is_a_page),
 		cmocka_unit_test(a_report_of_nothing_is_a_page_too),
