@@ -34,7 +34,10 @@ int main(int argc, char **argv)
 		.details = "Everything it knows of a node is kept by pins and files: killed and "
 			   "started again, it\n"
 			   "loses no packet and no policy. Tools talk to it on its unix socket "
-			   "(sidestep status).",
+			   "(sidestep status).\n\n"
+			   "Examples:\n"
+			   "  sidestepd --node n1 --kubeconfig /etc/sidestep/kubeconfig\n"
+			   "  sidestepd --config /etc/sidestep/agent.yaml --log-level debug",
 		.commands = &only,
 		.n_commands = 1,
 	};

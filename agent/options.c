@@ -55,7 +55,7 @@ const struct cli_option agent_option_table[] = {
 	CLI_NUMBER(struct agent_options, tunnel_port, "tunnel-port", 0, "PORT", 1, 65535,
 		   "UDP port of the tunnel"),
 	CLI_NUMBER(struct agent_options, mtu, "mtu", 0, "BYTES", 0, 65535,
-		   "MTU of pods (0: that of the node's device less the tunnel's header)"),
+		   "MTU of pods (else that of the node's device less the tunnel's header)"),
 	OPT(pod_cidr, "pod-cidr", CLI_STRING, "CIDR",
 	    "pod addresses (else the Node's spec.podCIDR)"),
 	OPT(refuse, "refuse", CLI_FLAG, NULL,

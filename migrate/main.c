@@ -2,14 +2,24 @@
 /* sidestep-migrate: a namespace leaves Istio's sidecars, and comes back. The commands as a table.
  */
 #include "migrate/probe.h"
+#include "migrate/profile.h"
 #include "migrate/verbs.h"
 
 static const char *const look_formats[] = {
 #define LOOK_FORMAT_NAME(symbol, name) name,
-	LOOK_FORMATS(LOOK_FORMAT_NAME)
+	LOOK_FORMATS(LOOK_FORMAT_NAME) NULL,
+};
+static const char *const page_formats[] = {
+	LOOK_PAGE_FORMATS(LOOK_FORMAT_NAME)
 #undef LOOK_FORMAT_NAME
 		NULL,
 };
+#define FORMAT_HELP                                                                                \
+	"how to print; manifests are the policies alone, to apply or to keep in version control"
+#define PROFILE_HELP                                                                               \
+	"durations and accepted risks, see 'sidestep migrate help profile' (else the defaults "    \
+	"there: a day of audit, two of soak, nothing accepted)"
+#define STATE_HELP "where journals are kept (else SIDESTEP_STATE, else ~/.local/state/sidestep)"
 
 static const struct cli_option cluster_options[] = {
 	CLI_OPT(struct cluster_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
@@ -27,14 +37,20 @@ static const struct cli_option snapshot_options[] = {
 };
 
 static const struct look_opts look_defaults = {0};
-static const struct cli_option look_options[] = {
-	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, "format"),
+static const struct cli_option inventory_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', page_formats, "how to print"),
+	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
+		"write there instead of standard output"),
+	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
+};
+static const struct cli_option translate_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, FORMAT_HELP),
 	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
 		"write there instead of standard output"),
 	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
 };
 static const struct cli_option verify_options[] = {
-	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, "format"),
+	CLI_CHOICE(struct look_opts, output, "output", 'o', page_formats, "how to print"),
 	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
 		"write there instead of standard output"),
 	CLI_OPT(struct look_opts, policies, "policies", 0, CLI_STRING, "FILE",
@@ -42,34 +58,30 @@ static const struct cli_option verify_options[] = {
 	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
 };
 static const struct cli_option plan_options[] = {
-	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, "format"),
+	CLI_CHOICE(struct look_opts, output, "output", 'o', look_formats, FORMAT_HELP),
 	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
 		"write there instead of standard output (-o json to save a plan)"),
-	CLI_OPT(struct look_opts, profile, "profile", 0, CLI_STRING, "FILE",
-		"durations and waivers"),
+	CLI_OPT(struct look_opts, profile, "profile", 0, CLI_STRING, "FILE", PROFILE_HELP),
 	CLI_USE(struct look_opts, cluster, "Cluster", snapshot_options),
 };
 
 static const struct run_opts run_defaults = {0};
 static const struct cli_option run_options[] = {
-	CLI_OPT(struct run_opts, profile, "profile", 0, CLI_STRING, "FILE",
-		"durations and waivers"),
+	CLI_OPT(struct run_opts, profile, "profile", 0, CLI_STRING, "FILE", PROFILE_HELP),
 	CLI_OPT(struct run_opts, plan, "plan", 0, CLI_STRING, "FILE",
 		"carry out this saved plan, if it still fits"),
 	CLI_OPT(struct run_opts, roll_back, "rollback-on-failure", 0, CLI_FLAG, NULL,
 		"go back by itself when a gate says no"),
 	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
 	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL, "only show the plan"),
-	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR",
-		"where journals are kept (SIDESTEP_STATE)"),
+	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR", STATE_HELP),
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
 };
 static const struct cli_option again_options[] = {
 	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
 	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
 		"only show where the run stands"),
-	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR",
-		"where journals are kept (SIDESTEP_STATE)"),
+	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR", STATE_HELP),
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
 };
 static const struct cli_option resume_options[] = {
@@ -78,12 +90,11 @@ static const struct cli_option resume_options[] = {
 	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
 	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
 		"only show where the run stands"),
-	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR",
-		"where journals are kept (SIDESTEP_STATE)"),
+	CLI_OPT(struct run_opts, state, "state", 0, CLI_STRING, "DIR", STATE_HELP),
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
 };
 static const struct cli_option tell_options[] = {
-	CLI_CHOICE(struct run_opts, output, "output", 'o', look_formats, "format"),
+	CLI_CHOICE(struct run_opts, output, "output", 'o', page_formats, "how to print"),
 	CLI_OPT(struct run_opts, file, "file", 'f', CLI_STRING, "FILE",
 		"write there instead of standard output"),
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
@@ -95,7 +106,7 @@ static const struct cli_option pause_options[] = {
 static const struct probe_opts probe_defaults = {.within = 10 * NS_PER_S, .result = PROBE_RESULT};
 static const struct cli_option probe_options[] = {
 	CLI_OPT(struct probe_opts, since, "since", 0, CLI_STRING, "TIME",
-		"a sidecar must have taken a configuration since then (RFC 3339)"),
+		"a sidecar must have taken a configuration since then, like 2027-01-31T12:00:00Z"),
 	CLI_OPT(struct probe_opts, within, "within", 0, CLI_DURATION, "DURATION",
 		"how long to ask again"),
 	CLI_OPT(struct probe_opts, expect_sidecar, "expect-sidecar", 0, CLI_FLAG, NULL,
@@ -111,22 +122,38 @@ static const struct cli_command commands[] = {
 	 .summary = "what is there, and who calls whom",
 	 .args = "[NAMESPACE]",
 	 .max_args = 1,
+	 .details = "Every workload, whether it has a sidecar, and the calls between them: what "
+		    "Istio's "
+		    "policies\nallow, as far as objects say. Without NAMESPACE: of the whole "
+		    "cluster.\n\n"
+		    "Examples:\n"
+		    "  sidestep migrate inventory my-team\n"
+		    "  sidestep migrate inventory -o html -f inventory.html\n"
+		    "  sidestep migrate inventory my-team --snapshot manifests/\n",
 	 .run = verb_inventory,
-	 CLI_OPTIONS(look_options),
+	 CLI_OPTIONS(inventory_options),
 	 CLI_DEFAULTS(look_defaults)},
 	{.name = "translate",
 	 .summary = "a namespace's Istio objects as policies, field by field",
 	 ONE_NAMESPACE,
 	 .details = "Every field is exact, approximated, blocked or implicit; exit 3 when one is "
-		    "blocked.\n-o manifests prints only the policies.\n",
+		    "blocked.\n\n"
+		    "Examples:\n"
+		    "  sidestep migrate translate my-team\n"
+		    "  sidestep migrate translate my-team -o manifests -f policies.yaml\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED),
 	 .run = verb_translate,
-	 CLI_OPTIONS(look_options),
+	 CLI_OPTIONS(translate_options),
 	 CLI_DEFAULTS(look_defaults)},
 	{.name = "verify",
 	 .summary = "prove that the policies allow exactly what Istio allows",
 	 ONE_NAMESPACE,
 	 .details = "Compares over every distinguishable connection; exit 3 with a counterexample "
-		    "for every\ndifference.\n",
+		    "for every\ndifference, 5 when not every one could be compared.\n\n"
+		    "Examples:\n"
+		    "  sidestep migrate verify my-team\n"
+		    "  sidestep migrate verify my-team --policies policies.yaml\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE),
 	 .run = verb_verify,
 	 CLI_OPTIONS(verify_options),
 	 CLI_DEFAULTS(look_defaults)},
@@ -135,7 +162,14 @@ static const struct cli_command commands[] = {
 	 ONE_NAMESPACE,
 	 .details =
 		 "Exit 3 when something forbids to run it, 5 when something is not known, 6 when "
-		 "a waiver\nhas expired.\n",
+		 "a waiver\nhas expired. What forbids it has an id; some of it a person may accept "
+		 "by that id, in the\nprofile's waivers.\n\n"
+		 "Examples:\n"
+		 "  sidestep migrate help profile  # the file that --profile reads\n"
+		 "  sidestep migrate plan my-team --profile my-team.yaml\n"
+		 "  sidestep migrate plan my-team -o json -f plan.json  # for: run --plan "
+		 "plan.json\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_WAIVER_EXPIRED),
 	 .run = verb_plan,
 	 CLI_OPTIONS(plan_options),
 	 CLI_DEFAULTS(look_defaults)},
@@ -145,8 +179,13 @@ static const struct cli_command commands[] = {
 	 .details = "Shows the plan, asks, and carries it out: each change journaled before it is "
 		    "made, each gate\nasking two independent sources. Interrupt it at any time; "
 		    "resume goes on, rollback goes back.\n\n"
-		    "Example:\n"
-		    "  sidestep migrate run my-team --profile fast.yaml --yes\n",
+		    "Examples:\n"
+		    "  sidestep migrate run my-team --dry-run\n"
+		    "  sidestep migrate run my-team --profile my-team.yaml\n"
+		    "  sidestep migrate run my-team --plan plan.json --rollback-on-failure --yes\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) |
+		  CLI_EXIT(CLI_WAIVER_EXPIRED) | CLI_EXIT(CLI_INTERRUPTED) |
+		  CLI_EXIT(CLI_ROLLED_BACK) | CLI_EXIT(CLI_ROLLBACK_FAILED),
 	 .needs = NEEDS_CLUSTER | MUTATES,
 	 .run = verb_run,
 	 .preview = verb_run_preview,
@@ -155,7 +194,9 @@ static const struct cli_command commands[] = {
 	{.name = "status",
 	 .summary = "where migrations stand",
 	 .details = "The state of each, who is at it now, why it stopped, and what you can do "
-		    "next.\n",
+		    "next.\n\n"
+		    "Example:\n"
+		    "  sidestep migrate status my-team\n",
 	 .args = "[NAMESPACE|RUN]",
 	 .max_args = 1,
 	 .needs = NEEDS_CLUSTER,
@@ -164,6 +205,10 @@ static const struct cli_command commands[] = {
 	 CLI_DEFAULTS(run_defaults)},
 	{.name = "pause",
 	 .summary = "let a run stop at its next safe point, from anywhere",
+	 .details = "The run ends with exit code 8 once what it is doing is whole; then 'resume' "
+		    "goes on,\n'rollback' goes back.\n\n"
+		    "Example:\n"
+		    "  sidestep migrate pause my-team\n",
 	 .args = "NAMESPACE|RUN",
 	 .min_args = 1,
 	 .max_args = 1,
@@ -178,7 +223,11 @@ static const struct cli_command commands[] = {
 	 .max_args = 1,
 	 .details = "From this machine's journal, or from the cluster's copy when this machine has "
 		    "none: anybody\nwith access may take over when nobody is at it any more. While "
-		    "somebody is, it says who and\nuntil when, and does nothing.\n",
+		    "somebody is, it says who and\nuntil when, and does nothing.\n\n"
+		    "Example:\n"
+		    "  sidestep migrate resume my-team\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_INTERRUPTED) |
+		  CLI_EXIT(CLI_ROLLED_BACK) | CLI_EXIT(CLI_ROLLBACK_FAILED),
 	 .needs = NEEDS_CLUSTER | MUTATES,
 	 .run = verb_resume,
 	 .preview = verb_back_preview,
@@ -189,6 +238,13 @@ static const struct cli_command commands[] = {
 	 .args = "NAMESPACE|RUN",
 	 .min_args = 1,
 	 .max_args = 1,
+	 .exits = CLI_EXIT(CLI_INTERRUPTED) | CLI_EXIT(CLI_ROLLBACK_FAILED),
+	 .details =
+		 "Takes back what the run's journal says was made, last first, each with its own "
+		 "gate; works after\nan interrupted, a stopped and a finished run.\n\n"
+		 "Examples:\n"
+		 "  sidestep migrate rollback my-team --dry-run\n"
+		 "  sidestep migrate rollback my-team\n",
 	 .needs = NEEDS_CLUSTER | MUTATES,
 	 .run = verb_rollback,
 	 .preview = verb_back_preview,
@@ -199,6 +255,8 @@ static const struct cli_command commands[] = {
 	 .args = "NAMESPACE|RUN",
 	 .min_args = 1,
 	 .max_args = 1,
+	 .details = "Example:\n"
+		    "  sidestep migrate report my-team -o html -f report.html\n",
 	 .needs = NEEDS_CLUSTER,
 	 .run = verb_report,
 	 CLI_OPTIONS(tell_options),
@@ -217,16 +275,28 @@ static const struct cli_command commands[] = {
 	 CLI_DEFAULTS(probe_defaults)},
 };
 
+static const struct cli_topic topics[] = {
+	{"profile", "the file that --profile reads: durations and accepted risks", profile_help},
+};
+
 int main(int argc, char **argv)
 {
 	static const struct cli_program program = {
 		.name = "sidestep-migrate",
 		.summary = "move a namespace off Istio's sidecars, proved and reversible",
 		.details =
-			"The usual way: inventory, translate, verify, plan, run; then rollback if "
-			"you want to go back.\n",
+			"The usual way:\n"
+			"  sidestep migrate inventory my-team  # who is there, who calls whom\n"
+			"  sidestep migrate translate my-team  # the policies that replace "
+			"Istio's\n"
+			"  sidestep migrate verify my-team     # proof that they allow the same\n"
+			"  sidestep migrate plan my-team       # every change, before any is made\n"
+			"  sidestep migrate run my-team        # makes them; Ctrl-C is safe\n"
+			"  sidestep migrate rollback my-team   # if you want to go back\n",
 		.commands = commands,
 		.n_commands = ARRAY_SIZE(commands),
+		.topics = topics,
+		.n_topics = ARRAY_SIZE(topics),
 	};
 
 	return cli_main(&program, argc, argv);

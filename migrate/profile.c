@@ -3,6 +3,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/cli/cli.h"
+#include "migrate/translate.h"
 
 #define PROBE_IMAGE "sidestep.dev/sidestep:" SIDESTEP_VERSION
 
@@ -10,8 +12,10 @@ static const struct {
 	const char *key;
 	size_t offset;
 	uint64_t seconds;
+	const char *what;
 } durations[] = {
-#define PROFILE_ROW(member, key, seconds, what) {key, offsetof(struct profile, member), seconds},
+#define PROFILE_ROW(member, key, seconds, what)                                                    \
+	{key, offsetof(struct profile, member), seconds, what},
 	PROFILE_DURATIONS(PROFILE_ROW)
 #undef PROFILE_ROW
 };
@@ -108,4 +112,60 @@ struct doc *profile_doc(struct arena *a, const struct profile *p)
 	for (size_t i = 0; i < p->waivers.n; i++)
 		doc_append(a, list, waiver_doc(a, &p->waivers.items[i]));
 	return d;
+}
+
+static const char about[] =
+	"The file that `--profile FILE` of plan and run reads: how patient a migration is, and "
+	"what "
+	"somebody\naccepts. It is YAML (or JSON), a map with any of these members; what is left "
+	"out has its default.\nNo other member is allowed.\n\n"
+	"Durations are written like 30s, 5m, 24h or 1h30m:\n\n";
+static const char waivers_about[] =
+	"\n"
+	"  name         string  what reports call it (else the file's path)\n"
+	"  probeImage   string  image of the probe pods, with sidestep-migrate in its PATH\n"
+	"               (else " PROBE_IMAGE ")\n"
+	"  waivers      list    findings of `plan` that somebody accepts; each has\n"
+	"    id         the finding's id, as `plan` prints it\n"
+	"    scope      only this object, as `plan` prints it (optional; else every one)\n"
+	"    reason     why it is acceptable\n"
+	"    owner      who answers for it\n"
+	"    expires    until when: a day (its end, UTC) or a time like 2027-01-31T12:00:00Z\n"
+	"\n"
+	"An expired waiver covers nothing: plan and run end with 6. Nearly every migration needs, "
+	"today:\n"
+	"  " WAIVER_ENCRYPTION_LOST "      once moved, calls cross the wire unencrypted\n"
+	"  " WAIVER_IDENTITY_BY_ADDRESS "  once moved, a caller is known by its address, not by a "
+	"certificate\n";
+static const char example[] = "\n"
+			      "Example (my-team.yaml):\n"
+			      "\n"
+			      "    name: my team, a quiet week\n"
+			      "    auditWindow: 12h\n"
+			      "    settle: 2m\n"
+			      "    soak: 24h\n"
+			      "    waivers:\n"
+			      "    - id: encryption-lost\n"
+			      "      reason: the nodes' network is ours and encrypted below\n"
+			      "      owner: platform-team@example.org\n"
+			      "      expires: \"2030-06-30\"\n"
+			      "    - id: identity-by-address\n"
+			      "      reason: nobody else can send from addresses of pods here\n"
+			      "      owner: platform-team@example.org\n"
+			      "      expires: \"2030-06-30\"\n"
+			      "\n"
+			      "  sidestep migrate plan my-team --profile my-team.yaml\n";
+
+void profile_help(FILE *out)
+{
+	fputs(about, out);
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
+		auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+
+		cli_duration_text(durations[i].seconds * NS_PER_S, &sb);
+		fprintf(out, "  %-12s %-5s %s\n", durations[i].key, strbuf_cstr(&sb),
+			durations[i].what);
+	}
+	fputs(waivers_about, out);
+	fputs(example, out);
 }

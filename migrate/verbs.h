@@ -30,13 +30,14 @@ struct probe_opts {
 };
 
 /* X(symbol, name): how analyses and reports print. */
-#define LOOK_FORMATS(X)                                                                            \
+/* Every verb prints these; those that make policies print them as manifests too. */
+#define LOOK_PAGE_FORMATS(X)                                                                       \
 	X(LOOK_TABLE, "table")                                                                     \
 	X(LOOK_JSON, "json")                                                                       \
 	X(LOOK_YAML, "yaml")                                                                       \
 	X(LOOK_HTML, "html")                                                                       \
-	X(LOOK_MARKDOWN, "markdown")                                                               \
-	X(LOOK_MANIFESTS, "manifests")
+	X(LOOK_MARKDOWN, "markdown")
+#define LOOK_FORMATS(X) LOOK_PAGE_FORMATS(X) X(LOOK_MANIFESTS, "manifests")
 enum look_format {
 #define LOOK_FORMAT_ENUM(symbol, name) symbol,
 	LOOK_FORMATS(LOOK_FORMAT_ENUM)

@@ -45,10 +45,10 @@ static const struct cli_option run_options[] = {
 	CLI_OPT(struct run_opts, node_only, "node-only", 0, CLI_FLAG, NULL,
 		"do not ask a cluster, even if one is configured"),
 	CLI_OPT(struct run_opts, waivers, "waivers", 0, CLI_STRING, "FILE",
-		"accepted fails, each with owner and expiry (YAML)"),
+		"fails that somebody accepts, each with owner and expiry (see above)"),
 	CLI_OPT(struct run_opts, file, "file", 'f', CLI_STRING, "FILE",
 		"write the report there instead of standard output"),
-	CLI_CHOICE(struct run_opts, output, "output", 'o', report_format_names, "format"),
+	CLI_CHOICE(struct run_opts, output, "output", 'o', report_format_names, "how to print"),
 	CLI_CHOICE(struct run_opts, fail_on, "fail-on", 0, fail_on_names,
 		   "what makes the exit code differ from 0"),
 	CLI_USE(struct run_opts, cluster, "Cluster", cluster_options),
@@ -163,7 +163,7 @@ struct list_opts {
 };
 static const struct list_opts list_defaults = {0};
 static const struct cli_option list_options[] = {
-	CLI_CHOICE(struct list_opts, output, "output", 'o', list_formats, "format"),
+	CLI_CHOICE(struct list_opts, output, "output", 'o', list_formats, "how to print"),
 };
 
 static struct doc *check_doc(struct arena *a, const struct check *c)
@@ -265,16 +265,29 @@ static const struct cli_command commands[] = {
 	{
 		.name = "run",
 		.summary = "look at this node and the cluster, and report",
-		.details = "Every check answers pass, fail, unknown or skip; unknown is never "
-			   "taken for\n"
-			   "pass. Root is needed to try what BPF can do; without it those are "
-			   "unknown.\n\n"
-			   "Examples:\n"
-			   "  sidestep-preflight run                       this node, and the "
-			   "cluster if one is set\n"
-			   "  sidestep-preflight run -o html -f node.html  a page for others\n"
-			   "  sidestep-preflight run --snapshot objects/ --only IST-003,IST-006\n"
-			   "  sidestep-preflight run --root /host --passive\n",
+		.details =
+			"Every check answers pass, fail, unknown or skip; unknown is never "
+			"taken for\n"
+			"pass. Root is needed to try what BPF can do; without it those are "
+			"unknown.\n\n"
+			"Exit 3 when a required check fails, 5 when one is unknown, 6 when a "
+			"waiver has expired,\n4 when only warnings are left and --fail-on warn is "
+			"given.\n\n"
+			"The file of --waivers, for fails that somebody accepts:\n\n"
+			"  waivers:\n"
+			"  - id: SYS-001               # the check's id\n"
+			"    scope: node/n1            # optional, as the report prints it; else "
+			"everywhere\n"
+			"    reason: the vendor's image sets it back at boot\n"
+			"    owner: net-team@example.org\n"
+			"    expires: \"2030-06-30\"     # a day (its end, UTC)\n\n"
+			"Examples:\n"
+			"  sidestep preflight run  # this node, and the cluster if one is set\n"
+			"  sidestep preflight run -o html -f node.html  # a page for others\n"
+			"  sidestep preflight run --snapshot objects/ --only IST-003,IST-006\n"
+			"  sidestep preflight run --root /host --passive\n",
+		.exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_WARNED) | CLI_EXIT(CLI_INCONCLUSIVE) |
+			 CLI_EXIT(CLI_WAIVER_EXPIRED),
 		.run = cmd_run,
 		CLI_OPTIONS(run_options),
 		CLI_DEFAULTS(run_defaults),
@@ -282,6 +295,7 @@ static const struct cli_command commands[] = {
 	{
 		.name = "list",
 		.summary = "every check there is",
+		.details = "Example:\n  sidestep preflight list -o json\n",
 		.run = cmd_list,
 		CLI_OPTIONS(list_options),
 		CLI_DEFAULTS(list_defaults),
@@ -292,6 +306,7 @@ static const struct cli_command commands[] = {
 		.args = "ID",
 		.min_args = 1,
 		.max_args = 1,
+		.details = "Example:\n  sidestep preflight explain IST-003\n",
 		.run = cmd_explain,
 	},
 	{
@@ -300,6 +315,9 @@ static const struct cli_command commands[] = {
 		.args = "FILE",
 		.min_args = 1,
 		.max_args = 1,
+		.details = "Example:\n"
+			   "  sidestep preflight collect objects.yaml  # then: --snapshot "
+			   "objects.yaml\n",
 		.needs = NEEDS_CLUSTER,
 		.run = cmd_collect,
 		CLI_OPTIONS(cluster_options),
@@ -312,6 +330,7 @@ int main(int argc, char **argv)
 	static const struct cli_program program = {
 		.name = "sidestep-preflight",
 		.summary = "is this node, and this cluster, ready for Sidestep?",
+		.details = "Begin with:  sidestep preflight run\n",
 		.commands = commands,
 		.n_commands = ARRAY_SIZE(commands),
 	};

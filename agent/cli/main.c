@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep: the front door, and the commands of a node. */
 #include "agent/cli/commands.h"
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
 
 static const struct cli_option node_options[] = {
@@ -11,7 +12,7 @@ static const struct cli_option node_options[] = {
 
 #define NODE_COMMAND CLI_OPTIONS(node_options), .opts_size = sizeof(struct node_opts)
 
-static const struct status_opts status_defaults = {.wait_for = 300000000000};
+static const struct status_opts status_defaults = {.wait_for = 300 * NS_PER_S};
 static const struct cli_option status_options[] = {
 	NODE_OPTIONS(struct status_opts),
 	CLI_OPT(struct status_opts, wait, "wait", 0, CLI_FLAG, NULL,
@@ -45,58 +46,67 @@ static const struct cli_option bpf_policy_options[] = {
 
 static const struct cli_command endpoint_verbs[] = {
 	{"list", "the pods of this node and how policy stands for each", NODE_COMMAND,
-	 .run = cmd_endpoint_list},
+	 .run = cmd_endpoint_list, .details = "Example:\n  sidestep endpoint list\n"},
 	{"get", "everything the agent knows of one endpoint", .args = "ID|NAMESPACE/POD",
-	 .min_args = 1, .max_args = 1, NODE_COMMAND, .run = cmd_endpoint_get},
+	 .min_args = 1, .max_args = 1, NODE_COMMAND, .run = cmd_endpoint_get,
+	 .details = "Example:\n  sidestep endpoint get my-team/web-0\n"},
 	{"regenerate", "compare an endpoint's rows with the kernel's, repair, decide anew",
 	 .args = "[ID|NAMESPACE/POD]", .max_args = 1, CLI_OPTIONS(regenerate_options),
 	 .opts_size = sizeof(struct regenerate_opts), .run = cmd_endpoint_regenerate,
 	 .details = "Recompiles what the endpoint should have, reads what the kernel has, says "
 		    "which rows differed and\nrepairs them, checks that the attached programs are "
 		    "ours, and makes every live connection\ndecide again (the generation, before "
-		    "and after, is printed). Safe at any time."},
+		    "and after, is printed). Safe at any time.\n\n"
+		    "Examples:\n"
+		    "  sidestep endpoint regenerate my-team/web-0\n"
+		    "  sidestep endpoint regenerate --all\n"},
 };
 static const struct cli_command identity_verbs[] = {
-	{"list", "identities and the labels they stand for", NODE_COMMAND,
-	 .run = cmd_identity_list},
+	{"list", "identities and the labels they stand for", NODE_COMMAND, .run = cmd_identity_list,
+	 .details = "Example:\n  sidestep identity list -o json\n"},
 };
 static const struct cli_command config_verbs[] = {
 	{"view", "the agent's options and where each value comes from", NODE_COMMAND,
-	 .run = cmd_config_view},
+	 .run = cmd_config_view, .details = "Example:\n  sidestep config view\n"},
 };
 static const struct cli_command policy_verbs[] = {
 	{"get", "policies the agent knows, whether they are enforced, and why not", NODE_COMMAND,
-	 .run = cmd_policy_get},
+	 .run = cmd_policy_get, .details = "Example:\n  sidestep policy get -o yaml\n"},
 };
 static const struct cli_command service_verbs[] = {
 	{"list", "services and their backends as the agent sees them", NODE_COMMAND,
-	 .run = cmd_service_list},
+	 .run = cmd_service_list, .details = "Example:\n  sidestep service list\n"},
 };
 
 /* Each map is a noun with the one verb that people know from elsewhere. */
 static const struct cli_command bpf_endpoint_verbs[] = {
-	{"list", "endpoint rows", BPF_COMMAND, .run = cmd_bpf_endpoint},
+	{"list", "endpoint rows", BPF_COMMAND, .run = cmd_bpf_endpoint,
+	 .details = "Example:\n  sidestep bpf endpoint list\n"},
 };
 static const struct cli_command bpf_policy_verbs[] = {
 	{"list", "policy rows", CLI_OPTIONS(bpf_policy_options),
-	 .opts_size = sizeof(struct bpf_opts), .needs = NEEDS_ROOT, .run = cmd_bpf_policy},
+	 .opts_size = sizeof(struct bpf_opts), .needs = NEEDS_ROOT, .run = cmd_bpf_policy,
+	 .details = "Example:\n  sidestep bpf policy list --endpoint 12\n"},
 };
 static const struct cli_command bpf_ct_verbs[] = {
-	{"list", "remembered connections and refusals", BPF_COMMAND, .run = cmd_bpf_ct},
+	{"list", "remembered connections and refusals", BPF_COMMAND, .run = cmd_bpf_ct,
+	 .details = "Example:\n  sidestep bpf ct list -o json\n"},
 };
 static const struct cli_command bpf_lb_verbs[] = {
-	{"list", "frontends and backends", BPF_COMMAND, .run = cmd_bpf_lb},
+	{"list", "frontends and backends", BPF_COMMAND, .run = cmd_bpf_lb,
+	 .details = "Example:\n  sidestep bpf lb list\n"},
 };
 static const struct cli_command bpf_ipcache_verbs[] = {
 	{"list", "which address has which identity, and behind which node", BPF_COMMAND,
-	 .run = cmd_bpf_ipcache},
+	 .run = cmd_bpf_ipcache, .details = "Example:\n  sidestep bpf ipcache list\n"},
 };
 static const struct cli_command bpf_metrics_verbs[] = {
-	{"list", "packets forwarded and dropped, by reason", BPF_COMMAND, .run = cmd_bpf_metrics},
+	{"list", "packets forwarded and dropped, by reason", BPF_COMMAND, .run = cmd_bpf_metrics,
+	 .details = "Example:\n  sidestep bpf metrics list\n"},
 };
 static const struct cli_command bpf_traffic_verbs[] = {
 	{"list", "policy decisions by pair of identities, exact", BPF_COMMAND,
-	 .run = cmd_bpf_traffic},
+	 .run = cmd_bpf_traffic, .details = "Example:\n  sidestep bpf traffic list\n"},
 };
 static const struct cli_command bpf_verbs[] = {
 	{"endpoint", "pods in the kernel", CLI_VERBS(bpf_endpoint_verbs)},
@@ -113,7 +123,9 @@ static const struct cli_command bpf_verbs[] = {
 
 static const struct cli_command commands[] = {
 	{"status", "is this node's mesh well?", CLI_OPTIONS(status_options),
-	 CLI_DEFAULTS(status_defaults), .run = cmd_status},
+	 CLI_DEFAULTS(status_defaults), .run = cmd_status,
+	 .details = "Exit 1 when the agent does not answer or is not ready.\n\n"
+		    "Examples:\n  sidestep status\n  sidestep status --wait --wait-duration 5s\n"},
 	{"endpoint", "the pods of this node", CLI_VERBS(endpoint_verbs)},
 	{"identity", "who is who", CLI_VERBS(identity_verbs)},
 	{"policy", "policies as the agent has them", CLI_VERBS(policy_verbs)},
@@ -125,7 +137,8 @@ static const struct cli_command commands[] = {
 	 .details = "Examples:\n  sidestep observe --namespace web --verdict DROPPED\n"
 		    "  sidestep observe --to-port 8080 -o json | jq .drop_reason_desc"},
 	{"monitor", "the same stream by kind of event: --type drop, trace, policy-verdict",
-	 OBSERVE_OPTIONS, .run = cmd_observe},
+	 OBSERVE_OPTIONS, .run = cmd_observe,
+	 .details = "Example:\n  sidestep monitor -f --type drop\n"},
 	{"bpf", "what the kernel holds, read from the pinned maps (works without the agent)",
 	 CLI_VERBS(bpf_verbs)},
 };
@@ -139,7 +152,12 @@ static const struct cli_program program = {
 		"`sidestep VERB` starts the program sidestep-VERB where VERB is not listed above:\n"
 		"  preflight   is this node, and this cluster, ready?\n"
 		"  migrate     moves a namespace off Istio's sidecars, and back\n"
-		"  lab         a whole cluster on this machine",
+		"  lab         a whole cluster on this machine\n\n"
+		"What to begin with:\n"
+		"  sidestep help preflight run  # what is asked before anything is installed\n"
+		"  sidestep help migrate  # the way of a namespace, step by step\n"
+		"  sidestep help migrate profile  # the file that --profile reads\n"
+		"  sidestep status  # on a node: is its mesh well?\n",
 	.commands = commands,
 	.n_commands = ARRAY_SIZE(commands),
 	.unknown = frontdoor_exec,

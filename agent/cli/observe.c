@@ -21,8 +21,8 @@
 const char *const observe_output_names[] = {"compact", "json", "jsonpb", NULL};
 enum { OBSERVE_COMPACT, OBSERVE_JSON, OBSERVE_JSONPB };
 
-#define OPTION(member, name, what)                                                                 \
-	CLI_OPT(struct observe_opts, member, name, 0, CLI_LIST, "VALUE", what)
+#define OPTION(member, name, value, what)                                                          \
+	CLI_OPT(struct observe_opts, member, name, 0, CLI_LIST, value, what)
 
 const struct observe_opts observe_defaults = {.last = -1};
 
@@ -33,37 +33,37 @@ const struct cli_option observe_options[OBSERVE_N_OPTIONS] = {
 		struct observe_opts, output, "output", 'o', observe_output_names,
 		"compact is a line a flow; json an object a line; jsonpb wraps it in {\"flow\"}"),
 	CLI_NUMBER(struct observe_opts, last, "last", 0, "N", 0, 4096,
-		   "the last N of those the agent kept (default 20; with --follow none)"),
+		   "the last N of those the agent kept (else 20; with --follow none)"),
 	CLI_OPT(struct observe_opts, follow, "follow", 'f', CLI_FLAG, NULL,
 		"go on with what happens, until interrupted"),
 	CLI_NUMBER(struct observe_opts, number, "number", 'n', "N", 0, 1000000000,
 		   "follow, and stop after N flows"),
 	CLI_OPT(struct observe_opts, duration, "for", 0, CLI_DURATION, "TIME",
 		"follow, and stop after TIME"),
-	OPTION(namespaces, "namespace", "either end is in this namespace"),
-	OPTION(from_namespaces, "from-namespace", "the source is in this namespace"),
-	OPTION(to_namespaces, "to-namespace", "the destination is in this namespace"),
-	OPTION(pods, "pod", "either end is this pod: POD, NAMESPACE/POD, or a prefix"),
-	OPTION(from_pods, "from-pod", "the source is this pod"),
-	OPTION(to_pods, "to-pod", "the destination is this pod"),
-	OPTION(labels, "label", "either end has this label: KEY or KEY=VALUE"),
-	OPTION(from_labels, "from-label", "the source has this label"),
-	OPTION(to_labels, "to-label", "the destination has this label"),
-	OPTION(identities, "identity",
+	OPTION(namespaces, "namespace", "NAMESPACE", "either end is in this namespace"),
+	OPTION(from_namespaces, "from-namespace", "NAMESPACE", "the source is in this namespace"),
+	OPTION(to_namespaces, "to-namespace", "NAMESPACE", "the destination is in this namespace"),
+	OPTION(pods, "pod", "POD", "either end is this pod: POD, NAMESPACE/POD, or a prefix"),
+	OPTION(from_pods, "from-pod", "POD", "the source is this pod"),
+	OPTION(to_pods, "to-pod", "POD", "the destination is this pod"),
+	OPTION(labels, "label", "LABEL", "either end has this label: KEY or KEY=VALUE"),
+	OPTION(from_labels, "from-label", "LABEL", "the source has this label"),
+	OPTION(to_labels, "to-label", "LABEL", "the destination has this label"),
+	OPTION(identities, "identity", "IDENTITY",
 	       "either end has this identity: a number, or host, world ..."),
-	OPTION(from_identities, "from-identity", "the source has this identity"),
-	OPTION(to_identities, "to-identity", "the destination has this identity"),
-	OPTION(ips, "ip", "either end is at this address or in this block"),
-	OPTION(from_ips, "from-ip", "the source is at this address"),
-	OPTION(to_ips, "to-ip", "the destination is at this address"),
-	OPTION(ports, "port", "either end uses this port"),
-	OPTION(from_ports, "from-port", "the source uses this port"),
-	OPTION(to_ports, "to-port", "the destination uses this port"),
-	OPTION(workloads, "workload", "either end belongs to this workload"),
-	OPTION(protocols, "protocol", "tcp, udp, icmp or a number"),
-	OPTION(verdicts, "verdict", "FORWARDED, DROPPED or AUDIT"),
-	OPTION(types, "type", "drop, trace or policy-verdict"),
-	OPTION(reasons, "drop-reason", "a reason's number or name, like POLICY_DENIED"),
+	OPTION(from_identities, "from-identity", "IDENTITY", "the source has this identity"),
+	OPTION(to_identities, "to-identity", "IDENTITY", "the destination has this identity"),
+	OPTION(ips, "ip", "ADDRESS", "either end is at this address or in this block"),
+	OPTION(from_ips, "from-ip", "ADDRESS", "the source is at this address"),
+	OPTION(to_ips, "to-ip", "ADDRESS", "the destination is at this address"),
+	OPTION(ports, "port", "PORT", "either end uses this port"),
+	OPTION(from_ports, "from-port", "PORT", "the source uses this port"),
+	OPTION(to_ports, "to-port", "PORT", "the destination uses this port"),
+	OPTION(workloads, "workload", "NAME", "either end belongs to this workload"),
+	OPTION(protocols, "protocol", "PROTOCOL", "tcp, udp, icmp or a number"),
+	OPTION(verdicts, "verdict", "VERDICT", "FORWARDED, DROPPED or AUDIT"),
+	OPTION(types, "type", "TYPE", "drop, trace or policy-verdict"),
+	OPTION(reasons, "drop-reason", "REASON", "a reason's number or name, like POLICY_DENIED"),
 };
 
 static int add_terms(struct flow_filter *f, const struct cli_list *list, enum flow_field field,

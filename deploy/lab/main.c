@@ -27,7 +27,7 @@ static const struct cli_option up_rows[] = {
 	CLI_OPT(struct up_options, envoy, "envoy", 0, CLI_STRING, "FILE",
 		"the Envoy that sidecars run (with --istio)"),
 	CLI_OPT(struct up_options, manifests, "manifests", 0, CLI_LIST, "DIR",
-		"apply the manifests of a folder or file; repeat for more"),
+		"apply the manifests of a folder or file"),
 	CLI_OPT(struct up_options, random, "random", 0, CLI_STRING, "SEED",
 		"apply a generated namespace: services, call graph, policies, intruders"),
 	CLI_OPT(struct up_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
@@ -67,7 +67,8 @@ static const struct cli_option demo_rows[] = {
 	CLI_OPT(struct story_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
 		"use this real API server instead of the lab's own"),
 	CLI_OPT(struct story_options, profile, "profile", 0, CLI_STRING, "FILE",
-		"durations and waivers (default: the lab's)"),
+		"durations and accepted risks, see 'sidestep migrate help profile' (else the "
+		"lab's)"),
 	CLI_OPT(struct story_options, window_ns, "window", 0, CLI_DURATION, "TIME",
 		"how long each state is measured"),
 	CLI_OPT(struct story_options, clsact, "clsact", 0, CLI_FLAG, NULL,
@@ -75,7 +76,7 @@ static const struct cli_option demo_rows[] = {
 	CLI_OPT(struct story_options, kills, "kills", 0, CLI_FLAG, NULL,
 		"kill -9 agents, control plane, tools, sidecars and workloads at random meanwhile"),
 	CLI_NUMBER(struct story_options, seed, "seed", 0, "N", 0, INT64_MAX,
-		   "repeat the kills of an earlier story"),
+		   "repeat the kills of an earlier story, which printed this (else fresh kills)"),
 	CLI_OPT(struct story_options, keep, "keep", 0, CLI_FLAG, NULL,
 		"leave the lab up afterwards"),
 	CLI_OPT(struct story_options, timeout_ns, "timeout", 0, CLI_DURATION, "TIME",
@@ -125,13 +126,16 @@ static const struct cli_option workload_rows[] = {
 static const struct cli_command traffic_verbs[] = {
 	{.name = "start",
 	 .summary = "let paused clients go on, and count from now",
+	 .details = "Example:\n  sidestep lab traffic start\n",
 	 .run = lab_traffic_start_main,
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
 	{.name = "report",
 	 .summary = "every edge: sent, ok, refused, failed, since the last start",
 	 .details = "Exit 3 when a request failed, one that must be refused got through, or a\n"
-		    "long-lived connection was lost; 5 when nothing was sent.\n",
+		    "long-lived connection was lost; 5 when nothing was sent.\n\n"
+		    "Example:\n  sidestep lab traffic report -o yaml\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE),
 	 .run = lab_traffic_report_main,
 	 CLI_OPTIONS(status_rows),
 	 CLI_DEFAULTS(status_defaults)},
@@ -143,11 +147,17 @@ static const struct cli_command fault_verbs[] = {
 	 .args = "KIND [TARGET]",
 	 .min_args = 1,
 	 .max_args = 2,
+	 .details = "Examples:\n"
+		    "  sidestep lab fault list  # the kinds, and what target each takes\n"
+		    "  sidestep lab fault inject api-slow\n",
 	 .needs = NEEDS_ROOT,
 	 .run = lab_fault_inject_main,
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
-	{.name = "list", .summary = "the kinds of faults there are", .run = lab_fault_list_main},
+	{.name = "list",
+	 .summary = "the kinds of faults there are",
+	 .details = "Example:\n  sidestep lab fault list\n",
+	 .run = lab_fault_list_main},
 };
 
 static const struct cli_command commands[] = {
@@ -157,19 +167,28 @@ static const struct cli_command commands[] = {
 		 "Nodes are network namespaces of this machine, pods are real processes in "
 		 "theirs.\n"
 		 "Everything lies in /run/sidestep-lab/NAME; `sidestep lab down` removes it all.\n"
-		 "Asking again for the same lab changes nothing but applies the manifests again.\n",
+		 "Asking again for the same lab changes nothing but applies the manifests "
+		 "again.\n\n"
+		 "Examples:\n"
+		 "  sidestep lab up --nodes 1 --manifests deploy/lab/manifests\n"
+		 "  sidestep lab up --lab second --istio --envoy /usr/local/bin/envoy\n",
+	 .exits = CLI_EXIT(CLI_INTERRUPTED),
 	 .needs = NEEDS_ROOT | NEEDS_BPF,
 	 .run = lab_up_main,
 	 CLI_OPTIONS(up_rows),
 	 CLI_DEFAULTS(up_defaults)},
 	{.name = "down",
 	 .summary = "remove a lab and everything it made, also after a crash",
+	 .details = "Example:\n  sidestep lab down --lab second\n",
 	 .needs = NEEDS_ROOT,
 	 .run = lab_down_main,
 	 CLI_OPTIONS(lab_rows),
 	 CLI_DEFAULTS(lab_defaults)},
 	{.name = "status",
 	 .summary = "what runs in a lab",
+	 .details = "Exit 5 when a process of it is not running.\n\n"
+		    "Example:\n  sidestep lab status -o json\n",
+	 .exits = CLI_EXIT(CLI_INCONCLUSIVE),
 	 .run = lab_status_main,
 	 CLI_OPTIONS(status_rows),
 	 CLI_DEFAULTS(status_defaults)},
@@ -178,6 +197,10 @@ static const struct cli_command commands[] = {
 	 .args = "NODE|NAMESPACE/POD [COMMAND...]",
 	 .min_args = 1,
 	 .max_args = -1,
+	 .details = "With COMMAND it runs that instead, and ends with its exit code.\n\n"
+		    "Examples:\n"
+		    "  sidestep lab shell n1\n"
+		    "  sidestep lab shell my-team/web-0 -- ip address\n",
 	 .needs = NEEDS_ROOT,
 	 .run = lab_shell_main,
 	 CLI_OPTIONS(lab_rows),
@@ -191,7 +214,11 @@ static const struct cli_command commands[] = {
 	{.name = "demo",
 	 .summary = "the product's story: one namespace leaves Istio, and comes back, under load",
 	 .details = "Exit 0 when the promise was kept, 3 when it was broken, 5 when it could not "
-		    "be judged.\n",
+		    "be judged,\n8 when it was interrupted.\n\n"
+		    "Examples:\n"
+		    "  sidestep lab demo --envoy /usr/local/bin/envoy\n"
+		    "  sidestep lab demo --kills --random 7 --window 20s --report /tmp/report\n",
+	 .exits = CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_INTERRUPTED),
 	 .needs = NEEDS_ROOT | NEEDS_BPF,
 	 .run = lab_demo_main,
 	 CLI_OPTIONS(demo_rows),
@@ -236,6 +263,11 @@ static const struct cli_command commands[] = {
 static const struct cli_program program = {
 	.name = "sidestep-lab",
 	.summary = "a whole cluster on one machine: real kernel, real packets, real Envoy",
+	.details = "The usual way:\n"
+		   "  sidestep lab up  # a cluster of two nodes\n"
+		   "  export KUBECONFIG=...  # the line that it printed; kubectl works\n"
+		   "  sidestep lab status\n"
+		   "  sidestep lab down  # removes all of it\n",
 	.commands = commands,
 	.n_commands = ARRAY_SIZE(commands),
 };

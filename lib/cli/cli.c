@@ -203,17 +203,36 @@ static int walk(struct dispatch *d, const struct cli_command *rows, size_t n, in
 	return run_command(d, c, n_words - 1, words + 1);
 }
 
+/* `help VERB` and `help VERB WORD...` of another program: VERB --help, VERB help WORD... */
+static int help_elsewhere(const struct dispatch *d, int n_words, char **words)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	char **again = arena_array(&a, (size_t)n_words + 2, char *);
+
+	if (!d->program->unknown)
+		return -ENOENT;
+	memcpy(again + 1, words, (size_t)n_words * sizeof(*again));
+	again[0] = words[0];
+	again[1] = n_words > 1 ? (char[]){"help"} : (char[]){"--help"};
+	return d->program->unknown(d->program, n_words + 1, again);
+}
+
 static int help_for(struct dispatch *d, int n_words, char **words)
 {
 	const struct cli_command *rows = d->program->commands;
 	size_t n = d->program->n_commands;
 
+	for (size_t i = 0; n_words == 1 && i < d->program->n_topics; i++) {
+		if (!str_eq(d->program->topics[i].name, words[0]))
+			continue;
+		d->program->topics[i].print(d->out);
+		return CLI_OK;
+	}
 	for (int i = 0; i < n_words && d->depth < CLI_MAX_DEPTH; i++) {
 		const struct cli_command *c = cli_find_command(rows, n, words[i]);
 
-		if (!c && i == 0 && d->program->unknown) {
-			char *again[] = {words[0], (char[]){"--help"}, NULL};
-			int r = d->program->unknown(d->program, 2, again);
+		if (!c && i == 0) {
+			int r = help_elsewhere(d, n_words, words);
 
 			if (r != -ENOENT)
 				return r;

@@ -34,6 +34,7 @@
 #include <stdio.h>
 
 #include "lib/base/error.h"
+#include "lib/base/strbuf.h"
 #include "lib/cli/exit.h"
 
 enum cli_kind {
@@ -123,6 +124,11 @@ struct cli_command {
 	int min_args, max_args; /* max_args -1 = any number */
 	const char *details;    /* paragraphs and examples for --help, or NULL */
 	unsigned needs;
+	/*
+	 * The exit codes it can end with, for --help: CLI_EXIT(CLI_BLOCKED) | ... Not 0, 1 and 64,
+	 * which everything can, nor what .needs brings (3 without root, 7 without approval).
+	 */
+	unsigned exits;
 	const struct cli_option *options;
 	size_t n_options;
 	const void *defaults; /* copied before parsing; NULL = zeroes */
@@ -141,12 +147,23 @@ struct cli_command {
 #define CLI_DEFAULTS(object) .defaults = &(object), .opts_size = sizeof(object)
 #define CLI_VERBS(table)     .verbs = (table), .n_verbs = sizeof(table) / sizeof((table)[0])
 
+#define CLI_EXIT(code) (1u << (code))
+
+/* A page of its own that `PROGRAM help NAME` prints: a file's format, say. */
+struct cli_topic {
+	const char *name;
+	const char *summary; /* one line, lower case, no full stop */
+	void (*print)(FILE *out);
+};
+
 struct cli_program {
 	const char *name;
 	const char *summary; /* one line */
 	const char *details; /* under the command list of --help, or NULL */
 	const struct cli_command *commands;
 	size_t n_commands;
+	const struct cli_topic *topics;
+	size_t n_topics;
 	/*
 	 * First word is in no row: for the front door, which looks for another program. Answers an
 	 * exit code, or -ENOENT to let the dispatcher report an unknown command. May be NULL.
@@ -173,6 +190,9 @@ void cli_help(const struct cli_program *program, const struct cli_command *const
 	      size_t depth, FILE *out);
 /* The program's commands as a Markdown table: what the README shows and a lint compares. */
 void cli_markdown(const struct cli_program *program, FILE *out);
+
+/* "500ms", "90s", "2m", "24h": a duration as one writes it. */
+void cli_duration_text(uint64_t ns, struct strbuf *sb);
 
 /* What a need lacks here, as a sentence with what to do; NULL when it is met. */
 const char *cli_missing(unsigned need, const char *kubeconfig);

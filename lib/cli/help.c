@@ -45,7 +45,7 @@ static void put_entry(FILE *out, const char *left, const char *right)
 	put_wrapped(out, right, HELP_COLUMN);
 }
 
-static void duration_text(uint64_t ns, struct strbuf *sb)
+void cli_duration_text(uint64_t ns, struct strbuf *sb)
 {
 	uint64_t ms = ns / 1000000, s = ms / 1000;
 
@@ -59,42 +59,52 @@ static void duration_text(uint64_t ns, struct strbuf *sb)
 		strbuf_addf(sb, "%llus", (unsigned long long)s);
 }
 
-/* " (default X)" when the defaults say something. */
+/*
+ * What it is when not given, "" when the defaults say nothing: a number that is 0 or below stands
+ * for "none", which the option's own line explains.
+ */
 static void default_text(const struct cli_option *o, const char *member, struct strbuf *sb)
 {
 	const struct cli_list *list;
 
 	switch (o->kind) {
 	case CLI_STRING:
-		if (!str_empty(*(const char *const *)(const void *)member))
-			strbuf_addf(sb, " (default %s)",
-				    *(const char *const *)(const void *)member);
+		strbuf_adds(sb, str_or_empty(*(const char *const *)(const void *)member));
 		break;
 	case CLI_INT:
-		strbuf_addf(sb, " (default %lld)",
-			    (long long)*(const int64_t *)(const void *)member);
+		if (*(const int64_t *)(const void *)member > 0)
+			strbuf_addf(sb, "%lld", (long long)*(const int64_t *)(const void *)member);
 		break;
 	case CLI_DURATION:
-		if (!*(const uint64_t *)(const void *)member)
-			break;
-		strbuf_adds(sb, " (default ");
-		duration_text(*(const uint64_t *)(const void *)member, sb);
-		strbuf_addc(sb, ')');
+		if (*(const uint64_t *)(const void *)member)
+			cli_duration_text(*(const uint64_t *)(const void *)member, sb);
 		break;
 	case CLI_ENUM:
-		strbuf_addf(sb, " (default %s)", o->names[*(const int *)(const void *)member]);
+		strbuf_adds(sb, o->names[*(const int *)(const void *)member]);
 		break;
 	case CLI_LIST:
 		list = (const void *)member;
 		for (size_t i = 0; i < list->n; i++)
-			strbuf_addf(sb, "%s%s", i ? "," : " (default ", list->items[i]);
-		if (list->n)
-			strbuf_addc(sb, ')');
+			strbuf_addf(sb, "%s%s", i ? "," : "", list->items[i]);
 		break;
 	case CLI_FLAG:
 	case CLI_GROUP:
 		break;
 	}
+}
+
+/* " (like 5s, 2m or 1h; default 90s)" behind an option's line. */
+static void put_notes(const struct cli_option *o, const char *member, struct strbuf *right)
+{
+	auto_release(strbuf) struct strbuf value = STRBUF_INIT;
+	bool duration = o->kind == CLI_DURATION;
+
+	if (member)
+		default_text(o, member, &value);
+	if (duration || value.len)
+		strbuf_addf(right, " (%s%s%s%s)", duration ? "like 5s, 2m or 1h" : "",
+			    duration && value.len ? "; " : "", value.len ? "default " : "",
+			    strbuf_cstr(&value));
 }
 
 static void put_option(FILE *out, const struct cli_option *o, const char *defaults, size_t base)
@@ -115,8 +125,7 @@ static void put_option(FILE *out, const struct cli_option *o, const char *defaul
 	strbuf_adds(&right, o->help);
 	if (o->kind == CLI_LIST)
 		strbuf_adds(&right, "; repeat it or separate with commas");
-	if (defaults)
-		default_text(o, defaults + base + o->offset, &right);
+	put_notes(o, defaults ? defaults + base + o->offset : NULL, &right);
 	put_entry(out, strbuf_cstr(&left), strbuf_cstr(&right));
 }
 
@@ -166,10 +175,25 @@ static void put_needs(FILE *out, unsigned needs)
 		      out);
 }
 
-static void put_exit_codes(FILE *out)
+/* Every exit code of a command, or of a table of them, as CLI_EXIT bits. */
+static unsigned exits_of(const struct cli_command *c)
 {
-	fputs("\nExit codes:\n", out);
-#define EXIT_CODE_LINE(symbol, number, meaning) fprintf(out, "  %-3d %s\n", number, meaning);
+	unsigned exits = CLI_EXIT(CLI_OK) | CLI_EXIT(CLI_FAILED) | c->exits;
+
+	if (c->needs & (NEEDS_ROOT | NEEDS_BPF))
+		exits |= CLI_EXIT(CLI_BLOCKED);
+	if (c->needs & MUTATES)
+		exits |= CLI_EXIT(CLI_WAITING);
+	for (size_t i = 0; i < c->n_verbs; i++)
+		exits |= exits_of(&c->verbs[i]);
+	return exits;
+}
+
+static void put_exit_codes(FILE *out, unsigned exits)
+{
+#define EXIT_CODE_LINE(symbol, number, meaning)                                                    \
+	if ((symbol) == CLI_USAGE || (exits & CLI_EXIT((symbol) % CLI_USAGE)))                     \
+		fprintf(out, "  %-3d %s\n", number, meaning);
 	EXIT_CODES(EXIT_CODE_LINE)
 #undef EXIT_CODE_LINE
 }
@@ -199,18 +223,25 @@ void cli_help(const struct cli_program *program, const struct cli_command *const
 			sentence[0] = (char)(sentence[0] - 'a' + 'A');
 		put_wrapped(out, sentence, 0);
 	}
+	if (!c->name && program->details)
+		fprintf(out, "\n%s%s", program->details,
+			str_ends(program->details, "\n") ? "" : "\n");
 	if (c->details)
 		fprintf(out, "\n%s%s", c->details, str_ends(c->details, "\n") ? "" : "\n");
 	if (c->n_verbs)
 		put_commands(out, c->verbs, c->n_verbs);
 	put_options(out, c->options, c->n_options, c->defaults, 0, "Options");
 	put_needs(out, c->needs);
-	if (!c->n_verbs)
-		put_exit_codes(out);
+	if (c->n_verbs)
+		return;
+	fputs("\nExit codes:\n", out);
+	put_exit_codes(out, exits_of(c));
 }
 
 void cli_program_help(const struct cli_program *p, FILE *out)
 {
+	unsigned exits = 0;
+
 	if (p->n_commands == 1 && !p->commands[0].name) {
 		const struct cli_command *only = &p->commands[0];
 
@@ -221,10 +252,18 @@ void cli_program_help(const struct cli_program *p, FILE *out)
 		p->name);
 	put_commands(out, p->commands, p->n_commands);
 	put_entry(out, "help [COMMAND]", "explain a command (also: COMMAND --help)");
+	for (size_t i = 0; i < p->n_topics; i++) {
+		auto_free char *left = xasprintf("help %s", p->topics[i].name);
+
+		put_entry(out, left, p->topics[i].summary);
+	}
 	put_entry(out, "completion SHELL", "print completion code for bash, zsh or fish");
 	if (p->details)
 		fprintf(out, "\n%s%s", p->details, str_ends(p->details, "\n") ? "" : "\n");
-	put_exit_codes(out);
+	for (size_t i = 0; i < p->n_commands; i++)
+		exits |= p->commands[i].hidden ? 0 : exits_of(&p->commands[i]);
+	fputs("\nExit codes (COMMAND --help says which of them it can end with):\n", out);
+	put_exit_codes(out, exits);
 }
 
 /* A bar inside a cell would end it. */

@@ -98,11 +98,36 @@ def options_of(help_text):
     return [(name, value or None, text) for name, value, text in found]
 
 
+def exit_codes(page):
+    """Those that a command's page names; empty where it names none (a program's own page)."""
+    table = page.split("\nExit codes", 1)[-1]
+    return {int(code) for code in re.findall(r"^  (\d+) +\S", table, re.M)}
+
+
+def examples(page):
+    """Lines of a page that can be typed, without what a '#' or a pipe puts behind them."""
+    return [re.split(r"  #| \|", line)[0].split() for line in re.findall(r"^  (sidestep.*)$", page, re.M)]
+
+
+def check_examples(report, program, path, page, folder):
+    """Every example is a command line that the program it names takes: run by nobody, it is no usage error."""
+    shown = " ".join([os.path.basename(program), *path])
+    lines = examples(page)
+    report.check(lines or not path, f"{shown} --help has an example")
+    for words in lines:
+        given = run([os.path.join(folder, words[0]), *words[1:]])
+        report.check(sane(given) and given.returncode != USAGE, f"{shown}: its example {' '.join(words)!r}", given)
+        if path and path in (words[1:1 + len(path)], words[2:2 + len(path)]):
+            report.check(given.returncode in exit_codes(page), f"{shown}: ends with one of its exit codes", given)
+
+
 def check_help(report, program, path):
     shown = " ".join([os.path.basename(program), *path])
     page = run([program, *path, "--help"])
     report.check(sane(page) and page.returncode == 0 and readable(page.stdout) and not page.stderr,
                  f"{shown} --help is a readable page", page)
+    report.check(not re.search(rb"default (0|-\d+)?\)", page.stdout),
+                 f"{shown} --help shows no number that stands for 'none'", page)
     for name, _, text in options_of(page.stdout.decode("utf-8", "replace")):
         report.check(bool(text) or re.search(re.escape(name) + r"[^\n]*\n {10,}\S", page.stdout.decode()),
                      f"{shown} --help says what {name} is for")
@@ -115,14 +140,17 @@ def check_usage(report, program, path, page):
     shown = " ".join([os.path.basename(program), *path])
     wrong = run([program, *path, "--no-such-option"])
     report.check(quiet_usage_error(wrong, "--no-such-option"), f"{shown} --no-such-option", wrong)
-    for option, value, _ in options_of(page):
+    for option, value, text in options_of(page):
+        if value == "TIME":
+            report.check(bool(re.search(re.escape(option) + r" TIME\s[^(]*\(like 5s|" + re.escape(option) + r" TIME[^-]*like 20",
+                                        page)), f"{shown} {option}: says how a TIME is written")
         if value is None:
             given = run([program, *path, option + "=value"])
             report.check(sane(given) and given.returncode == USAGE, f"{shown} {option}=value: a flag takes none", given)
         else:
             missing = run([program, *path, option])
             report.check(quiet_usage_error(missing, option), f"{shown} {option} without its value", missing)
-        if value in ("N", "DURATION", "SECONDS", "PORT") or (value and "|" in value):
+        if value in ("N", "DURATION", "SECONDS") or (value == "PORT" and "repeat" not in text) or (value and "|" in value):
             for nonsense in ("-", "nonsense", "99999999999999999999", "1e9", ""):
                 given = run([program, *path, option, nonsense])
                 report.check(sane(given) and given.returncode == USAGE, f"{shown} {option} {nonsense!r}", given)
@@ -136,7 +164,7 @@ def check_files(report, program, path, page, folder):
             continue
         for name in [*GARBAGE_FILES, "absent", ".", "."]:
             given = run([program, *path, option, os.path.join(folder, name)])
-            report.check(sane(given), f"{shown} {option} {name}", given)
+            report.check(sane(given) and given.returncode in exit_codes(page), f"{shown} {option} {name}", given)
             if given.returncode not in (0,):
                 report.check(bool(given.stderr.strip()) or bool(given.stdout.strip()),
                              f"{shown} {option} {name}: says why", given)
@@ -182,6 +210,7 @@ def check_program(report, program, folder):
     report.check(sane(bare), f"{name} alone", bare)
     check_pipes(report, program)
     page = check_help(report, program, [])
+    check_examples(report, program, [], page, folder)
     paths = commands_of(program)
     check_usage(report, program, [], page)
     if not paths:
@@ -191,6 +220,7 @@ def check_program(report, program, folder):
     check_completion(report, program)
     for path in paths:
         page = check_help(report, program, path)
+        check_examples(report, program, path, page, folder)
         check_usage(report, program, path, page)
         check_files(report, program, path, page, folder)
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 # No namespace anywhere, as `kubectl apply -n` takes it; comments, an anchor, CRLF and a List among it.
 SHOP = """\
@@ -98,6 +99,30 @@ def what_cannot_be_read_proves_nothing(bin_dir, folder):
     check(not equal["exhaustive"] and "shop.yaml:" in str(equal["unread"]), f"a proof without the till: {equal}")
 
 
+def the_profile_of_the_help_is_one(bin_dir, folder):
+    """The example of `help profile`, as a user copies it: a plan takes all of it, and needs no other waiver."""
+    page = subprocess.run([os.path.join(bin_dir, "sidestep"), "help", "migrate", "profile"], capture_output=True,
+                          text=True, timeout=60, check=False).stdout
+    example = textwrap.dedent("\n".join(line for line in page.split("Example", 1)[-1].splitlines()
+                                        if line.startswith("    ")))
+    path = os.path.join(os.path.dirname(folder), os.path.basename(folder) + "-my-team.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(example)
+    plans = [migrate(bin_dir, "plan", "default", "--snapshot", folder, "-o", "json", *more)
+             for more in ([], ["--profile", path])]
+    os.unlink(path)
+    without, plan = (json.loads(done.stdout or "{}") for done in plans)
+    check(plan, f"the profile of the help: exit {plans[1].returncode}\n{example}\n{plans[1].stderr}")
+    profile = plan["profile"]
+    check(profile["name"] == "my team, a quiet week" and profile["auditWindow"] == f"{12 * 3600 * 1000}ms" and
+          profile["gateTimeout"] == f"{1800 * 1000}ms", f"the plan's profile: {profile}")
+    wanted = {w["id"] for w in profile["waivers"]}
+    failed = {f["id"] for f in without["findings"]["findings"] if f["result"] == "fail"}
+    check(wanted and wanted <= failed, f"the example waives {wanted}, without it {failed} fail")
+    waived = {f["id"] for f in plan["findings"]["findings"] if f.get("waiver")}
+    check(waived == wanted, f"the example waives {wanted}, the plan says {waived}")
+
+
 def the_corpus_ends_as_the_help_says(bin_dir):
     """Whatever real file: a result, or an error that names the place; never a crash."""
     shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
@@ -115,6 +140,7 @@ def main():
     bin_dir = sys.argv[1]
     with tempfile.TemporaryDirectory() as folder:
         a_shop_without_its_namespace(bin_dir, folder)
+        the_profile_of_the_help_is_one(bin_dir, folder)
         what_cannot_be_read_proves_nothing(bin_dir, folder)
     files = the_corpus_ends_as_the_help_says(bin_dir)
     print(f"a shop without its namespace, {files} files of the corpus{'' if files else ' (it is not here)'}")

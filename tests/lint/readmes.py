@@ -3,7 +3,8 @@
 
   readmes.py BIN_DIR [--update]
 
-A README holds a program's commands between "<!-- commands NAME -->" and "<!-- end -->"; --update rewrites them.
+A README holds a program's commands between "<!-- commands NAME -->" and "<!-- end -->", a page of its help between
+"<!-- help NAME TOPIC -->" and "<!-- end -->"; --update rewrites them.
 """
 import os
 import re
@@ -14,7 +15,7 @@ import house
 import tree
 
 HEADINGS = ("What lives here", "What does not", "Who may include it", "Start reading at")
-BLOCK = re.compile(r"(<!-- commands (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
+BLOCK = re.compile(r"(<!-- (?:commands|help) (\S+) ?(\S*) -->\n)(.*?)(<!-- end -->)", re.S)
 # Program -> the README that must show its commands.
 PROGRAMS = {"sidestep": "agent/cli", "sidestep-preflight": "preflight", "sidestep-migrate": "migrate",
             "sidestep-lab": "deploy/lab"}
@@ -38,10 +39,13 @@ def check_headings(complaints):
                 complaints.append(f"{path}: no '{heading}'")
 
 
-def commands(bin_dir, program):
-    """Its command table; None when it prints none."""
-    run = subprocess.run([os.path.join(bin_dir, program), "__markdown"], capture_output=True, text=True, check=False)
-    return run.stdout if run.returncode == 0 else None
+def commands(bin_dir, program, topic):
+    """Its command table, or that page of its help; None when it prints none."""
+    words = ["help", topic] if topic else ["__markdown"]
+    run = subprocess.run([os.path.join(bin_dir, program), *words], capture_output=True, text=True, check=False)
+    if run.returncode:
+        return None
+    return f"```text\n{run.stdout}```\n" if topic else run.stdout
 
 
 def check_tables(complaints, bin_dir, update):
@@ -51,13 +55,13 @@ def check_tables(complaints, bin_dir, update):
         def renew(match):
             if not os.path.exists(os.path.join(bin_dir, match.group(2))):
                 return match.group(0)
-            table = commands(bin_dir, match.group(2))
+            table = commands(bin_dir, match.group(2), match.group(3))
             if table is None:
                 complaints.append(f"{path}: {match.group(2)} prints no commands")
                 return match.group(0)
-            if table != match.group(3) and not update:
+            if table != match.group(4) and not update:
                 complaints.append(f"{path}: the commands of {match.group(2)} differ (readmes.py BIN --update)")
-            return match.group(1) + table + match.group(4)
+            return match.group(1) + table + match.group(5)
 
         renewed = BLOCK.sub(renew, text)
         if update and renewed != text:

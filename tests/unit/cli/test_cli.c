@@ -11,7 +11,7 @@ struct cluster_opts {
 struct opts {
 	bool quiet, yes, dry_run;
 	const char *root;
-	int64_t port;
+	int64_t port, last;
 	uint64_t wait;
 	int output;
 	struct cli_list only;
@@ -29,6 +29,7 @@ static const struct cli_option options[] = {
 	CLI_OPT(struct opts, dry_run, "dry-run", 0, CLI_FLAG, NULL, "only show"),
 	CLI_OPT(struct opts, root, "root", 0, CLI_STRING, "DIR", "look below DIR"),
 	CLI_NUMBER(struct opts, port, "port", 'p', "N", 1, 65535, "listen there"),
+	CLI_NUMBER(struct opts, last, "last", 0, "N", 0, 9, "stop after N"),
 	CLI_OPT(struct opts, wait, "wait", 0, CLI_DURATION, "D", "wait so long"),
 	CLI_CHOICE(struct opts, output, "output", 'o', outputs, "how to print"),
 	CLI_OPT(struct opts, only, "only", 0, CLI_LIST, "ID", "only these"),
@@ -36,7 +37,7 @@ static const struct cli_option options[] = {
 };
 static const char *default_only[] = {"all"};
 static const struct opts defaults = {
-	.root = "/", .port = 80, .wait = 90000000000ULL, .only = {default_only, 1}};
+	.root = "/", .port = 80, .last = -1, .wait = 90000000000ULL, .only = {default_only, 1}};
 
 static int show(const struct cli_call *call, UNUSED struct error *err)
 {
@@ -89,6 +90,7 @@ static const struct cli_command commands[] = {
 	 .args = "[WORD...]",
 	 .max_args = -1,
 	 .details = "Example:\n  t show --port 8080\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED),
 	 .run = show,
 	 CLI_OPTIONS(options),
 	 CLI_DEFAULTS(defaults)},
@@ -109,8 +111,17 @@ static const struct cli_command commands[] = {
 	 .defaults = &defaults,
 	 .opts_size = sizeof(defaults)},
 };
-static const struct cli_program program = {
-	.name = "t", .summary = "a test", .commands = commands, .n_commands = ARRAY_SIZE(commands)};
+static void print_files(FILE *out)
+{
+	fputs("one file a line\n", out);
+}
+static const struct cli_topic topics[] = {{"files", "what they look like", print_files}};
+static const struct cli_program program = {.name = "t",
+					   .summary = "a test",
+					   .commands = commands,
+					   .n_commands = ARRAY_SIZE(commands),
+					   .topics = topics,
+					   .n_topics = ARRAY_SIZE(topics)};
 
 struct outcome {
 	int code;
@@ -227,13 +238,31 @@ TEST(help_is_made_from_the_tables)
 		assert_non_null(strstr(o.out, "Prints what it was given"));
 		assert_non_null(strstr(o.out, "-o, --output table|json|yaml"));
 		assert_non_null(strstr(o.out, "(default table)"));
-		assert_non_null(strstr(o.out, "so long (default 90s)"));
+		assert_non_null(strstr(o.out, "so long (like 5s, 2m or 1h; default 90s)"));
 		assert_non_null(strstr(o.out, "Cluster options:\n      --kubeconfig FILE"));
 		assert_non_null(strstr(o.out, "  3   blocked by a required check"));
+		assert_non_null(strstr(o.out, "  64  usage"));
+		assert_null(strstr(o.out, "  7   waiting"));
+		assert_non_null(strstr(o.out, "stop after N\n"));
 		release(&o);
 	}
 	o = run(&program, "--help");
 	assert_non_null(strstr(o.out, "  show                    prints what it was given"));
+	assert_non_null(strstr(o.out, "  help files              what they look like"));
+	assert_non_null(strstr(o.out, "  3   blocked"));
+	assert_non_null(strstr(o.out, "  7   waiting"));
+	assert_null(strstr(o.out, "  9   rolled"));
+	release(&o);
+	o = run(&program, "change --help");
+	assert_non_null(strstr(o.out, "  7   waiting"));
+	assert_null(strstr(o.out, "  3   blocked"));
+	release(&o);
+	o = run(&program, "help files");
+	assert_int_equal(o.code, 0);
+	assert_string_equal(o.out, "one file a line\n");
+	release(&o);
+	o = run(&program, "help nothing");
+	assert_int_equal(o.code, CLI_USAGE);
 	release(&o);
 	o = run(&program, "thing --help");
 	assert_non_null(strstr(o.out, "  get                     one thing"));
@@ -288,6 +317,8 @@ TEST(completion_answers_from_the_tables)
 
 static int elsewhere(UNUSED const struct cli_program *p, int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[0], "lab") && !strcmp(argv[1], "help"))
+		return 43;
 	return argc == 2 && !strcmp(argv[0], "lab") ? 42 : -ENOENT;
 }
 
@@ -302,6 +333,9 @@ TEST(the_front_door_looks_elsewhere)
 	release(&o);
 	o = run(&front, "help lab");
 	assert_int_equal(o.code, 42);
+	release(&o);
+	o = run(&front, "help lab up");
+	assert_int_equal(o.code, 43);
 	release(&o);
 	o = run(&front, "nowhere");
 	assert_int_equal(o.code, CLI_USAGE);
