@@ -63,8 +63,9 @@ struct agent {
 	struct http_server *server;
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;
-	struct map answers; /* request name -> struct answer (agent/requests.c) */
-	char *node_digest;  /* of the SidestepNode status written last; NULL: none */
+	struct map answers;    /* request name -> struct answer (agent/requests.c) */
+	uint64_t published_ns; /* when the SidestepNode was written last */
+	char *node_digest;     /* of the SidestepNode status written last; NULL: none */
 };
 
 /* Everything but running the loop. What fails leaves *agent fit for agent_stop(). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The status of this node's SidestepNode: what it is, holds and has counted. Written only when it
- * differs from what was written last.
+ * differs from what was written last, or that is long ago: who is quiet must not look dead.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -15,8 +15,8 @@
 #include "lib/base/str.h"
 #include "lib/object/canonical.h"
 
-/* Rows of counters in one SidestepNode; the busiest edges of a small node are far fewer. */
-enum { MAX_COUNTERS = 4096, MAX_UNSUPPORTED = 256 };
+enum { MAX_COUNTERS = SIDESTEP_NODE_MAX_COUNTERS, MAX_UNSUPPORTED = 256 };
+#define SIGN_OF_LIFE_NS (10 * NS_PER_S)
 
 static size_t list_endpoints(struct agent *agent, struct arena *a, struct sidestep_endpoint **ret)
 {
@@ -247,7 +247,9 @@ void publish_node(struct agent *agent)
 				  .create = true};
 
 	object_digest_exact(node_status(agent, &a), digest);
-	if (!str_eq(agent->node_digest, digest)) {
+	if (!str_eq(agent->node_digest, digest) ||
+	    loop_now_ns(agent->loop) - agent->published_ns >= SIGN_OF_LIFE_NS) {
+		agent->published_ns = loop_now_ns(agent->loop);
 		free(agent->node_digest);
 		agent->node_digest = xstrdup(digest);
 		writer_write(agent->writer, &t);

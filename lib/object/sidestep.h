@@ -48,6 +48,9 @@ struct sidestep_unsupported {
 	const char *path, *reason;
 };
 
+/* Rows of counters in one SidestepNode: with as many, some may be missing. */
+#define SIDESTEP_NODE_MAX_COUNTERS 4096
+
 struct sidestep_node {
 	struct object_meta meta;
 	const char *version;
