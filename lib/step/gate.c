@@ -3,6 +3,9 @@
 #include "lib/step/gate.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
+
+#include "lib/base/alloc.h"
 
 void gate_answer(struct gate_sample *s, const char *name, enum finding_result result,
 		 const char *fmt, ...)
@@ -53,17 +56,48 @@ static struct doc *record_of(struct arena *a, const struct gate *g, const struct
 		doc_set_string(a, one, "saw", s->sources[i].words);
 	}
 	doc_set(a, record, "sources", sources);
+	if (s->evidence)
+		doc_set(a, record, "evidence", doc_clone(a, s->evidence));
 	return record;
 }
 
-static void take_sample(const struct gate *g, void *env, const struct doc *args,
+static void take_sample(const struct gate *g, void *env, const struct doc *args, bool decides,
 			struct arena *arena, struct gate_sample *s)
 {
 	struct error why = ERROR_INIT;
 
-	*s = (struct gate_sample){.arena = arena};
+	*s = (struct gate_sample){.arena = arena, .decides = decides};
 	if (g->sample(env, args, s, &why) < 0)
 		gate_answer(s, "the gate itself", FINDING_UNKNOWN, "could not look: %s", why.msg);
+}
+
+/* What was not well last, for whoever asks why it took so long. */
+static void remember(const struct gate_sample *s, char **last_bad)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->sources[i].result != FINDING_PASS) {
+			free(*last_bad);
+			*last_bad = xasprintf("; before that %s: %s", s->sources[i].name,
+					      s->sources[i].words);
+			return;
+		}
+}
+
+/* Inconclusive though nobody said so: its own reason. */
+static void explain(const struct gate *g, struct gate_sample *s, unsigned row, const char *last_bad)
+{
+	static const char self[] = "the gate itself";
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->sources[i].result == FINDING_UNKNOWN)
+			return;
+	if (gate_judge(g, s) == FINDING_PASS)
+		gate_answer(s, self, FINDING_UNKNOWN,
+			    "when its time was over only %u good looks in a row of the %u it wants "
+			    "had been taken%s",
+			    row, MAX(g->stable, 1u), last_bad ? last_bad : "");
+	else
+		gate_answer(s, self, FINDING_UNKNOWN, "fewer sources answered than it must ask");
 }
 
 int gate_run(const struct gate *g, void *env, const struct doc *args, const struct gate_host *host,
@@ -71,6 +105,8 @@ int gate_run(const struct gate *g, void *env, const struct doc *args, const stru
 	     struct error *err)
 {
 	const uint64_t deadline = host->now_ns(host->ctx) + g->within_ns;
+	const unsigned stable = MAX(g->stable, 1u);
+	auto_free char *last_bad = NULL;
 	unsigned samples = 0, row = 0;
 
 	for (;;) {
@@ -80,18 +116,21 @@ int gate_run(const struct gate *g, void *env, const struct doc *args, const stru
 		bool over, last;
 		int r;
 
-		take_sample(g, env, args, &scratch, &s);
+		take_sample(g, env, args, row + 1 >= stable, &scratch, &s);
 		samples++;
 		judged = gate_judge(g, &s);
 		row = judged == FINDING_PASS ? row + 1 : 0;
+		remember(&s, &last_bad);
 		if (host->sampled)
 			host->sampled(host->ctx, g, &s, judged);
-		over = row >= MAX(g->stable, 1u) || (judged == FINDING_FAIL && s.final);
+		over = row >= stable || (judged == FINDING_FAIL && s.final);
 		last = host->now_ns(host->ctx) + g->every_ns > deadline;
 		/* Time is over while still counting good samples: not stable, so not known. */
 		if (!over && last && judged == FINDING_PASS)
 			judged = FINDING_UNKNOWN;
 		if (over || last) {
+			if (judged == FINDING_UNKNOWN)
+				explain(g, &s, row, last_bad);
 			*ret_record = record_of(a, g, &s, judged, samples);
 			*ret_result = judged;
 		}

@@ -5,7 +5,7 @@
  * A gate takes samples until enough in a row pass, one fails for good, or its time is over. Each
  * sample asks at least two independent sources (an agent's counters and a probe's result, say); a
  * source that cannot answer is unknown, and a gate whose sources do not all answer is inconclusive,
- * never passed. What ended it is recorded with every source's words.
+ * never passed. What ended it is recorded with every source's words; inconclusive always with some.
  */
 #pragma once
 
@@ -29,6 +29,10 @@ struct gate_sample {
 	struct arena *arena;
 	struct gate_source sources[GATE_MAX_SOURCES];
 	size_t n;
+	/* Told to sample(): when this one passes too, the gate has passed. */
+	bool decides;
+	/* What whoever goes on must know, kept in the record; NULL: nothing. In arena. */
+	struct doc *evidence;
 	/* A fail that waiting cannot mend: the gate ends at once. */
 	bool final;
 };
@@ -45,6 +49,9 @@ struct gate {
 	uint64_t within_ns;  /* after that it fails or is inconclusive */
 	unsigned stable;     /* samples in a row that must pass; at least 1 */
 	unsigned n_required; /* sources that must answer; 0 means 2 */
+	/* Asked before a step: by whoever resumes, too, also when changes of the step were begun.
+	 */
+	bool again;
 };
 
 /* Called by sample(): adds what one source says. words are copied into the sample's arena. */

@@ -144,14 +144,14 @@ size_t recover_position(const struct journal *j, const char *step)
 }
 
 bool recover_gate_passed(const struct journal *j, const char *step, const char *when,
-			 const char *gate)
+			 const char *gate, bool again)
 {
 	bool passed = false, begun = !str_eq(when, "before");
 
 	for (size_t i = 0; i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 
-		begun |= is_about(r, "intent", step);
+		begun |= !again && is_about(r, "intent", step);
 		if (!begun && str_eq(r->type, "state"))
 			passed = false;
 		if (is_about(r, "gate", step) && str_eq(field(r, "when"), when) &&

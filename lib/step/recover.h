@@ -27,10 +27,11 @@ enum step_state recover_step(const struct journal *j, const char *step);
 size_t recover_position(const struct journal *j, const char *step);
 /*
  * Whether gate id was passed for the step at `when` ("before", "after", "undo"). What was asked
- * before the step's first change is asked again when the run paused between the two.
+ * before the step's first change is asked again when the run paused between the two; with again,
+ * also when it paused later.
  */
 bool recover_gate_passed(const struct journal *j, const char *step, const char *when,
-			 const char *gate);
+			 const char *gate, bool again);
 
 /* Shared by run.c and undo.c. */
 int run_note(struct step_run *run, const char *type, const struct doc *body, struct error *err);

@@ -320,7 +320,8 @@ int run_gates(struct step_run *run, const struct step *step, const struct gate *
 
 	for (; gates && *gates && !r; gates++) {
 		r = run_may_go_on(run, ret_state, err);
-		if (!r && !recover_gate_passed(run->journal, step->id, when, (*gates)->id))
+		if (!r && !recover_gate_passed(run->journal, step->id, when, (*gates)->id,
+					       (*gates)->again))
 			r = run_gate(run, step, *gates, when, ret_state, err);
 	}
 	return r;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/step/gate.h"
 
+#include <string.h>
+
 #include "lib/base/clock.h"
 #include "tests/support/test.h"
 
@@ -103,6 +105,38 @@ TEST(letters_to_results)
 	}
 }
 
+/* Inconclusive is never without words: also when every source of the last sample was content. */
+TEST(inconclusive_says_why)
+{
+	static const struct {
+		const char *a, *b, *says;
+	} rows[] = {
+		{"ffffp", "ppppp",
+		 "only 1 good looks in a row of the 2 it wants had been taken; "
+		 "before that counters: letter f"},
+		{"ppppp", "sssss", "fewer sources answered"},
+		{"ppppp", "uuuuu", "letter u"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct script s = {.a = rows[i].a, .b = rows[i].b};
+		struct gate_host host = {now, wait_fake, NULL, &s};
+		auto_release(arena) struct arena a = ARENA_INIT;
+		enum finding_result got;
+		struct doc *record;
+		bool said = false;
+
+		fake_clock_init(&s.clock, 0);
+		assert_int_equal(gate_run(&gate, &s, NULL, &host, &a, &got, &record, NULL), 0);
+		assert_int_equal(got, FINDING_UNKNOWN);
+		doc_foreach_item (doc_get(record, "sources"), one)
+			said |= !strcmp(doc_find_str(one, "result"), "unknown") &&
+				strstr(doc_find_str(one, "saw"), rows[i].says);
+		if (!said)
+			fail_msg("nobody says '%s'", rows[i].says);
+	}
+}
+
 TEST(waiting_can_be_interrupted)
 {
 	struct script s = {.a = "f", .b = "f", .interrupted = true};
@@ -120,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(letters_to_results),
+		cmocka_unit_test(inconclusive_says_why),
 		cmocka_unit_test(waiting_can_be_interrupted),
 	};
 
