@@ -5,6 +5,12 @@
  * lib/istio has them); what the agents publish from the datapath; and where sidecars must have
  * followed, a probe pod, which reads their statistics and has or has not one itself. A silent
  * source is unknown.
+ *
+ * Not asked: the sidecars' counters of denied (rbac) and failed (5xx) requests. What a policy that
+ * only watches would refuse (G-AUDIT-CLEAN) no sidecar knows; and when it is enforced, a count
+ * names no caller: an edge that must pass looks there like a caller that must be refused, and like
+ * the application's own errors. That sidecars are back (G-SIDECARS-BACK) their pods and agents say
+ * a workload at a time, and that they serve the sidecars themselves, once (G-SIDECARS-ANSWER).
  */
 #include <string.h>
 
@@ -26,6 +32,12 @@ void asking_say(struct asking *q, enum gate_source_id source, const char *wrong,
 {
 	gate_answer(q->out, gate_source_name(source), wrong ? FINDING_FAIL : FINDING_PASS, "%s",
 		    wrong ? wrong : well);
+}
+
+void asking_unknown(struct asking *q, enum gate_source_id source, const char *why)
+{
+	gate_answer(q->out, gate_source_name(source), FINDING_UNKNOWN, "%s; %s", why,
+		    gate_source_mend(source));
 }
 
 static const char *about(const struct asking *q, const struct world_pod *p, const char *what)
@@ -50,6 +62,35 @@ static const char *each_pod(const struct asking *q, pod_question question)
 			return wrong;
 	}
 	return NULL;
+}
+
+static bool is_seen(const struct asking *q, const char *workload)
+{
+	for (size_t i = 0; i < q->w.n_pods; i++)
+		if (str_eq(q->w.pods[i].workload, workload) &&
+		    !(q->w.pods[i].ending && q->leave_out_ending))
+			return true;
+	return false;
+}
+
+const char *asking_unseen(const struct asking *q)
+{
+	const char *only = doc_find_str(q->args, "workload"), *missing = NULL;
+	const struct doc *list = doc_get(q->w.migration->plan, "workloads");
+
+	if (only && !is_seen(q, only))
+		missing = only;
+	doc_foreach_item (only ? NULL : list, it) {
+		const char *one = arena_printf(
+			q->out->arena, "%s/%s/%s", str_or_empty(doc_find_str(it, "kind")),
+			q->w.migration->ns, str_or_empty(doc_find_str(it, "name")));
+
+		if (!missing && !is_seen(q, one))
+			missing = one;
+	}
+	if (!only && !doc_len(list))
+		return "the plan names no workload";
+	return missing ? arena_printf(q->out->arena, "%s has no pod to look at", missing) : NULL;
 }
 
 const char *asking_pod_well(const struct asking *q, const struct world_pod *p)
@@ -100,14 +141,15 @@ ENDPOINT_QUESTION(endpoint_enforces, e->audit, "is still in audit")
 ENDPOINT_QUESTION(endpoint_bare, e->sidecar || e->audit, "still counts as having a sidecar")
 ENDPOINT_QUESTION(endpoint_covered, !e->sidecar, "does not count as having a sidecar")
 
-/* Agents silent: unknown. Else the endpoints, then the edges of the plan. */
+/* Agents silent: unknown. Else the endpoints, then (verdict NULL: not) the edges of the plan. */
 static void ask_agents(struct asking *q, pod_question question, const char *verdict)
 {
-	const char *silent = world_silent_agent(&q->w), *wrong, *where = "";
+	const char *silent = world_silent_agent(&q->w), *unseen = asking_unseen(q), *wrong;
+	const char *where = "", *lost = NULL;
 	int64_t n;
 
 	if (silent) {
-		gate_answer(q->out, gate_source_name(ASK_AGENTS), FINDING_UNKNOWN, "%s", silent);
+		asking_unknown(q, ASK_AGENTS, silent);
 		return;
 	}
 	wrong = each_pod(q, question);
@@ -116,73 +158,51 @@ static void ask_agents(struct asking *q, pod_question question, const char *verd
 		wrong = arena_printf(
 			q->out->arena, "%lld calls that must pass %s: %s", (long long)n,
 			str_eq(verdict, "audit") ? "would be refused" : "were refused", where);
-	asking_say(q, ASK_AGENTS, wrong,
-		   "every endpoint is as it should be, no call that must pass was refused");
+	if (verdict && !wrong)
+		lost = world_uncounted(&q->w, q->gate, q->args, verdict, q->out->decides);
+	if (!wrong && (lost || unseen))
+		asking_unknown(q, ASK_AGENTS, lost ? lost : unseen);
+	else
+		asking_say(q, ASK_AGENTS, wrong,
+			   verdict ? "every endpoint is as it should be, no call that must pass "
+				     "was refused"
+				   : "every endpoint is as it should be");
 }
 
 void asking_kubernetes(struct asking *q, pod_question question)
 {
-	const char *wrong = each_pod(q, question), *where = "";
+	const char *wrong = each_pod(q, question), *unseen = asking_unseen(q), *where = "";
 
 	if (!wrong && world_restarts(&q->w, q->gate, q->args, &where))
 		wrong = arena_printf(q->out->arena, "a container of %s was restarted", where);
-	asking_say(q, ASK_KUBERNETES, wrong, "pods are ready and nothing was restarted");
+	if (!wrong && unseen)
+		asking_unknown(q, ASK_KUBERNETES, unseen);
+	else
+		asking_say(q, ASK_KUBERNETES, wrong, "pods are ready and nothing was restarted");
 }
 
 /* --- quiet: the same question in several states
  * ---------------------------------------------------- */
 
-static int sample_well(void *env, const struct doc *args, struct gate_sample *out,
-		       struct error *err)
-{
-	struct asking q;
-	int r = asking_begin(&q, env, args, out, sample_well, err);
-
-	if (r)
-		return r;
-	asking_kubernetes(&q, asking_pod_well);
-	ask_agents(&q, endpoint_well, "dropped");
-	return 0;
-}
-
-static int sample_audit_clean(void *env, const struct doc *args, struct gate_sample *out,
-			      struct error *err)
-{
-	struct asking q;
-	int r = asking_begin(&q, env, args, out, sample_audit_clean, err);
-
-	if (r)
-		return r;
-	asking_kubernetes(&q, asking_pod_well);
-	ask_agents(&q, endpoint_watches, "audit");
-	return 0;
-}
-
-static int sample_enforced(void *env, const struct doc *args, struct gate_sample *out,
-			   struct error *err)
-{
-	struct asking q;
-	int r = asking_begin(&q, env, args, out, sample_enforced, err);
-
-	if (r)
-		return r;
-	asking_kubernetes(&q, asking_pod_well);
-	ask_agents(&q, endpoint_enforces, "dropped");
-	return 0;
-}
-
-static int sample_sidecarless(void *env, const struct doc *args, struct gate_sample *out,
-			      struct error *err)
-{
-	struct asking q;
-	int r = asking_begin(&q, env, args, out, sample_sidecarless, err);
-
-	if (r)
-		return r;
-	asking_kubernetes(&q, pod_bare);
-	ask_agents(&q, endpoint_bare, "dropped");
-	return 0;
-}
+/* (gate, of the pods, of their endpoints, the verdict that no call may meet meanwhile) */
+#define QUIET_GATE(name, of_pods, of_endpoints, verdict)                                           \
+	static int name(void *env, const struct doc *args, struct gate_sample *out,                \
+			struct error *err)                                                         \
+	{                                                                                          \
+		struct asking q;                                                                   \
+		int r = asking_begin(&q, env, args, out, name, err);                               \
+                                                                                                   \
+		if (r)                                                                             \
+			return r;                                                                  \
+		asking_kubernetes(&q, of_pods);                                                    \
+		ask_agents(&q, of_endpoints, verdict);                                             \
+		return 0;                                                                          \
+	}
+QUIET_GATE(sample_well, asking_pod_well, endpoint_well, NULL)
+QUIET_GATE(sample_audit_clean, asking_pod_well, endpoint_watches, "audit")
+QUIET_GATE(sample_enforced, asking_pod_well, endpoint_enforces, "dropped")
+QUIET_GATE(sample_sidecarless, pod_bare, endpoint_bare, NULL)
+QUIET_GATE(sample_soak, pod_bare, endpoint_bare, "dropped")
 
 /* --- audit on: the request's own answers, and the endpoints
  * ---------------------------------------- */
@@ -218,8 +238,11 @@ static int sample_audit_on(void *env, const struct doc *args, struct gate_sample
 		r = sidestep_request_decode(out->arena, d, &request, err);
 	if (r)
 		return r;
-	asking_say(&q, ASK_REQUEST, d ? unanswered(&q, &request) : "it is gone",
-		   "every agent answers that audit is active");
+	if (!q.w.n_agents)
+		asking_unknown(&q, ASK_REQUEST, "there is no agent to answer it");
+	else
+		asking_say(&q, ASK_REQUEST, d ? unanswered(&q, &request) : "it is gone",
+			   "every agent answers that audit is active");
 	ask_agents(&q, endpoint_watches, NULL);
 	asking_kubernetes(&q, asking_pod_well);
 	return 0;
@@ -254,7 +277,11 @@ static int ask_budgets(struct asking *q, struct error *err)
 	}
 	if (!wrong)
 		wrong = w ? each_pod(q, asking_pod_well) : "the workload is gone";
-	asking_say(q, ASK_KUBERNETES, wrong, "its pods are ready and its budget lets one go");
+	if (!wrong && asking_unseen(q))
+		asking_unknown(q, ASK_KUBERNETES, asking_unseen(q));
+	else
+		asking_say(q, ASK_KUBERNETES, wrong,
+			   "its pods are ready and its budget lets one go");
 	return 0;
 }
 
@@ -267,7 +294,7 @@ static int sample_budget(void *env, const struct doc *args, struct gate_sample *
 	if (!r)
 		r = ask_budgets(&q, err);
 	if (!r)
-		ask_agents(&q, endpoint_well, "dropped");
+		ask_agents(&q, endpoint_well, NULL);
 	return r;
 }
 
@@ -362,6 +389,13 @@ const struct gate_row machine_gates[] = {
 	  .sample = sample_enforced},
 	 WINDOW(settle_ns),
 	 {ASK_KUBERNETES, ASK_AGENTS}},
+	{{.id = G_LOOKED,
+	  .title = "which configuration each client's sidecar goes by before the change",
+	  .source = SOURCE_OPS,
+	  .sample = gate_sample_looked,
+	  .again = true},
+	 0,
+	 {ASK_KUBERNETES, ASK_PROBE}},
 	{{.id = G_RELAXED,
 	  .title = "no client is forced to speak TLS to this namespace",
 	  .source = "istio mtls_checker.go: a DestinationRule beats the endpoint's label",
@@ -395,7 +429,7 @@ const struct gate_row machine_gates[] = {
 	{{.id = "G-SOAK",
 	  .title = "everything stayed quiet",
 	  .source = SOURCE_OPS,
-	  .sample = sample_sidecarless},
+	  .sample = sample_soak},
 	 WINDOW(soak_ns),
 	 {ASK_KUBERNETES, ASK_AGENTS}},
 	{{.id = G_INJECTION_ON,
@@ -410,6 +444,12 @@ const struct gate_row machine_gates[] = {
 	  .sample = sample_sidecars_back},
 	 WINDOW(settle_ns),
 	 {ASK_KUBERNETES, ASK_AGENTS}},
+	{{.id = G_ANSWERED,
+	  .title = "every sidecar of the namespace answers and has a configuration",
+	  .source = "a container that runs proves no sidecar that serves",
+	  .sample = gate_sample_answered},
+	 0,
+	 {ASK_KUBERNETES, ASK_PROBE}},
 	{{.id = "G-UNWATCHED",
 	  .title = "pods are ready without the policies",
 	  .source = SOURCE_OPS,

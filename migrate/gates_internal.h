@@ -5,7 +5,9 @@
 #include "migrate/world.h"
 
 #define G_PROBED        "G-PROBED"
+#define G_LOOKED        "G-LOOKED"
 #define G_RELAXED       "G-RELAXED"
+#define G_ANSWERED      "G-SIDECARS-ANSWER"
 #define G_INJECTION_OFF "G-INJECTION-OFF"
 #define G_INJECTION_ON  "G-INJECTION-ON"
 
@@ -29,6 +31,10 @@ int asking_begin(struct asking *q, void *env, const struct doc *args, struct gat
 		 const void *gate, struct error *err);
 /* wrong NULL: well. */
 void asking_say(struct asking *q, enum gate_source_id source, const char *wrong, const char *well);
+/* It does not answer: why, and what to do. */
+void asking_unknown(struct asking *q, enum gate_source_id source, const char *why);
+/* A workload asked about that has no pod: what every pod says is then nobody's word. NULL: none. */
+const char *asking_unseen(const struct asking *q);
 /* The pods, and that nothing was restarted. */
 void asking_kubernetes(struct asking *q, pod_question question);
 const char *asking_pod_well(const struct asking *q, const struct world_pod *p);
@@ -37,7 +43,9 @@ const char *asking_pod_well(const struct asking *q, const struct world_pod *p);
 	int gate_sample_##name(void *env, const struct doc *args, struct gate_sample *out,         \
 			       struct error *err)
 GATE_SAMPLE(probed);
+GATE_SAMPLE(looked);
 GATE_SAMPLE(relaxed);
+GATE_SAMPLE(answered);
 GATE_SAMPLE(injection_off);
 GATE_SAMPLE(injection_on);
 #undef GATE_SAMPLE

@@ -107,7 +107,7 @@ static const struct istio_mesh *look_at_mesh(struct asking *q, struct error *err
 
 static void not_known(struct asking *q, const char *why)
 {
-	gate_answer(q->out, gate_source_name(ASK_PROBE), FINDING_UNKNOWN, "%s", why);
+	asking_unknown(q, ASK_PROBE, why);
 }
 
 /* What it found stands, unless it was well, until another pod has answered. */
@@ -120,7 +120,10 @@ static void probe_says(struct asking *q, const char *gate, enum finding_result r
 	m->probe_found.words = result == FINDING_PASS ? NULL : xstrdup(words);
 	m->probe_found.result = result;
 	m->probe_found.gate = gate;
-	gate_answer(q->out, gate_source_name(ASK_PROBE), result, "%s", words);
+	if (result == FINDING_UNKNOWN)
+		not_known(q, words);
+	else
+		gate_answer(q->out, gate_source_name(ASK_PROBE), result, "%s", words);
 }
 
 /* false: it has not answered, which was said. */
@@ -138,54 +141,65 @@ static bool has_answered(struct asking *q, const char *gate, const struct probe_
 	return !answer->waiting;
 }
 
-static int64_t time_of(const struct journal_record *record)
-{
-	int64_t ns = 0;
-
-	(void)clock_parse_rfc3339(str_or_empty(doc_find_str(record->body, "time")), &ns);
-	return ns;
-}
-
 /*
- * A moment just before the rule was patched: the record before the one that says "written"; when
- * that one only found the work of a run that was killed, the intent's.
+ * --- which configurations to be rid of
+ *
+ * No clock tells who has followed, the sidecars', the nodes' or this machine's: each sidecar is
+ * looked at before the rules change (G-LOOKED) and must go by another configuration afterwards.
+ * What a sidecar took between that look and the change, or between the changes of two rules, counts
+ * as well: these are made one right behind the other.
  */
-static int64_t patched_at(const struct journal *j, size_t done)
+
+/* The record behind which a rule is patched: "done", or, when that only found what a run that was
+ * killed had written, the intent. */
+static size_t patched_at(const struct journal *j, size_t done)
 {
 	const struct doc *d = journal_at(j, done)->body;
 
-	for (size_t i = done; i-- > 0;) {
+	for (size_t i = done; !doc_bool_or(doc_get(d, "written"), false) && i-- > 0;) {
 		const struct journal_record *r = journal_at(j, i);
 
-		if (doc_bool_or(doc_get(d, "written"), false))
-			return time_of(r);
 		if (str_eq(r->type, "intent") &&
 		    str_eq(doc_find_str(r->body, "step"), doc_find_str(d, "step")) &&
 		    str_eq(doc_find_str(r->body, "op"), doc_find_str(d, "op")))
-			return time_of(r);
+			return i;
 	}
-	return 0;
+	return done;
 }
 
-/* Since when no rule forces TLS, as far as this run knows; 0: since before it began. */
-static int64_t relaxed_since(const struct migration *m)
+/* What the last look before a record saw. */
+static const struct doc *looked_before(const struct journal *j, size_t at)
 {
-	int64_t since = m->forced_ns;
+	while (at-- > 0) {
+		const struct journal_record *r = journal_at(j, at);
 
+		if (str_eq(r->type, "gate") && doc_get(r->body, "evidence"))
+			return doc_find(r->body, "evidence.marks");
+	}
+	return NULL;
+}
+
+/* true: a rule forced TLS in this run's time; *ret_marks: the last look before it no longer did. */
+static bool forced_in_this_run(const struct migration *m, const struct doc **ret_marks)
+{
+	bool forced = m->forced;
+
+	*ret_marks = NULL;
 	for (size_t i = 0; m->journal && i < journal_count(m->journal); i++) {
 		const struct journal_record *r = journal_at(m->journal, i);
 
-		if (str_eq(r->type, "done") &&
-		    str_starts(str_or_empty(doc_find_str(r->body, "op")), "relax/"))
-			since = MAX(since, patched_at(m->journal, i));
-		if (!str_eq(r->type, "gate") || !str_eq(doc_find_str(r->body, "gate"), G_RELAXED))
+		if (doc_find(r->body, "evidence.forced"))
+			*ret_marks = looked_before(m->journal, i + 1);
+		else if (str_eq(r->type, "done") &&
+			 str_starts(str_or_empty(doc_find_str(r->body, "op")), "relax/"))
+			*ret_marks = looked_before(m->journal, patched_at(m->journal, i));
+		else
 			continue;
-		doc_foreach_item (doc_get(r->body, "sources"), s)
-			if (str_eq(doc_find_str(s, "result"), "fail") &&
-			    !str_eq(doc_find_str(s, "source"), gate_source_name(ASK_PROBE)))
-				since = MAX(since, time_of(r));
+		forced = true;
 	}
-	return since;
+	if (m->forced)
+		*ret_marks = m->forced_marks;
+	return forced;
 }
 
 static bool is_relaxed_by_us(const struct asking *q, const struct istio_destination_rule *rule)
@@ -217,19 +231,24 @@ static bool sees_rule(const struct asking *q, const struct istio_mesh *m, const 
 	return false;
 }
 
-/* The sidecars to be asked, as "namespace/pod=address". Those without an address begin later. */
-static const char **clients(const struct asking *q, const struct istio_mesh *m, bool all,
-			    size_t *ret_n)
+/*
+ * The sidecars to be asked, as "namespace/pod=address@mark": m NULL: all; else those that see a
+ * rule of the plan. Those without an address begin later, and who has no mark began since.
+ */
+static const char **clients(const struct asking *q, const struct istio_mesh *m,
+			    const struct doc *marks, size_t *ret_n)
 {
 	const char **list = arena_array(q->out->arena, q->w.n_pods + 1, const char *);
 	size_t n = 0;
 
 	for (size_t i = 0; i < q->w.n_pods; i++) {
 		const struct world_pod *p = &q->w.pods[i];
+		const char *name = arena_printf(q->out->arena, "%s/%s", p->namespace, p->name);
+		const char *mark = doc_str(doc_get(marks, name));
 
-		if (p->sidecar && !str_empty(p->pod->pod_ip) && (all || sees_rule(q, m, p)))
-			list[n++] = arena_printf(q->out->arena, "%s/%s=%s", p->namespace, p->name,
-						 p->pod->pod_ip);
+		if (p->sidecar && !str_empty(p->pod->pod_ip) && (!m || sees_rule(q, m, p)))
+			list[n++] = arena_printf(q->out->arena, "%s=%s%s%s", name, p->pod->pod_ip,
+						 mark ? "@" : "", str_or_empty(mark));
 	}
 	*ret_n = n;
 	return list;
@@ -247,14 +266,19 @@ static bool is_still_there(const struct asking *q, const struct probe_question *
 	return false;
 }
 
+/* Envoy hands what leaves its pod for port 15090 to its own listener of that port. */
+static bool sees_others(const struct probe_answer *answer)
+{
+	return !answer->waiting && !answer->sidecar && str_eq(answer->says, "none");
+}
+
 static void weigh_clients(struct asking *q, const struct probe_question *ask,
 			  const struct probe_answer *answer)
 {
 	struct arena *a = q->out->arena;
 	int64_t late = 0;
 
-	/* Envoy hands what leaves its pod for port 15090 to its own listener of that port. */
-	if (answer->sidecar || !str_eq(answer->says, "none")) {
+	if (!sees_others(answer)) {
 		probe_says(q, ask->gate, FINDING_UNKNOWN,
 			   "it came up with a sidecar, which would answer for the others");
 		return;
@@ -284,53 +308,149 @@ static void weigh_clients(struct asking *q, const struct probe_question *ask,
 			   "it does not account for every sidecar it was told of");
 	else
 		probe_says(q, ask->gate, FINDING_PASS,
-			   arena_printf(a, "%lld sidecars of clients have taken a configuration%s",
-					(long long)answer->taken, ask->since_ns ? " since" : ""));
+			   arena_printf(a, "%lld sidecars have taken %s", (long long)answer->taken,
+					ask->what));
 }
 
-static int ask_probe(struct asking *q, const struct probe_question *ask, struct error *err)
+static int ask_probe(struct asking *q, const struct probe_question *ask,
+		     struct probe_answer *answer, struct error *err)
 {
-	struct probe_answer answer;
+	const char *unseen = asking_unseen(q);
 	int r;
 
-	if (ask->n_targets > PROBE_MAX_TARGETS) {
-		not_known(q, "there are more sidecars than one pod asks");
+	*answer = (struct probe_answer){.waiting = "not asked"};
+	if (ask->n_targets > PROBE_MAX_TARGETS || unseen) {
+		not_known(q, unseen ? unseen : "there are more sidecars than one pod asks");
 		return 0;
 	}
-	r = probe_look(q->w.migration, q->out->arena, ask, &answer, err);
+	r = probe_look(q->w.migration, q->out->arena, ask, answer, err);
 	if (r)
 		return r;
-	if (has_answered(q, ask->gate, &answer))
-		weigh_clients(q, ask, &answer);
+	if (has_answered(q, ask->gate, answer))
+		weigh_clients(q, ask, answer);
 	return 0;
 }
 
-/* Whoever sees a rule of the plan must have followed it; without such a rule all must answer. */
-static int ask_clients(struct asking *q, const struct istio_mesh *m, struct error *err)
+/* All sidecars in sight: each has some configuration. None at all is no answer. */
+static int ask_all(struct asking *q, const char *gate, struct probe_answer *answer,
+		   struct error *err)
 {
-	struct probe_question ask = {.gate = G_RELAXED, .since_ns = relaxed_since(q->w.migration)};
+	struct probe_question ask = {.gate = gate, .what = "a configuration"};
 
-	ask.targets = clients(q, m, false, &ask.n_targets);
-	if (!ask.n_targets) {
-		ask.targets = clients(q, m, true, &ask.n_targets);
-		ask.since_ns = 0;
-	}
-	return ask_probe(q, &ask, err);
+	ask.targets = clients(q, NULL, NULL, &ask.n_targets);
+	if (ask.n_targets)
+		return ask_probe(q, &ask, answer, err);
+	*answer = (struct probe_answer){.waiting = "not asked"};
+	not_known(q, "there is no sidecar with an address to ask");
+	return 0;
+}
+
+static int all_answer(const char *gate, const void *self, struct asking *q, void *env,
+		      const struct doc *args, struct gate_sample *out, struct probe_answer *answer,
+		      struct error *err)
+{
+	int r = asking_begin(q, env, args, out, self, err);
+
+	if (r)
+		return r;
+	asking_kubernetes(q, asking_pod_well);
+	return ask_all(q, gate, answer, err);
 }
 
 /* Before the first change: does a probe pod come up here, and is it answered? */
 int gate_sample_probed(void *env, const struct doc *args, struct gate_sample *out,
 		       struct error *err)
 {
-	struct probe_question ask = {.gate = G_PROBED};
+	struct probe_answer answer;
 	struct asking q;
-	int r = asking_begin(&q, env, args, out, gate_sample_probed, err);
 
+	return all_answer(G_PROBED, gate_sample_probed, &q, env, args, out, &answer, err);
+}
+
+/* On the way back, before the policies watch again: do the sidecars serve? */
+int gate_sample_answered(void *env, const struct doc *args, struct gate_sample *out,
+			 struct error *err)
+{
+	struct probe_answer answer;
+	struct asking q;
+
+	return all_answer(G_ANSWERED, gate_sample_answered, &q, env, args, out, &answer, err);
+}
+
+static void keep_marks(struct asking *q, const struct doc *marks, bool forced)
+{
+	struct arena *a = q->out->arena;
+
+	q->out->evidence = doc_map(a);
+	if (forced)
+		doc_set_bool(a, q->out->evidence, "forced", true);
+	if (marks)
+		doc_set(a, q->out->evidence, "marks", doc_clone(a, marks));
+}
+
+int gate_sample_looked(void *env, const struct doc *args, struct gate_sample *out,
+		       struct error *err)
+{
+	struct probe_answer answer;
+	struct asking q;
+	int r = all_answer(G_LOOKED, gate_sample_looked, &q, env, args, out, &answer, err);
+
+	if (!r && sees_others(&answer))
+		keep_marks(&q, answer.marks, false);
+	return r;
+}
+
+/* While a rule forces, or when nobody looked while one did: what the sidecars go by now is what
+ * they must be rid of. */
+static int look_while_forced(struct asking *q, const char *why, struct error *err)
+{
+	struct migration *m = q->w.migration;
+	struct probe_question ask = {.gate = G_LOOKED};
+	struct probe_answer answer = {.waiting = "there are more sidecars than one pod asks"};
+	int r = 0;
+
+	ask.targets = clients(q, NULL, NULL, &ask.n_targets);
+	if (ask.n_targets <= PROBE_MAX_TARGETS)
+		r = probe_look(m, q->out->arena, &ask, &answer, err);
 	if (r)
 		return r;
-	asking_kubernetes(&q, asking_pod_well);
-	ask.targets = clients(&q, NULL, true, &ask.n_targets);
-	return ask_probe(&q, &ask, err);
+	if (!m->forced)
+		m->forced_marks = NULL;
+	m->forced = true;
+	if (sees_others(&answer)) {
+		arena_release(&m->forced_arena);
+		m->forced_marks = doc_clone(&m->forced_arena, answer.marks);
+	}
+	keep_marks(q, m->forced_marks, true);
+	not_known(q, why);
+	return 0;
+}
+
+/* Whoever sees a rule of the plan must have followed it; without such a rule all must answer. */
+static int ask_clients(struct asking *q, const struct istio_mesh *m, struct error *err)
+{
+	struct probe_question ask = {.gate = G_RELAXED, .what = "a configuration"};
+	struct probe_answer answer;
+	const struct doc *marks;
+	bool forced = forced_in_this_run(q->w.migration, &marks);
+
+	if (forced && !marks)
+		return look_while_forced(
+			q,
+			"nobody looked at the sidecars while a rule forced: let Istio send them "
+			"something (edit any object of its), or restart their pods",
+			err);
+	if (q->w.migration->forced)
+		keep_marks(q, marks, true);
+	if (forced) {
+		ask.what = "another configuration than before";
+		ask.targets = clients(q, m, marks, &ask.n_targets);
+	}
+	if (!ask.n_targets) {
+		ask.what = "a configuration";
+		ask.targets = clients(q, NULL, NULL, &ask.n_targets);
+	}
+	return ask_probe(q, &ask, &answer, err);
 }
 
 int gate_sample_relaxed(void *env, const struct doc *args, struct gate_sample *out,
@@ -354,9 +474,7 @@ int gate_sample_relaxed(void *env, const struct doc *args, struct gate_sample *o
 	asking_say(&q, ASK_RULES, forced, "no client is forced to mutual TLS with this namespace");
 	if (!wrong && !forced)
 		return ask_clients(&q, m, err);
-	q.w.migration->forced_ns = clock_wall_ns(q.w.migration->cluster->clock);
-	not_known(&q, "not asked while a rule forces");
-	return 0;
+	return look_while_forced(&q, "not asked while a rule forces", err);
 }
 
 /* --- injection: a pod created as a dry run, and the injector's rules
@@ -412,7 +530,7 @@ static int ask_own_sidecar(struct asking *q, const char *gate, bool want, struct
 static int ask_injection(struct asking *q, const char *gate, bool want, struct error *err)
 {
 	const struct istio_mesh *m;
-	const char *dry = NULL, *rules = NULL;
+	const char *dry = NULL, *rules = NULL, *unasked = "the plan names no workload";
 	int r = 0;
 
 	m = look_at_mesh(q, err, &r);
@@ -423,8 +541,11 @@ static int ask_injection(struct asking *q, const char *gate, bool want, struct e
 						doc_find_str(it, "name"));
 		bool sidecar = !want;
 
-		if (!w || !w->controller)
-			continue;
+		unasked = w && w->controller ? NULL
+					     : arena_printf(q->out->arena, "%s is not there",
+							    str_or_empty(doc_find_str(it, "name")));
+		if (r || unasked)
+			break;
 		r = dry_run_pod(q, w->controller->template, &sidecar, err);
 		if (sidecar != want && !dry)
 			dry = arena_printf(q->out->arena, "a new pod of %s would %s a sidecar",
@@ -435,6 +556,12 @@ static int ask_injection(struct asking *q, const char *gate, bool want, struct e
 	}
 	if (r)
 		return r;
+	if (unasked) {
+		asking_unknown(q, ASK_DRY_RUN, unasked);
+		asking_unknown(q, ASK_RULES, unasked);
+		not_known(q, "not asked while the others cannot tell");
+		return 0;
+	}
 	asking_say(q, ASK_DRY_RUN, dry, want ? "gets a sidecar" : "gets no sidecar");
 	asking_say(q, ASK_RULES, rules,
 		   want ? "new pods get a sidecar" : "new pods get no sidecar");

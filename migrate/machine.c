@@ -16,9 +16,9 @@ static const struct {
 };
 
 static const struct {
-	const char *name, *origin;
+	const char *name, *origin, *mend;
 } sources[] = {
-#define GATE_SOURCE_ROW(symbol, name, origin) [symbol] = {name, origin},
+#define GATE_SOURCE_ROW(symbol, name, origin, mend) [symbol] = {name, origin, mend},
 	GATE_SOURCES(GATE_SOURCE_ROW)
 #undef GATE_SOURCE_ROW
 };
@@ -31,6 +31,11 @@ const char *gate_source_name(enum gate_source_id id)
 const char *gate_source_origin(enum gate_source_id id)
 {
 	return sources[id].origin;
+}
+
+const char *gate_source_mend(enum gate_source_id id)
+{
+	return sources[id].mend;
 }
 
 static const struct gate *find_gate(const struct machine *m, const char *id)
@@ -146,6 +151,7 @@ void migration_release(struct migration *m)
 	free(m->probe_uid);
 	free(m->probe_found.words);
 	arena_release(&m->baseline.arena);
+	arena_release(&m->forced_arena);
 }
 
 const char *machine_request_name(struct arena *a, const char *run)

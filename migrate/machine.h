@@ -29,7 +29,7 @@
 	X(STATE_L7_AUDIT,       "N11",         "HTTP rules watch", 2)                              \
 	X(STATE_L7_ENFORCED,    "N12",         "HTTP rules are enforced", 2)                       \
 	X(STATE_MUTUAL_AUTH,    "N13",         "mutual authentication", 2)                         \
-	X(STATE_SOAKED,         "N14",         "everything stayed quiet", 2)                       \
+	X(STATE_SOAKED,         "N14",         "everything stayed quiet", 0)                       \
 	X(STATE_CLEANED,        "N15",         "Istio's objects of the namespace are gone", 2)
 /* clang-format on */
 enum machine_state {
@@ -51,26 +51,34 @@ void machine_init(struct machine *m, const struct profile *p);
 const struct step_kind *machine_kind(const struct machine *m, const char *id);
 
 /*
- * X(symbol, name, origin): whom a gate may ask. Two of one origin are one opinion: Istio's rules
- * and an admission are read from the same API as the objects.
+ * X(symbol, name, origin, mend): whom a gate may ask, and what to do when it does not answer. Two
+ * of one origin are one opinion: Istio's rules and an admission are read from the same API as the
+ * objects.
  */
 /* clang-format off */
 #define GATE_SOURCES(X)                                                                            \
-	X(ASK_KUBERNETES, "Kubernetes",         "the API")                                          \
-	X(ASK_RULES,      "Istio's rules",      "the API")                                          \
-	X(ASK_DRY_RUN,    "a pod as a dry run", "the API")                                          \
-	X(ASK_AGENTS,     "agents",             "the agents")                                       \
-	X(ASK_REQUEST,    "the request",        "the agents")                                       \
-	X(ASK_PROBE,      "probe pod",          "the sidecars and a pod's own experience")
+	X(ASK_KUBERNETES, "Kubernetes",         "the API",                                         \
+	  "see 'kubectl get pods' of the namespace")                                               \
+	X(ASK_RULES,      "Istio's rules",      "the API",                                         \
+	  "see that the plan's workloads are there")                                               \
+	X(ASK_DRY_RUN,    "a pod as a dry run", "the API",                                         \
+	  "see that the plan's workloads are there")                                               \
+	X(ASK_AGENTS,     "agents",             "the agents",                                      \
+	  "see 'kubectl get sidestepnodes' and the sidestepd of that node")                        \
+	X(ASK_REQUEST,    "the request",        "the agents",                                      \
+	  "see 'kubectl get sidestepnodes' and that sidestepd runs")                               \
+	X(ASK_PROBE,      "probe pod",          "the sidecars and a pod's own experience",         \
+	  "see that its image, quota and admission let it run, and that sidecars answer on 15090")
 /* clang-format on */
 enum gate_source_id {
 	ASK_NOBODY,
-#define GATE_SOURCE_ENUM(symbol, name, origin) symbol,
+#define GATE_SOURCE_ENUM(symbol, ...) symbol,
 	GATE_SOURCES(GATE_SOURCE_ENUM)
 #undef GATE_SOURCE_ENUM
 };
 const char *gate_source_name(enum gate_source_id id);
 const char *gate_source_origin(enum gate_source_id id);
+const char *gate_source_mend(enum gate_source_id id);
 
 /* What the agents had counted when a gate began; see gates.c. */
 struct baseline {
@@ -78,6 +86,7 @@ struct baseline {
 	const void *gate;
 	struct arena arena;
 	struct doc *counts;   /* "node|epoch|source|destination|port|protocol|verdict" -> count */
+	struct doc *nodes;    /* node -> {epoch, updated} */
 	struct doc *restarts; /* "namespace/pod" -> container restarts */
 };
 
@@ -98,8 +107,10 @@ struct migration {
 		enum finding_result result;
 		char *words;
 	} probe_found;
-	/* When a rule was last seen to force TLS, by the wall clock; 0: never. */
-	int64_t forced_ns;
+	/* A rule forces TLS, or was seen to; which configurations the sidecars had then. */
+	bool forced;
+	struct arena forced_arena;
+	const struct doc *forced_marks; /* NULL: nobody has looked */
 };
 void migration_release(struct migration *m);
 

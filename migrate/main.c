@@ -105,8 +105,6 @@ static const struct cli_option pause_options[] = {
 
 static const struct probe_opts probe_defaults = {.within = 10 * NS_PER_S, .result = PROBE_RESULT};
 static const struct cli_option probe_options[] = {
-	CLI_OPT(struct probe_opts, since, "since", 0, CLI_STRING, "TIME",
-		"a sidecar must have taken a configuration since then, like 2027-01-31T12:00:00Z"),
 	CLI_OPT(struct probe_opts, within, "within", 0, CLI_DURATION, "DURATION",
 		"how long to ask again"),
 	CLI_OPT(struct probe_opts, expect_sidecar, "expect-sidecar", 0, CLI_FLAG, NULL,
@@ -263,11 +261,12 @@ static const struct cli_command commands[] = {
 	 CLI_DEFAULTS(run_defaults)},
 	{.name = "probe",
 	 .summary = "what a probe pod runs: look at sidecars from inside the cluster",
-	 .args = "[NAMESPACE/POD=ADDRESS...]",
+	 .args = "[NAMESPACE/POD=ADDRESS[@MARK]...]",
 	 .max_args = -1,
 	 .details = "A run makes its probe pods itself; there is no need to call this. It reads "
 		    "the statistics of\nthe named sidecars and of its own, and leaves JSON as the "
-		    "container's termination message.\n\n"
+		    "container's termination message.\nBehind an @ stands the mark of the "
+		    "configuration that a sidecar shall have left behind.\n\n"
 		    "Example:\n"
 		    "  sidestep migrate probe --result /dev/stdout my-team/web-1=10.0.1.7\n",
 	 .run = verb_probe,

@@ -9,6 +9,8 @@ struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct sna
 {
 	struct doc *list = doc_list(a);
 
+	if (!doc_len(doc_get(plan, "inputs")))
+		doc_append(a, list, doc_string(a, "it does not say what it was made from"));
 	doc_foreach_item (doc_get(plan, "inputs"), input) {
 		const struct doc *ref = doc_get(input, "ref");
 		const char *kind = doc_find_str(ref, "kind"), *name = doc_find_str(ref, "name"),
@@ -59,6 +61,8 @@ int plan_steps(struct arena *a, const struct doc *plan, const struct machine *m,
 					   .kind = kind,
 					   .args = doc_get(d, "args")};
 	}
+	if (!n)
+		return error_set(err, -EINVAL, "the plan has no step");
 	*ret_steps = steps;
 	*ret_n = n;
 	return 0;

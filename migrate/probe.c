@@ -44,16 +44,11 @@ struct doc *probe_account(struct arena *a, const struct migration *m)
 static void add_command(struct arena *a, struct doc *container, const struct probe_question *q)
 {
 	struct doc *list = doc_set_list(a, container, "command");
-	char when[CLOCK_RFC3339_SIZE];
 
 	doc_append(a, list, doc_string(a, "sidestep-migrate"));
 	doc_append(a, list, doc_string(a, "probe"));
 	if (q->expect_sidecar)
 		doc_append(a, list, doc_string(a, "--expect-sidecar"));
-	if (q->since_ns) {
-		doc_append(a, list, doc_string(a, "--since"));
-		doc_append(a, list, doc_string(a, clock_rfc3339(q->since_ns, 3, when)));
-	}
 	for (size_t i = 0; i < q->n_targets; i++)
 		doc_append(a, list, doc_string(a, q->targets[i]));
 }
@@ -143,6 +138,42 @@ static const char *still_at(struct arena *a, const struct doc *pod)
 	return doc_find(c, "state.running") ? "is looking" : "is not started yet";
 }
 
+void probe_mark(uint64_t updated_ms, char out[PROBE_MARK_LEN + 1])
+{
+	static const char digits[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+_";
+
+	for (unsigned i = 0; i < PROBE_MARK_LEN; i++)
+		out[i] = digits[(updated_ms >> (6 * i)) & 63];
+	out[PROBE_MARK_LEN] = '\0';
+}
+
+/* They stand in the order in which the pod was told of its targets. */
+static struct doc *read_marks(struct arena *a, const struct doc *pod, const char *text)
+{
+	struct doc *marks = doc_map(a);
+	size_t left = strlen(str_or_empty(text));
+
+	doc_foreach_item (doc_find(pod, "spec.containers"), c) {
+		if (!str_eq(doc_find_str(c, "name"), PROBE_CONTAINER))
+			continue;
+		doc_foreach_item (doc_get(c, "command"), word) {
+			const char *address = strchr(str_or_empty(doc_str(word)), '=');
+
+			if (!address || left < PROBE_MARK_LEN)
+				continue;
+			if (!str_starts(text, PROBE_NO_MARK))
+				doc_set_string(a, marks,
+					       arena_strndup(a, doc_str(word),
+							     (size_t)(address - doc_str(word))),
+					       arena_strndup(a, text, PROBE_MARK_LEN));
+			text += PROBE_MARK_LEN;
+			left -= PROBE_MARK_LEN;
+		}
+	}
+	return marks;
+}
+
 /* Its words are foreign bytes: only what has our form counts. */
 static const char *take_answer(struct arena *a, const struct doc *pod, struct probe_answer *out)
 {
@@ -161,6 +192,7 @@ static const char *take_answer(struct arena *a, const struct doc *pod, struct pr
 	out->asked = doc_find_int(d, "asked", -1);
 	out->taken = doc_find_int(d, "taken", -1);
 	out->late = doc_get(d, "late");
+	out->marks = read_marks(a, pod, doc_find_str(d, "marks"));
 	out->pod = pod;
 	return NULL;
 }

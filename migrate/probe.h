@@ -16,18 +16,19 @@
 /* Kubernetes keeps that much of a termination message. */
 #define PROBE_MAX_MESSAGE 4096u
 /* More sidecars than this are not asked by one pod: not known. */
-#define PROBE_MAX_TARGETS 2000u
+#define PROBE_MAX_TARGETS 1000u
 #define PROBE_SCHEMA      "sidestep.dev/probe/v1"
 #define PROBE_CONTAINER   "probe"
 #define PROBE_LABEL       "sidestep.dev/probe"
 #define PROBE_RESULT      "/dev/termination-log"
 
 struct probe_question {
-	const char *gate;           /* who asks */
-	bool injected;              /* follow the namespace's injection; else never a sidecar */
-	bool expect_sidecar;        /* wait for the own sidecar */
-	int64_t since_ns;           /* targets must have taken a configuration since; 0: any */
-	const char *const *targets; /* "namespace/pod=address" */
+	const char *gate;    /* who asks */
+	const char *what;    /* targets shall have taken, in words */
+	bool injected;       /* follow the namespace's injection; else never a sidecar */
+	bool expect_sidecar; /* wait for the own sidecar */
+	/* "namespace/pod=address": takes a configuration; with "@MARK" behind: another than that */
+	const char *const *targets;
 	size_t n_targets;
 };
 
@@ -37,7 +38,8 @@ struct probe_answer {
 	bool sidecar;        /* the pod's containers, as Kubernetes has them, include a sidecar */
 	const char *says;    /* its own experience: "none" or "answers" */
 	int64_t asked, taken;
-	const struct doc *late; /* list of {pod, why, silent}: has not taken it */
+	const struct doc *late;  /* list of {pod, why, silent}: has not taken it */
+	const struct doc *marks; /* "namespace/pod" -> which one it goes by; only who says so */
 	const struct doc *pod;
 };
 
@@ -51,6 +53,16 @@ int probe_look(struct migration *m, struct arena *a, const struct probe_question
 bool probe_was_asked(const struct probe_answer *answer, const char *target);
 /* Removes what is there of this run. Best effort: who looks next tries again. */
 void probe_sweep(struct migration *m);
+
+/*
+ * Which configuration a sidecar goes by, told from others by when it took it, by its own clock.
+ * Only good to be compared with another mark of the same sidecar, so no two clocks ever meet.
+ * Short, as a termination message is: one mark in 262144 hides a change (and then the next change
+ * shows it).
+ */
+#define PROBE_MARK_LEN 3
+#define PROBE_NO_MARK  "---"
+void probe_mark(uint64_t updated_ms, char out[PROBE_MARK_LEN + 1]);
 
 /* Name of the run's probe pod and of its ServiceAccount. */
 const char *probe_name(struct arena *a, const char *run);

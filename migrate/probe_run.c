@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What runs inside a probe pod: asks every sidecar it is told of for its statistics, again and
- * again until each has taken a configuration or time is over, and leaves its findings.
+ * again until each has taken a configuration (or another than before) or time is over, and leaves
+ * its findings.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -27,7 +28,6 @@ struct looking {
 	struct loop *loop;
 	struct http_client *http;
 	struct loop_timer *again;
-	int64_t since_ns;
 	uint64_t until;
 	bool expect_sidecar;
 	struct target *targets;
@@ -41,6 +41,8 @@ struct target {
 	struct looking *l;
 	const char *name; /* "namespace/pod" */
 	const char *url;
+	const char *not_this; /* mark of the configuration that does not count; NULL: any counts */
+	char mark[PROBE_MARK_LEN + 1];
 	unsigned round; /* asked last in */
 	bool taken, answers;
 	char why[MAX_WORD];
@@ -60,12 +62,13 @@ static void judge(struct target *t, const struct http_response *r)
 	}
 	sidecar_stats_read(strbuf_cstr(&r->body), r->body.len, &stats);
 	t->answers = stats.known;
-	t->taken = stats.known && stats.updated_ms > 0 &&
-		   (int64_t)stats.updated_ms >= t->l->since_ns / (int64_t)NS_PER_MS;
+	if (stats.known && stats.updated_ms > 0)
+		probe_mark(stats.updated_ms, t->mark);
+	t->taken = stats.known && stats.updated_ms > 0 && !str_eq(t->mark, t->not_this);
 	if (!stats.known || !stats.updated_ms)
 		snprintf(t->why, sizeof(t->why), "does not say when it took its configuration");
 	else
-		snprintf(t->why, sizeof(t->why), "last took one at %s, refused %llu",
+		snprintf(t->why, sizeof(t->why), "last took one at %s by its clock, refused %llu",
 			 clock_rfc3339((int64_t)(stats.updated_ms * NS_PER_MS), 3, when),
 			 (unsigned long long)stats.rejected);
 }
@@ -153,14 +156,18 @@ static struct doc *findings(struct arena *a, const struct looking *l)
 {
 	struct doc *d = doc_map(a), *late;
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	auto_release(strbuf) struct strbuf marks = STRBUF_INIT;
 	int64_t taken = 0, more = 0;
 
 	doc_set_string(a, d, "schema", PROBE_SCHEMA);
 	doc_set_string(a, d, "sidecar", l->own);
 	doc_set_int(a, d, "asked", (int64_t)l->n);
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		taken += l->targets[i].taken;
+		strbuf_adds(&marks, l->targets[i].mark);
+	}
 	doc_set_int(a, d, "taken", taken);
+	doc_set_string(a, d, "marks", strbuf_cstr(&marks));
 	late = doc_set_list(a, d, "late");
 	for (size_t i = 0; i < l->n; i++) {
 		const struct target *t = &l->targets[i];
@@ -185,20 +192,27 @@ static struct doc *findings(struct arena *a, const struct looking *l)
 static int read_target(struct arena *a, struct looking *l, const char *word, struct target *t,
 		       struct error *err)
 {
-	const char *address = strchr(word, '=');
+	const char *address = strchr(word, '='), *mark = strchr(word, '@');
+	const char *host = address && mark
+				   ? arena_strndup(a, address + 1, (size_t)(mark - address - 1))
+			   : address ? address + 1
+				     : NULL;
 	auto_release(strbuf) struct strbuf url = STRBUF_INIT;
 
-	if (!address || address == word ||
-	    strspn(address + 1, "0123456789abcdefABCDEF.:") != strlen(address + 1) || !address[1])
-		return error_set(err, -EINVAL, "'%s' is no NAMESPACE/POD=ADDRESS", word);
+	if (!host || address == word || str_empty(host) ||
+	    strspn(host, "0123456789abcdefABCDEF.:") != strlen(host) ||
+	    (mark && strlen(mark + 1) != PROBE_MARK_LEN))
+		return error_set(err, -EINVAL, "'%s' is no NAMESPACE/POD=ADDRESS[@MARK]", word);
 	strbuf_addf(&url,
-		    strchr(address, ':') ? "http://[%s]:%d/stats/prometheus"
-					 : "http://%s:%d/stats/prometheus",
-		    address + 1, STATS_PORT);
+		    strchr(host, ':') ? "http://[%s]:%d/stats/prometheus"
+				      : "http://%s:%d/stats/prometheus",
+		    host, STATS_PORT);
 	http_query_add(&url, "filter", SIDECAR_STATS_FILTER);
 	*t = (struct target){.l = l,
 			     .name = arena_strndup(a, word, (size_t)(address - word)),
 			     .url = arena_strdup(a, strbuf_cstr(&url)),
+			     .not_this = mark ? arena_strdup(a, mark + 1) : NULL,
+			     .mark = PROBE_NO_MARK,
 			     .why = "was not asked"};
 	return 0;
 }
@@ -235,8 +249,6 @@ int verb_probe(const struct cli_call *call, struct error *err)
 		.until = o->within, .expect_sidecar = o->expect_sidecar, .own = "silent"};
 	int r = 0;
 
-	if (o->since && clock_parse_rfc3339(o->since, &l.since_ns))
-		return error_set(err, -EINVAL, "--since: '%s' is no time (RFC 3339)", o->since);
 	l.targets = arena_array(&a, (size_t)call->n_args + 1, struct target);
 	for (; !r && l.n < (size_t)call->n_args; l.n++)
 		r = read_target(&a, &l, call->args[l.n], &l.targets[l.n], err);

@@ -35,6 +35,17 @@ static int let_probe(void *env, const struct step *step, struct step_changes *ou
 	return add(out, CHANGE_CREATE, "probe", host_ref(out->arena, account), account, NULL, err);
 }
 
+/* Last of all: nothing asks a probe pod any more, unless on the way back, which begins with this.
+ */
+static int end_probing(void *env, const struct step *step, struct step_changes *out,
+		       struct error *err)
+{
+	const struct doc *account = probe_account(out->arena, env);
+
+	(void)step;
+	return add(out, CHANGE_DELETE, "probe", host_ref(out->arena, account), NULL, NULL, err);
+}
+
 /* --- N3 and N4: policies, first watching, then enforced ------------------------------------------
  */
 
@@ -147,12 +158,12 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_PROBED] = {let_probe, .after = {"G-PROBED"}},
 	[STATE_AUDIT] = {start_audit, .after = {"G-AUDIT-ON"}},
 	[STATE_POLICIES] = {create_policies, .after = {"G-AUDIT-CLEAN"}, .undo = {"G-UNWATCHED"}},
-	[STATE_ENFORCED] = {end_audit, .after = {"G-ENFORCED"}},
-	[STATE_RELAXED] = {planned_patches, .after = {"G-RELAXED"}},
+	[STATE_ENFORCED] = {end_audit, .after = {"G-ENFORCED"}, .undo = {"G-SIDECARS-ANSWER"}},
+	[STATE_RELAXED] = {planned_patches, .before = {"G-LOOKED"}, .after = {"G-RELAXED"}},
 	[STATE_INJECTION_OFF] = {planned_patches, .before = {"G-RELAXED"},
 				 .after = {"G-INJECTION-OFF"}, .undo = {"G-INJECTION-ON"}},
 	[STATE_RESTARTED] = {restart, restart_back, .before = {"G-RELAXED", "G-BUDGET"},
 			     .after = {"G-RESTARTED"}, .undo = {"G-SIDECARS-BACK"}},
 	[STATE_SIDECARLESS] = {.after = {"G-SIDECARLESS"}},
-	[STATE_SOAKED] = {.after = {"G-SOAK"}},
+	[STATE_SOAKED] = {end_probing, .after = {"G-SOAK"}},
 };

@@ -24,7 +24,7 @@ struct run_opts {
 };
 
 struct probe_opts {
-	const char *since, *result;
+	const char *result;
 	uint64_t within;
 	bool expect_sidecar;
 };

@@ -106,10 +106,14 @@ static int look_at_all_pods(struct world *w, struct error *err)
 
 	map_set(&seen, w->migration->ns, w);
 	doc_foreach_item (doc_get(w->migration->plan, "edges"), e) {
-		const char *from = doc_find_str(e, "fromNamespace");
+		const char *from = doc_find_str(e, "fromNamespace"), *to, *end;
 
 		if (!str_empty(from))
 			map_set(&seen, from, w);
+		to = strchr(str_or_empty(doc_find_str(e, "to")), '/');
+		end = to ? strchr(to + 1, '/') : NULL;
+		if (end)
+			map_set(&seen, arena_strndup(w->arena, to + 1, (size_t)(end - to - 1)), w);
 	}
 	map_foreach (&seen, e) {
 		if (!r)
@@ -164,6 +168,12 @@ const char *world_silent_agent(const struct world *w)
 					    n->meta.name);
 		if (now - then > (int64_t)AGENT_SILENT_NS)
 			return arena_printf(w->arena, "the agent of %s has been silent since %s",
+					    n->meta.name, n->updated);
+		/* Or it could be silent for an hour before it looked so. */
+		if (then - now > (int64_t)AGENT_SILENT_NS)
+			return arena_printf(w->arena,
+					    "the clock of %s (%s) is ahead of this machine's: "
+					    "set them right",
 					    n->meta.name, n->updated);
 	}
 	return NULL;
@@ -247,12 +257,18 @@ static void take_baseline(const struct world *w, struct baseline *b, const void 
 	b->owner = owner;
 	b->gate = gate;
 	b->counts = doc_map(&b->arena);
+	b->nodes = doc_map(&b->arena);
 	b->restarts = doc_map(&b->arena);
-	for (size_t i = 0; i < w->n_agents; i++)
-		for (size_t k = 0; k < w->agents[i].n_counters; k++)
-			doc_set_int(&b->arena, b->counts,
-				    counter_key(w->arena, &w->agents[i], &w->agents[i].counters[k]),
-				    w->agents[i].counters[k].count);
+	for (size_t i = 0; i < w->n_agents; i++) {
+		const struct sidestep_node *n = &w->agents[i];
+		struct doc *node = doc_set_map(&b->arena, b->nodes, n->meta.name);
+
+		doc_set_string(&b->arena, node, "epoch", str_or_empty(n->counters_epoch));
+		doc_set_string(&b->arena, node, "updated", str_or_empty(n->updated));
+		for (size_t k = 0; k < n->n_counters; k++)
+			doc_set_int(&b->arena, b->counts, counter_key(w->arena, n, &n->counters[k]),
+				    n->counters[k].count);
+	}
 	for (size_t i = 0; i < w->n_pods; i++)
 		doc_set_int(&b->arena, b->restarts,
 			    arena_printf(w->arena, "%s/%s", w->pods[i].namespace, w->pods[i].name),
@@ -266,6 +282,103 @@ static struct baseline *baseline(const struct world *w, const void *gate, const 
 	if (b->owner != owner || b->gate != gate || !b->counts)
 		take_baseline(w, b, gate, owner);
 	return b;
+}
+
+/* An end of an edge that runs, and no agent knows as whom: its calls cannot be told. */
+static const char *stranger(const struct world *w, const char *workload)
+{
+	const char *name = NULL;
+
+	for (size_t i = 0; i < w->n_pods; i++) {
+		const struct sidestep_endpoint *e;
+
+		if (!str_eq(w->pods[i].workload, workload) || w->pods[i].pod->host_network)
+			continue;
+		e = world_endpoint(w, &w->pods[i]);
+		if (e && e->identity)
+			return NULL;
+		name = w->pods[i].workload;
+	}
+	return name;
+}
+
+static const struct sidestep_node *agent_of(const struct world *w, const char *node)
+{
+	for (size_t i = 0; i < w->n_agents; i++)
+		if (str_eq(w->agents[i].meta.name, node))
+			return &w->agents[i];
+	return NULL;
+}
+
+static bool has_shrunk(const struct world *w, const struct baseline *b,
+		       const struct sidestep_node *n, const char *verdict)
+{
+	const char *mine = arena_printf(w->arena, "%s|", n->meta.name);
+	const char *about = arena_printf(w->arena, "|%s|", verdict);
+	struct map now = MAP_INIT;
+	bool shrunk = false;
+
+	for (size_t k = 0; k < n->n_counters; k++)
+		map_set(&now, counter_key(w->arena, n, &n->counters[k]), &n->counters[k]);
+	doc_foreach_entry (b->counts, e) {
+		const struct sidestep_counter *c;
+
+		if (!str_starts(e->key, mine) || !strstr(e->key, about))
+			continue;
+		c = map_get(&now, e->key);
+		shrunk |= (c ? c->count : 0) < doc_int_or(e->value, 0);
+	}
+	map_release(&now);
+	return shrunk;
+}
+
+static const char *lost_track(const struct world *w, const struct baseline *b, const char *node,
+			      const struct doc *then, const char *verdict, bool ends,
+			      bool *ret_anew)
+{
+	const struct sidestep_node *n = agent_of(w, node);
+	const char *what = NULL;
+
+	if (!n)
+		what = "publishes no more";
+	else if (!str_eq(str_or_empty(n->counters_epoch), doc_find_str(then, "epoch")))
+		what = "has begun to count anew";
+	else if (has_shrunk(w, b, n, verdict))
+		what = "has lost counts";
+	*ret_anew = what && n;
+	if (!what && n->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
+		what = "has more counters than it publishes";
+	else if (!what && ends && str_eq(n->updated, doc_find_str(then, "updated")))
+		what = "has published nothing since this gate began to look";
+	return what ? arena_printf(w->arena, "the agent of %s %s", node, what) : NULL;
+}
+
+const char *world_uncounted(const struct world *w, const void *gate, const struct doc *args,
+			    const char *verdict, bool ends)
+{
+	struct baseline *b = baseline(w, gate, args);
+	const char *wrong = NULL;
+	bool anew = false;
+
+	doc_foreach_item (doc_get(w->migration->plan, "edges"), e) {
+		const char *who = stranger(w, doc_find_str(e, "from"));
+
+		if (!who)
+			who = stranger(w, doc_find_str(e, "to"));
+		if (who)
+			return arena_printf(w->arena, "no agent knows who %s is", who);
+	}
+	for (size_t i = 0; i < w->n_agents; i++)
+		if (!doc_get(b->nodes, w->agents[i].meta.name) && (anew = true))
+			wrong = arena_printf(w->arena, "the agent of %s came meanwhile",
+					     w->agents[i].meta.name);
+	doc_foreach_entry (b->nodes, e) {
+		if (!wrong)
+			wrong = lost_track(w, b, e->key, e->value, verdict, ends, &anew);
+	}
+	if (anew)
+		take_baseline(w, b, gate, args);
+	return wrong;
 }
 
 int64_t world_counted(const struct world *w, const void *gate, const struct doc *args,

@@ -24,7 +24,7 @@ struct world_pod {
 struct world {
 	struct arena *arena;
 	struct migration *migration;
-	struct world_pod *pods; /* of the namespace and of those that call it; not the finished */
+	struct world_pod *pods; /* of all namespaces at an end of an edge; not the finished */
 	size_t n_pods;
 	struct sidestep_node *agents;
 	size_t n_agents;
@@ -34,6 +34,14 @@ int world_look(struct world *w, struct arena *a, struct migration *m, struct err
 
 /* A sentence about the first agent that is not ready or silent; NULL when all are well. */
 const char *world_silent_agent(const struct world *w);
+/*
+ * Why the agents' counters do not tell what became of the calls that must pass since the gate
+ * (args, gate) first looked: an agent is gone, its counters began anew or shrank, or some may be
+ * missing; who an end of an edge is, no agent knows; with ends, which closes the window, also when
+ * an agent has not published since. NULL: they tell.
+ */
+const char *world_uncounted(const struct world *w, const void *gate, const struct doc *args,
+			    const char *verdict, bool ends);
 /* The endpoint that an agent publishes for a pod, or NULL. */
 const struct sidestep_endpoint *world_endpoint(const struct world *w, const struct world_pod *pod);
 /* One object by the plan's ref, decoded. NULL when absent. */
@@ -42,7 +50,7 @@ int world_workload(const struct world *w, const struct doc *ref, struct workload
 /*
  * How often the agents saw `verdict` on an edge of the plan since the gate (args, gate) first
  * looked, or last saw some; *ret_where names the first such edge. So a gate passes when its whole
- * window was quiet. Counters that started again count from zero.
+ * window was quiet.
  */
 int64_t world_counted(const struct world *w, const void *gate, const struct doc *args,
 		      const char *verdict, const char **ret_where);

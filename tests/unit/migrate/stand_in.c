@@ -220,6 +220,16 @@ struct doc *stand_in_get(struct stand_in *w, struct arena *a, const struct objec
 	return d;
 }
 
+void stand_in_remove_node(struct stand_in *w)
+{
+	struct kube_request request = {
+		.verb = KUBE_DELETE, .kind = object_kind(KIND_SIDESTEP_NODE), .name = NODE};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+
+	must(cluster_do(&w->cluster, &request, &a, NULL, &err), err);
+}
+
 static void patch_object(struct stand_in *w, const struct object_kind *kind, const char *ns,
 			 const char *name, const char *subresource, const struct doc *patch)
 {
@@ -322,7 +332,8 @@ static void roll(struct stand_in *w, struct arena *a, const struct doc *deployme
 	foreach_object (w, a, KIND_POD, NAMESPACE, pod) {
 		if (!owned_by(pod, deployment))
 			continue;
-		if (str_eq(str_or_empty(kube_annotation(pod, STAMP)), template_stamp(deployment)))
+		if (have < want &&
+		    str_eq(str_or_empty(kube_annotation(pod, STAMP)), template_stamp(deployment)))
 			have++;
 		else
 			remove_pod(w, pod);
@@ -361,7 +372,8 @@ static struct doc *probe_findings(struct stand_in *w, struct arena *a, const str
 {
 	bool sidecar = istio_sidecar_form_of(doc_get(pod, "spec")) != SIDECAR_NONE;
 	struct doc *d = doc_map(a), *late;
-	bool since = false;
+	auto_release(strbuf) struct strbuf marks = STRBUF_INIT;
+	char mark[PROBE_MARK_LEN + 1];
 	int64_t asked = 0;
 
 	doc_set_string(a, d, "schema", PROBE_SCHEMA);
@@ -370,20 +382,23 @@ static struct doc *probe_findings(struct stand_in *w, struct arena *a, const str
 		sidecar = !sidecar;
 	doc_set_string(a, d, "sidecar", sidecar ? "answers" : "none");
 	late = doc_set_list(a, d, "late");
+	probe_mark((uint64_t)w->took_ms, mark);
 	doc_foreach_item (doc_find(pod, "spec.containers"), c)
 		doc_foreach_item (doc_get(c, "command"), word) {
 			const char *target = strchr(str_or_empty(doc_str(word)), '=');
+			const char *not_this = strchr(str_or_empty(doc_str(word)), '@');
 
-			since |= str_eq(doc_str(word), "--since");
 			if (!target || !str_eq(doc_find_str(c, "name"), PROBE_CONTAINER))
 				continue;
-			if (!asked++ && (w->probe == PROBE_LATE_SIDECAR ||
-					 (since && w->probe == PROBE_LATE_SINCE)))
+			strbuf_adds(&marks, mark);
+			if ((!asked++ && w->probe == PROBE_LATE_SIDECAR) ||
+			    (not_this && str_eq(not_this + 1, mark)))
 				doc_set_string(a, doc_append(a, late, doc_map(a)), "pod",
 					       arena_strndup(a, doc_str(word),
 							     (size_t)(target - doc_str(word))));
 		}
 	doc_set_int(a, d, "asked", asked);
+	doc_set_string(a, d, "marks", strbuf_cstr(&marks));
 	doc_set_int(a, d, "taken", asked - (int64_t)doc_len(late) - (w->probe == PROBE_MISCOUNTS));
 	return d;
 }
@@ -404,6 +419,19 @@ static void end_probe(struct stand_in *w, struct arena *a, const struct doc *pod
 	else if (w->probe != PROBE_WORDLESS)
 		doc_set_string(a, ended, "message", strbuf_cstr(&text));
 	patch_object(w, object_kind(KIND_POD), NAMESPACE, kube_name(pod), "status", status);
+}
+
+/* Sidecars take what istiod makes of changed rules, by their own clocks. */
+static void push(struct stand_in *w, struct arena *a)
+{
+	auto_release(strbuf) struct strbuf rules = STRBUF_INIT;
+
+	foreach_object (w, a, KIND_DESTINATION_RULE, NAMESPACE, d)
+		doc_write_json(doc_get(d, "spec"), DOC_COMPACT, &rules);
+	if (w->probe == PROBE_LATE_SINCE || str_eq(w->rules, strbuf_cstr(&rules)))
+		return;
+	w->rules = arena_strdup(&w->arena, strbuf_cstr(&rules));
+	w->took_ms = (clock_wall_ns(&w->clock.clock) + w->skew_ns) / (int64_t)NS_PER_MS;
 }
 
 static void run_probes(struct stand_in *w, struct arena *a)
@@ -441,15 +469,19 @@ static void publish_endpoint(struct arena *a, struct doc *list, const struct doc
 static void publish(struct stand_in *w, struct arena *a, bool audit)
 {
 	struct doc *status = doc_map(a), *s = doc_set_map(a, status, "status"), *list, *c;
+	struct doc *counters = doc_set_list(a, s, "counters");
 	char when[CLOCK_RFC3339_SIZE];
 
 	doc_set_bool(a, s, "ready", true);
-	doc_set_string(a, s, "updated", clock_rfc3339(clock_wall_ns(&w->clock.clock), 3, when));
-	doc_set_string(a, s, "countersEpoch", "1");
+	if (!w->agent_stale)
+		doc_set_string(
+			a, s, "updated",
+			clock_rfc3339(clock_wall_ns(&w->clock.clock) + w->agent_skew_ns, 3, when));
+	doc_set_string(a, s, "countersEpoch", arena_printf(a, "%u", w->epoch));
 	list = doc_set_list(a, s, "endpoints");
 	foreach_object (w, a, KIND_POD, NAMESPACE, pod)
 		publish_endpoint(a, list, pod, audit);
-	c = doc_append(a, doc_set_list(a, s, "counters"), doc_map(a));
+	c = w->agent_forgets ? doc_map(a) : doc_append(a, counters, doc_map(a));
 	doc_set_int(a, c, "source", 1002);
 	doc_set_int(a, c, "destination", 1001);
 	doc_set_int(a, c, "port", 8080);
@@ -487,6 +519,7 @@ void stand_in_tick(struct stand_in *w)
 	foreach_object (w, &a, KIND_DEPLOYMENT, NAMESPACE, d)
 		roll(w, &a, d);
 	keep_budgets(w, &a);
+	push(w, &a);
 	run_probes(w, &a);
 	audit = answer_requests(w, &a);
 	if (!w->agent_silent)

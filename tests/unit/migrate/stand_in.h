@@ -20,7 +20,7 @@ enum probe_fault {
 	PROBE_WORDLESS,     /* ends and leaves no findings */
 	PROBE_GARBAGE,      /* leaves something else */
 	PROBE_LATE_SIDECAR, /* a sidecar has not taken its configuration */
-	PROBE_LATE_SINCE,   /* one has not taken the newest */
+	PROBE_LATE_SINCE,   /* sidecars take no new one */
 	PROBE_MISCOUNTS,    /* does not account for one sidecar */
 	PROBE_IS_INJECTED,  /* has a sidecar though it asked for none */
 	PROBE_CONTRADICTS,  /* its own sidecar answers where it has none, or the other way */
@@ -38,6 +38,14 @@ struct stand_in {
 	/* Faults a test asks for. */
 	int64_t refused; /* calls on the plan's edge that the agent claims to have refused so far */
 	bool agent_silent;
+	bool agent_forgets; /* its list of counters is empty */
+	bool agent_stale; /* it lives, and its clock too, but nothing it saw is new: same "updated"
+			   */
+	unsigned epoch;   /* of the agent's counters */
+	int64_t skew_ns;  /* how far the sidecars' clocks are ahead */
+	int64_t agent_skew_ns;
+	int64_t took_ms;   /* by their clocks: when the sidecars took their configuration */
+	const char *rules; /* what was in it */
 	enum probe_fault probe;
 };
 
@@ -45,6 +53,9 @@ void stand_in_new(struct stand_in *w);
 void stand_in_free(struct stand_in *w);
 /* One round of everything that lives in the cluster. */
 void stand_in_tick(struct stand_in *w);
+
+/* The agent's object, which it does not make again. */
+void stand_in_remove_node(struct stand_in *w);
 
 /* A cluster for a migration: a client of its own on the same loop and clock. */
 struct cluster stand_in_cluster(struct stand_in *w);

@@ -7,6 +7,7 @@
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
+#include "migrate/world.h"
 #include "tests/support/test.h"
 #include "tests/unit/migrate/stand_in.h"
 
@@ -177,6 +178,13 @@ static int run_killed_at(struct stand_in *w, int kill_at, bool rollback, enum ru
 	return passed;
 }
 
+static const char *line_of(struct arena *a, const char *text, const char *begins)
+{
+	const char *line = strstr(text, begins);
+
+	return line ? arena_strndup(a, line, strcspn(line, "\n")) : "";
+}
+
 TEST(there_and_back)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -193,6 +201,8 @@ TEST(there_and_back)
 	assert_non_null(strstr(after, "sidestep-books"));
 	assert_non_null(strstr(after, "requests 0"));
 	assert_null(strstr(after, "ISTIO_MUTUAL"));
+	/* Who probe pods were is gone too, and comes back for the way back. */
+	assert_string_equal(line_of(&a, after, "accounts "), line_of(&a, before, "accounts "));
 	run_killed_at(&w, -1, true, RUN_ROLLED_BACK);
 	assert_string_equal(stand_in_state(&w, &a), before);
 	stand_in_free(&w);
@@ -470,6 +480,165 @@ TEST(a_probe_that_is_silent_or_contradicts_is_no_pass)
 	}
 }
 
+/*
+ * An hour fast or slow: who has not followed does not pass for it, and who has is not held up.
+ */
+TEST(no_clock_decides_who_has_followed)
+{
+	static const int64_t skews[] = {-3600, 0, 3600};
+
+	for (size_t i = 0; i < ARRAY_SIZE(skews); i++) {
+		static struct attempt t;
+		struct stand_in w;
+		enum run_state ended;
+
+		stand_in_new(&w);
+		w.skew_ns = skews[i] * (int64_t)NS_PER_S;
+		w.rules = NULL;
+		stand_in_tick(&w);
+		w.probe = PROBE_LATE_SINCE;
+		memset(&t, 0, sizeof(t));
+		open_attempt(&t, &w, "mine", -1);
+		start(&t, NULL);
+		assert_true(go(&t, &ended));
+		assert_int_equal(ended, RUN_STOPPED);
+		expect_reason(&t, "N7: gate G-RELAXED");
+		expect_reason(&t, "has not taken");
+		/* A colleague goes on: the look is in the journal. */
+		close_attempt(&t);
+		open_attempt(&t, &w, "colleague", -1);
+		find(&t, false);
+		assert_true(go(&t, &ended));
+		assert_int_equal(ended, RUN_STOPPED);
+		w.probe = PROBE_WELL;
+		assert_true(go(&t, &ended));
+		assert_int_equal(ended, RUN_DONE);
+		close_attempt(&t);
+		stand_in_free(&w);
+	}
+}
+
+static void no_pod(struct stand_in *w)
+{
+	stand_in_patch(w, object_kind(KIND_DEPLOYMENT), "ledger", "clerk",
+		       "{\"spec\": {\"replicas\": 0}}");
+}
+
+static void one_pod(struct stand_in *w)
+{
+	stand_in_patch(w, object_kind(KIND_DEPLOYMENT), "ledger", "clerk",
+		       "{\"spec\": {\"replicas\": 1}}");
+}
+
+static void fast_agent(struct stand_in *w)
+{
+	w->agent_skew_ns = 3600 * (int64_t)NS_PER_S;
+}
+
+static void right_agent(struct stand_in *w)
+{
+	w->agent_skew_ns = 0;
+}
+
+static void stale_agent(struct stand_in *w)
+{
+	w->agent_stale = true;
+}
+
+static void lively_agent(struct stand_in *w)
+{
+	w->agent_stale = false;
+}
+
+/* Nothing there to be asked, or nothing new to be said, is not known: it never passes. */
+TEST(nothing_seen_is_no_pass)
+{
+	static const struct {
+		void (*spoil)(struct stand_in *), (*mend)(struct stand_in *);
+		const char *gate, *says;
+	} rows[] = {
+		{no_pod, one_pod, "G-WELL", "Deployment/ledger/clerk has no pod to look at"},
+		{fast_agent, right_agent, "G-WELL", "ahead of this machine's"},
+		{stale_agent, lively_agent, "G-AUDIT-CLEAN", "has published nothing since"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct stand_in w;
+		enum run_state ended;
+
+		stand_in_new(&w);
+		rows[i].spoil(&w);
+		stand_in_tick(&w);
+		memset(&t, 0, sizeof(t));
+		open_attempt(&t, &w, "mine", -1);
+		start(&t, NULL);
+		assert_true(go(&t, &ended));
+		if (ended != RUN_INCONCLUSIVE)
+			fail_msg("%zu: %s: %s", i, run_state_name(ended), why(&t, &a));
+		expect_reason(&t, rows[i].gate);
+		expect_reason(&t, rows[i].says);
+		rows[i].mend(&w);
+		stand_in_tick(&w);
+		assert_true(go(&t, &ended));
+		if (ended != RUN_DONE)
+			fail_msg("%zu: then %s: %s", i, run_state_name(ended), why(&t, &a));
+		close_attempt(&t);
+		stand_in_free(&w);
+	}
+}
+
+static const char *uncounted(struct stand_in *w, struct migration *m, bool ends)
+{
+	static const char gate;
+	struct error err = ERROR_INIT;
+	struct world world;
+	const char *where;
+
+	if (world_look(&world, &w->arena, m, &err))
+		fail_msg("%s", err.msg);
+	world_counted(&world, &gate, NULL, "dropped", &where);
+	return str_or_empty(world_uncounted(&world, &gate, NULL, "dropped", ends));
+}
+
+/* Counters between two looks: what shrank, began anew, vanished or did not move tells nothing. */
+TEST(counters_that_lost_track_are_not_known)
+{
+	struct stand_in w;
+	struct cluster c;
+	struct migration m;
+
+	stand_in_new(&w);
+	c = stand_in_cluster(&w);
+	m = (struct migration){.cluster = &c, .ns = "ledger", .plan = read_plan(&w.arena)};
+	w.refused = 3;
+	stand_in_tick(&w);
+	assert_string_equal(uncounted(&w, &m, false), "");
+	assert_non_null(strstr(uncounted(&w, &m, true), "published nothing"));
+	fake_clock_advance(&w.clock, NS_PER_S);
+	stand_in_tick(&w);
+	assert_string_equal(uncounted(&w, &m, true), "");
+	w.refused = 2;
+	stand_in_tick(&w);
+	assert_non_null(strstr(uncounted(&w, &m, false), "has lost counts"));
+	w.agent_forgets = true;
+	stand_in_tick(&w);
+	assert_non_null(strstr(uncounted(&w, &m, false), "has lost counts"));
+	w.epoch++;
+	stand_in_tick(&w);
+	assert_non_null(strstr(uncounted(&w, &m, false), "begun to count anew"));
+	assert_string_equal(uncounted(&w, &m, false), "");
+	stand_in_remove_node(&w);
+	assert_non_null(strstr(uncounted(&w, &m, false), "no agent knows who Deployment/ledger"));
+	m.plan = doc_map(&w.arena);
+	assert_non_null(strstr(uncounted(&w, &m, false), "publishes no more"));
+	assert_non_null(strstr(uncounted(&w, &m, false), "publishes no more"));
+	migration_release(&m);
+	kube_client_free(c.client);
+	stand_in_free(&w);
+}
+
 TEST(no_way_back_past_a_probe_without_its_sidecar)
 {
 	static struct attempt t;
@@ -546,6 +715,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_gate_passes_only_when_all_whom_it_asks_say_so),
 		cmocka_unit_test(no_way_back_past_a_probe_without_its_sidecar),
 		cmocka_unit_test(a_probe_that_is_silent_or_contradicts_is_no_pass),
+		cmocka_unit_test(no_clock_decides_who_has_followed),
+		cmocka_unit_test(nothing_seen_is_no_pass),
+		cmocka_unit_test(counters_that_lost_track_are_not_known),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
 	};
 	const struct CMUnitTest thorough[] = {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "migrate/machine.h"
 #include "migrate/plan.h"
 #include "tests/unit/istio/world.h"
 
@@ -110,9 +111,34 @@ TEST(every_kind_of_workload_is_moved_or_refused_with_the_reason)
 	}
 }
 
+/* A plan without its inputs or steps is damaged: it neither fits nor is it done at once. */
+TEST(an_empty_plan_is_no_plan)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct machine m;
+	struct snapshot none;
+	struct profile profile;
+	struct doc *plan = doc_map(&a);
+	struct error err = ERROR_INIT;
+	struct step *steps;
+	size_t n;
+
+	profile_init(&profile);
+	machine_init(&m, &profile);
+	snapshot_init(&none, &a);
+	doc_set_string(&a, plan, "schema", PLAN_SCHEMA);
+	doc_set_list(&a, plan, "inputs");
+	doc_set_list(&a, plan, "steps");
+	assert_int_equal(doc_len(plan_stale(&a, plan, &none)), 1);
+	assert_int_equal(plan_steps(&a, plan, &m, &steps, &n, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "no step"));
+	snapshot_release(&none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_plan_is_no_plan),
 		cmocka_unit_test(every_kind_of_workload_is_moved_or_refused_with_the_reason),
 	};
 
