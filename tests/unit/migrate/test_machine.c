@@ -7,7 +7,7 @@
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
-#include "migrate/world.h"
+#include "migrate/gates_internal.h"
 #include "tests/support/test.h"
 #include "tests/unit/migrate/stand_in.h"
 
@@ -639,6 +639,63 @@ TEST(counters_that_lost_track_are_not_known)
 	stand_in_free(&w);
 }
 
+/* What a gate of that id says of a plan, asked once. */
+static void ask_once(struct stand_in *w, const char *id, const struct doc *plan,
+		     struct gate_sample *s)
+{
+	static struct machine machine;
+	struct cluster c = stand_in_cluster(w);
+	struct migration m = {.cluster = &c, .ns = "ledger", .run = "r", .plan = plan};
+	struct error err = ERROR_INIT;
+
+	*s = (struct gate_sample){.arena = &w->arena, .decides = true};
+	profile_init(&m.profile);
+	machine_init(&machine, &m.profile);
+	for (size_t i = 0; i < machine_n_gates; i++)
+		if (str_eq(machine.gates[i].id, id) && machine.gates[i].sample(&m, NULL, s, &err))
+			fail_msg("%s: %s", id, err.msg);
+	migration_release(&m);
+	kube_client_free(c.client);
+}
+
+/* No source is content, and each says what was missing: nothing was asked. */
+static void expect_unknown(struct stand_in *w, const char *id, const struct doc *plan,
+			   const char *says)
+{
+	struct gate_sample s;
+
+	ask_once(w, id, plan, &s);
+	assert_true(s.n >= 2);
+	for (size_t i = 0; i < s.n; i++)
+		if (s.sources[i].result != FINDING_UNKNOWN ||
+		    (!strstr(s.sources[i].words, says) &&
+		     !strstr(s.sources[i].words, "the others cannot tell")))
+			fail_msg("%s: %s: %s", id, s.sources[i].name, s.sources[i].words);
+}
+
+TEST(an_empty_list_is_no_pass)
+{
+	static const char *const gates[] = {
+		"G-WELL",          "G-PROBED",       "G-LOOKED",   "G-SIDECARS-ANSWER",
+		"G-INJECTION-OFF", "G-INJECTION-ON", "G-UNWATCHED"};
+	struct gate_sample s;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(gates); i++) {
+		struct doc *plan = doc_map(&w.arena), *ghost = doc_map(&w.arena);
+
+		expect_unknown(&w, gates[i], plan, "names no workload");
+		doc_set_string(&w.arena, ghost, "kind", "Deployment");
+		doc_set_string(&w.arena, ghost, "name", "ghost");
+		doc_append(&w.arena, doc_set_list(&w.arena, plan, "workloads"), ghost);
+		expect_unknown(&w, gates[i], plan, "ghost");
+	}
+	ask_once(&w, "G-WELL", read_plan(&w.arena), &s);
+	assert_int_equal(s.sources[0].result, FINDING_PASS);
+	stand_in_free(&w);
+}
+
 TEST(no_way_back_past_a_probe_without_its_sidecar)
 {
 	static struct attempt t;
@@ -718,6 +775,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(no_clock_decides_who_has_followed),
 		cmocka_unit_test(nothing_seen_is_no_pass),
 		cmocka_unit_test(counters_that_lost_track_are_not_known),
+		cmocka_unit_test(an_empty_list_is_no_pass),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
 	};
 	const struct CMUnitTest thorough[] = {
