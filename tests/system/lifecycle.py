@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab comes and goes: up, up again, down, and down after everything has been killed. Nothing is left behind."""
+import glob
 import os
 import random
 import shutil
@@ -89,6 +90,50 @@ def up_interrupted_cleans_up():
         lab.check_no_traces("Ctrl-C and down")
 
 
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: late, namespace: default}
+spec: {containers: [{name: app, image: "sidestep.dev/lab/workload:1", args: [--http, "8080"]}]}
+"""
+
+
+def plugins(lab):
+    """The CNI plugins that work for pods of the lab: {pid: what they were asked}."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        environment = dict(x.split("=", 1) for x in labs.read(f"/proc/{entry}/environ").split("\0") if "=" in x)
+        if environment.get("CNI_NETNS", "").startswith(lab.dir + "/") and labs.start_time(entry):
+            found[int(entry)] = environment["CNI_COMMAND"]
+    return found
+
+
+def down_while_a_plugin_works():
+    """A plugin that waits for its agent, and goes on when the lab is down, leaves nothing in a deletion queue."""
+    with Lab("pe-cni") as lab, tempfile.TemporaryDirectory() as folder:
+        lab.up(*SMALL)
+        manifest = os.path.join(folder, "pod.yaml")
+        with open(manifest, "w", encoding="utf-8") as f:
+            f.write(POD)
+        until("the agent to serve", lambda: glob.glob(lab.dir + "/nodes/*/sidestepd.sock"))
+        kill(next(pid for role, pid in lab.roles().items() if role.startswith("sidestepd")), signal.SIGSTOP)
+        argv = [os.path.join(labs.BIN, "sidestep-lab"), "up", "--lab", lab.name, *SMALL, "--manifests", manifest]
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+            until("a plugin to wait for its agent", lambda: plugins(lab))
+            up.kill()
+        for pid in plugins(lab):  # what a killed ADD has left is taken away by a DEL, and a DEL has the queue
+            kill(pid)
+        until("a DEL to wait for its agent", lambda: "DEL" in plugins(lab).values(), patience=60)
+        waiting = plugins(lab)
+        for pid in waiting:
+            kill(pid, signal.SIGSTOP)
+        lab.down()
+        for pid in waiting:
+            kill(pid, signal.SIGCONT)
+        until("the plugins to be gone", lambda: not plugins(lab))
+        lab.check_no_traces("down while a plugin worked")
+
+
 def two_labs_side_by_side():
     with Lab("pe-one") as one, Lab("pe-two") as two:
         one.up(*SMALL)
@@ -116,4 +161,4 @@ if __name__ == "__main__":
     print(f"seed {SEED}: repeat with SIDESTEP_SEED={SEED}")
     labs.main([up_and_down_leave_nothing, what_is_killed_comes_back, down_after_everything_was_killed,
                up_after_everything_was_killed, up_killed_at_any_moment, up_interrupted_cleans_up,
-               two_labs_side_by_side, who_may_not_is_told])
+               down_while_a_plugin_works, two_labs_side_by_side, who_may_not_is_told])

@@ -121,11 +121,14 @@ static void run_plugin(struct pod *p, enum cni_op op)
 		NULL,
 	};
 	const char *input = network_config(&a, p->k);
-	struct loop_spawn spec = {.argv = argv,
-				  .env = env,
-				  .input = input,
-				  .input_size = strlen(input),
-				  .on_output = on_cni_output};
+	struct loop_spawn spec = {
+		.argv = argv,
+		.env = env,
+		.input = input,
+		.input_size = strlen(input),
+		.on_output = on_cni_output,
+		/* A plugin that outlived the lab would leave its deletion behind. */
+		.die_with_us = true};
 
 	strbuf_clear(&p->cni_out);
 	p->cni_op = op;
