@@ -142,18 +142,40 @@ int cluster_list(struct cluster *c, struct arena *a, const struct object_kind *k
 	}
 }
 
+/* What to do about an API that answers, and says no. */
+static int refused(int r, const struct object_kind *kind, struct error *err)
+{
+	struct error why = *err;
+
+	if (r == -EACCES)
+		return error_set(
+			err, r,
+			"%s. The objects of the whole cluster are needed: have %s made "
+			"readable for this account (check: kubectl auth can-i list %s -A), "
+			"or give --snapshot FILE, made by 'sidestep preflight collect FILE' "
+			"with an account that may",
+			why.msg, kind->plural, kind->plural);
+	if (r == -EPERM)
+		return error_set(
+			err, r,
+			"%s. The cluster does not know this account: log in again, or name "
+			"another with --kubeconfig or --context",
+			why.msg);
+	return r;
+}
+
 int cluster_snapshot(struct cluster *c, struct snapshot *s, struct error *err)
 {
 	for (int id = 0; id < OBJECT_KIND_COUNT; id++) {
+		const struct object_kind *kind = object_kind((enum object_kind_id)id);
 		struct doc *list;
 		int r;
 
 		if (id == KIND_EVENT)
 			continue;
-		r = cluster_list(c, s->arena, object_kind((enum object_kind_id)id), NULL, &list,
-				 err);
+		r = cluster_list(c, s->arena, kind, NULL, &list, err);
 		if (r)
-			return r;
+			return refused(r, kind, err);
 		doc_foreach_item (list, item) {
 			r = snapshot_add(s, item, err);
 			if (r)

@@ -6,6 +6,8 @@
 #include "lib/base/str.h"
 #include "migrate/verbs.h"
 
+#define NAMES_TOLD 12
+
 static int from_api(struct scene *s, const struct cluster_opts *o, struct error *err)
 {
 	struct cluster c;
@@ -35,7 +37,32 @@ static void assume_sidecars(struct scene *s)
 	}
 }
 
-int scene_load(struct scene *s, const struct cluster_opts *o, struct error *err)
+/* Says which there are instead, and where else to look. */
+static int no_such_namespace(struct scene *s, const struct cluster_opts *o, const char *ns,
+			     struct error *err)
+{
+	auto_release(strbuf) struct strbuf names = STRBUF_INIT;
+	size_t n = 0;
+
+	snapshot_foreach (&s->snapshot, object_kind(KIND_NAMESPACE), d)
+		if (n++ < NAMES_TOLD)
+			strbuf_addf(&names, "%s%s", n > 1 ? ", " : "",
+				    str_or_empty(doc_find_str(d, "metadata.name")));
+	if (n > NAMES_TOLD)
+		strbuf_addf(&names, " and %zu more", n - NAMES_TOLD);
+	if (!str_empty(o->snapshot))
+		return error_set(
+			err, -ENOENT,
+			"there is no namespace %s in %s: nothing there is of it; there are: "
+			"%s",
+			ns, o->snapshot, n ? strbuf_cstr(&names) : "none");
+	return error_set(err, -ENOENT,
+			 "there is no namespace %s in this cluster; there are: %s. Check the name, "
+			 "and that this is the cluster you mean (--kubeconfig, --context)",
+			 ns, n ? strbuf_cstr(&names) : "none");
+}
+
+int scene_load(struct scene *s, const struct cluster_opts *o, const char *ns, struct error *err)
 {
 	int r;
 
@@ -45,12 +72,14 @@ int scene_load(struct scene *s, const struct cluster_opts *o, struct error *err)
 		r = snapshot_read(&s->snapshot, o->snapshot, err);
 	else
 		r = from_api(s, o, err);
+	if (!r && !str_empty(o->snapshot))
+		assume_sidecars(s);
+	if (!r && ns && !snapshot_find(&s->snapshot, object_kind(KIND_NAMESPACE), NULL, ns))
+		r = no_such_namespace(s, o, ns, err);
 	if (r) {
 		scene_release(s);
 		return r;
 	}
-	if (!str_empty(o->snapshot))
-		assume_sidecars(s);
 	istio_mesh_load(&s->mesh, &s->arena, &s->snapshot);
 	inventory_make(&s->inventory, &s->arena, &s->snapshot, &s->mesh);
 	return 0;
@@ -108,15 +137,10 @@ int verb_inventory(const struct cli_call *call, struct error *err)
 	const char *ns = call->n_args ? call->args[0] : NULL;
 	struct scene s;
 	struct page page;
-	int r = scene_load(&s, &o->cluster, err);
+	int r = scene_load(&s, &o->cluster, ns, err);
 
 	if (r)
 		return r;
-	if (ns && !istio_mesh_namespace(&s.mesh, ns)) {
-		r = error_set(err, -ENOENT, "there is no namespace %s", ns);
-		scene_release(&s);
-		return r;
-	}
 	page_init(&page, "Inventory", ns);
 	inventory_page(&s.inventory, ns, &page);
 	r = print_result(call, o->output, o->file, inventory_doc(&s.arena, &s.inventory, ns), &page,
@@ -132,7 +156,7 @@ int verb_translate(const struct cli_call *call, struct error *err)
 	struct translation t;
 	struct scene s;
 	struct page page;
-	int r = scene_load(&s, &o->cluster, err);
+	int r = scene_load(&s, &o->cluster, call->args[0], err);
 
 	if (r)
 		return r;
@@ -183,7 +207,7 @@ int verb_verify(const struct cli_call *call, struct error *err)
 	struct scene s;
 	struct page page;
 	size_t n;
-	int r = scene_load(&s, &o->cluster, err);
+	int r = scene_load(&s, &o->cluster, call->args[0], err);
 
 	if (r)
 		return r;
@@ -229,7 +253,7 @@ int verb_plan(const struct cli_call *call, struct error *err)
 	struct scene s;
 	struct plan p;
 	struct page page;
-	int r = scene_load(&s, &o->cluster, err);
+	int r = scene_load(&s, &o->cluster, call->args[0], err);
 
 	if (r)
 		return r;

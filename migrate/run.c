@@ -76,7 +76,7 @@ int verb_run_preview(const struct cli_call *call, struct error *err)
 	const struct run_opts *o = call->opts;
 	struct doc *plan;
 	struct scene s;
-	int r = scene_load(&s, &o->cluster, err);
+	int r = scene_load(&s, &o->cluster, call->args[0], err);
 
 	if (r)
 		return r;
@@ -157,7 +157,7 @@ int verb_run(const struct cli_call *call, struct error *err)
 	struct session session;
 	struct doc *plan = NULL;
 	struct scene s;
-	int r = scene_load(&s, &o->cluster, err);
+	int r = scene_load(&s, &o->cluster, call->args[0], err);
 
 	if (r)
 		return r;

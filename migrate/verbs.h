@@ -51,7 +51,8 @@ struct scene {
 	struct istio_mesh mesh;
 	struct inventory inventory;
 };
-int scene_load(struct scene *s, const struct cluster_opts *o, struct error *err);
+/* ns: the namespace that it is about, which must be there; NULL = the whole cluster. */
+int scene_load(struct scene *s, const struct cluster_opts *o, const char *ns, struct error *err);
 void scene_release(struct scene *s);
 
 /* Prints d or the page (in the format) to the file or standard output. */
