@@ -47,7 +47,7 @@ struct agent {
 
 	struct datapath *dp;
 	struct netlink *nl;
-	uint32_t overlay_ifindex;
+	uint32_t overlay_ifindex, underlay_ifindex;
 	uint32_t mtu; /* of pods */
 	struct net_addr node_addr;
 

@@ -78,23 +78,33 @@ static const struct node *own_node(const struct agent *agent, const struct mesh_
 	return NULL;
 }
 
-/* The MTU of the device that has the node's address, less the tunnel's header. */
-static uint32_t find_mtu(struct agent *agent)
+/* The device that has the node's address, 0 if none has. */
+static uint32_t find_underlay(struct agent *agent)
 {
-	uint32_t mtu = MTU_DEFAULT;
 	struct arena a = ARENA_INIT;
 	struct net_ifaddr *addrs;
-	struct net_link link;
+	uint32_t found = 0;
 	size_t n;
 
 	if (net_address_list(agent->nl, 0, &a, &addrs, &n, NULL) == 0) {
 		for (size_t i = 0; i < n; i++) {
-			if (net_addr_equal(&addrs[i].addr, &agent->node_addr) &&
-			    net_link_get_index(agent->nl, addrs[i].index, &link, NULL) == 0)
-				mtu = link.mtu;
+			if (net_addr_equal(&addrs[i].addr, &agent->node_addr))
+				found = addrs[i].index;
 		}
 	}
 	arena_release(&a);
+	return found;
+}
+
+/* That device's MTU, less the tunnel's header. */
+static uint32_t find_mtu(struct agent *agent)
+{
+	uint32_t mtu = MTU_DEFAULT;
+	struct net_link link;
+
+	if (agent->underlay_ifindex &&
+	    net_link_get_index(agent->nl, agent->underlay_ifindex, &link, NULL) == 0)
+		mtu = link.mtu;
 	return agent->options.tunnel == AGENT_TUNNEL_VXLAN ? mtu - TUNNEL_OVERHEAD : mtu;
 }
 
@@ -113,6 +123,7 @@ static int learn_node(struct agent *agent, const struct mesh_input *in, struct e
 	r = net_addr_parse(addr, &agent->node_addr, err);
 	if (r < 0)
 		return r;
+	agent->underlay_ifindex = find_underlay(agent);
 	if (!agent->mtu)
 		agent->mtu = agent->options.mtu ? (uint32_t)agent->options.mtu : find_mtu(agent);
 	if (agent->ipam.used)
@@ -139,6 +150,7 @@ static int set_config(struct agent *agent, const struct mesh_desired *d, struct 
 		.flags = NODE_READY,
 		.addr = htonl(net_addr_to_v4(&agent->node_addr)),
 		.overlay_ifindex = agent->overlay_ifindex,
+		.underlay_ifindex = agent->underlay_ifindex,
 		.loopback = htonl(service_loopback),
 		.overlay_port = agent->overlay_ifindex ? (uint16_t)agent->options.tunnel_port : 0,
 		.event_rate = (uint32_t)agent->options.event_rate,

@@ -20,7 +20,8 @@ struct node_config {
 	__u16 reserved0;
 	__u32 event_rate; /* records per second and CPU; 0: none */
 	__u32 event_burst;
-	__u32 reserved[9];
+	__u32 underlay_ifindex; /* device that has `addr`; 0: not known */
+	__u32 reserved[8];
 };
 _Static_assert(sizeof(struct node_config) == 64, "pinned layout");
 

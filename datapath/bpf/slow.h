@@ -145,6 +145,12 @@ static __always_inline int slow_is_pods(__u32 identity)
 	       (identity >= IDENTITY_FIRST_POD && identity <= IDENTITY_LAST_POD);
 }
 
+/* What the address table says of a pod, or of a block of them. */
+static __always_inline int slow_is_pods_address(const struct ipcache_entry *e)
+{
+	return e->tunnel_endpoint || e->identity == IDENTITY_UNMANAGED || slow_is_pods(e->identity);
+}
+
 /*
  * A node vouches for its own pods, the latest news of them included: their numbers are taken from
  * it, not from the address table, which learns of a new pod or a change later. But the sender must
@@ -160,8 +166,7 @@ static __always_inline int slow_sender_remote(const struct work *w, const struct
 		return REASON_INVALID_IDENTITY;
 	if (src->identity == IDENTITY_HOST)
 		return REASON_INVALID_SIP;
-	if (src->tunnel_endpoint || src->identity == IDENTITY_UNMANAGED ||
-	    slow_is_pods(src->identity)) {
+	if (slow_is_pods_address(src)) {
 		if (src->tunnel_endpoint != w->tunnel)
 			return REASON_INVALID_SIP;
 		return as_node ? REASON_INVALID_IDENTITY : 0;
@@ -182,10 +187,12 @@ static __always_inline int slow_sender_plain(const struct work *w, const struct 
 		return 0;
 	if (local && local->ifindex && local->addr == w->pkt.tuple.saddr)
 		return local->ifindex == ifindex ? 0 : REASON_INVALID_SIP;
-	return node && node->overlay_ifindex && src->tunnel_endpoint &&
-			       !(src->flags & IPCACHE_SKIP_TUNNEL)
-		       ? REASON_INVALID_SIP
-		       : 0;
+	if (!node || !node->overlay_ifindex || src->flags & IPCACHE_SKIP_TUNNEL)
+		return 0;
+	if (src->tunnel_endpoint)
+		return REASON_INVALID_SIP;
+	return ifindex == node->underlay_ifindex && slow_is_pods_address(src) ? REASON_INVALID_SIP
+									      : 0;
 }
 
 /* Whether what arrives may come from the address it claims, this way. Returns 0 or the reason. */

@@ -26,7 +26,6 @@ static void dropped(int verdict, enum reason reason)
 }
 
 #define ADDR_THIRD "172.30.0.3" /* a node, 10.0.2.0/24 are its pods */
-enum { UNDERLAY = 999 };        /* a device that is nobody's */
 
 /* The blocks of three nodes, and pods that let everybody in. */
 static void know_nodes(void)
@@ -223,7 +222,7 @@ TEST(a_live_connection_lets_no_other_sender_in)
 			REASON_INVALID_SIP);
 		f = answer;
 		world_mark(&w);
-		dropped(world_routed(&w, POD_A, UNDERLAY, &f), REASON_INVALID_SIP);
+		dropped(world_routed(&w, POD_A, DEVICE_UNDERLAY, &f), REASON_INVALID_SIP);
 	}
 	/* The address moves to the other node, and so does its word. */
 	world_address(&w, ADDR_REMOTE, 32, IDENTITY_REMOTE, ADDR_THIRD);
@@ -253,17 +252,20 @@ TEST(a_pods_address_comes_by_no_other_way)
 		__u32 by;
 		int reason;
 	} rows[] = {
-		{"a remote pod, plain", ADDR_REMOTE, UNDERLAY, REASON_INVALID_SIP},
-		{"a remote pod nobody knows yet, plain", "10.0.1.10", UNDERLAY, REASON_INVALID_SIP},
+		{"a remote pod, plain", ADDR_REMOTE, DEVICE_UNDERLAY, REASON_INVALID_SIP},
+		{"a remote pod nobody knows yet, plain", "10.0.1.10", DEVICE_UNDERLAY,
+		 REASON_INVALID_SIP},
 		{"a remote pod, by a local pod's device", ADDR_REMOTE, w.ifindex[POD_A],
 		 REASON_INVALID_SIP},
-		{"a local pod, from outside", ADDR_A, UNDERLAY, REASON_INVALID_SIP},
+		{"a local pod, from outside", ADDR_A, DEVICE_UNDERLAY, REASON_INVALID_SIP},
 		{"a local pod, by another's device", ADDR_A, w.ifindex[POD_C], REASON_INVALID_SIP},
 		{"a local pod, by its own", ADDR_A, w.ifindex[POD_A], 0},
-		{"this node: masqueraded", ADDR_NODE, UNDERLAY, 0},
+		{"a pod of this node without a row", "10.0.0.77", 998, 0},
+		{"the same from outside", "10.0.0.77", DEVICE_UNDERLAY, REASON_INVALID_SIP},
+		{"this node: masqueraded", ADDR_NODE, DEVICE_UNDERLAY, 0},
 		{"this node: a probe", ADDR_NODE, 0, 0},
-		{"another node", ADDR_OTHER, UNDERLAY, 0},
-		{"the world", ADDR_WORLD, UNDERLAY, 0},
+		{"another node", ADDR_OTHER, DEVICE_UNDERLAY, 0},
+		{"the world", ADDR_WORLD, DEVICE_UNDERLAY, 0},
 		{"the node's refusal in a pod's name", ADDR_REMOTE, 0, 0},
 	};
 
@@ -335,12 +337,14 @@ TEST(the_stack_puts_only_this_nodes_packets_into_the_tunnel)
 		int reason;
 	} rows[] = {
 		{"the node's own", ADDR_NODE, ADDR_REMOTE, 0, 0x0800, 0},
-		{"masqueraded", ADDR_NODE, ADDR_REMOTE, UNDERLAY, 0x0800, 0},
+		{"masqueraded", ADDR_NODE, ADDR_REMOTE, DEVICE_UNDERLAY, 0x0800, 0},
 		{"a pod's", ADDR_A, ADDR_REMOTE, w.ifindex[POD_A], 0x0800, 0},
-		{"a pod's, from outside", ADDR_A, ADDR_REMOTE, UNDERLAY, 0x0800,
+		{"a pod's, from outside", ADDR_A, ADDR_REMOTE, DEVICE_UNDERLAY, 0x0800,
 		 REASON_INVALID_SIP},
-		{"a remote pod's", "10.0.2.5", ADDR_REMOTE, UNDERLAY, 0x0800, REASON_INVALID_SIP},
-		{"the world's", ADDR_WORLD, ADDR_REMOTE, UNDERLAY, 0x0800, REASON_INVALID_SIP},
+		{"a remote pod's", "10.0.2.5", ADDR_REMOTE, DEVICE_UNDERLAY, 0x0800,
+		 REASON_INVALID_SIP},
+		{"the world's", ADDR_WORLD, ADDR_REMOTE, DEVICE_UNDERLAY, 0x0800,
+		 REASON_INVALID_SIP},
 		{"to nobody's node", ADDR_NODE, ADDR_WORLD, 0, 0x0800, REASON_NO_TUNNEL_ENDPOINT},
 		{"IPv6", ADDR_NODE, ADDR_REMOTE, 0, 0x86dd, REASON_UNKNOWN_L3},
 	};

@@ -102,6 +102,7 @@ static void fill(struct world *w)
 				   .overlay_ifindex = w->overlay,
 				   .loopback = frame_addr(ADDR_LOOP),
 				   .overlay_port = 8472,
+				   .underlay_ifindex = DEVICE_UNDERLAY,
 				   .event_rate = 1000,
 				   .event_burst = 1000};
 

@@ -23,6 +23,8 @@ enum pod { POD_A = 1, POD_B, POD_C, POD_COUNT }; /* the slot, too */
 #define ADDR_VIP    "10.96.0.7" /* TCP and UDP port 80 */
 #define ADDR_LOOP   "169.254.42.1"
 
+#define DEVICE_UNDERLAY 999 /* and 998 is some device */
+
 #define IDENTITY_A      1001
 #define IDENTITY_REMOTE 2001
 
