@@ -31,7 +31,8 @@ static const char *const level_names[] = {"error", "warn", "info", "debug", NULL
 #define OPT(member, name, kind, value, help)                                                       \
 	CLI_OPT(struct agent_options, member, name, 0, kind, value, help)
 const struct cli_option agent_option_table[] = {
-	OPT(config, "config", CLI_STRING, "FILE", "YAML file with these options; flags win"),
+	OPT(config, "config", CLI_STRING, "FILE",
+	    "YAML file with these options by name, like \"log-level: debug\"; flags win"),
 	OPT(node, "node", CLI_STRING, "NAME",
 	    "this node's name in the cluster (else the host name)"),
 	OPT(kubeconfig, "kubeconfig", CLI_STRING, "FILE",

@@ -211,8 +211,8 @@ void inventory_page(const struct inventory *inv, const char *ns, struct page *p)
 			continue;
 		page_row(p, e->allowed ? PAGE_PLAIN : PAGE_DOUBT, e->from_name, e->to_name,
 			 arena_printf(a, "%u", e->port),
-			 arena_printf(a, "%lld", (long long)(e->forwarded + e->audited)),
-			 arena_printf(a, "%lld", (long long)e->dropped),
+			 count_text(a, (int64_t)(e->forwarded + e->audited)),
+			 count_text(a, (int64_t)e->dropped),
 			 arena_printf(a, "%s: %s", e->allowed ? "allowed" : "refused",
 				      str_or_empty(e->why)),
 			 NULL);

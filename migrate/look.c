@@ -51,11 +51,9 @@ static int no_such_namespace(struct scene *s, const struct cluster_opts *o, cons
 	if (n > NAMES_TOLD)
 		strbuf_addf(&names, " and %zu more", n - NAMES_TOLD);
 	if (!str_empty(o->snapshot))
-		return error_set(
-			err, -ENOENT,
-			"there is no namespace %s in %s: nothing there is of it; there are: "
-			"%s",
-			ns, o->snapshot, n ? strbuf_cstr(&names) : "none");
+		return error_set(err, -ENOENT,
+				 "%s has no object of a namespace %s; it has some of: %s",
+				 o->snapshot, ns, n ? strbuf_cstr(&names) : "none");
 	return error_set(err, -ENOENT,
 			 "there is no namespace %s in this cluster; there are: %s. Check the name, "
 			 "and that this is the cluster you mean (--kubeconfig, --context)",

@@ -73,18 +73,23 @@ static const char *target_text(struct arena *a, const struct verify_difference *
 			    x->protocol, x->port);
 }
 
+static const char *counted(struct page *p, uint64_t n)
+{
+	return count_text(&p->arena, (int64_t)n);
+}
+
 void equivalence_page(const struct equivalence *e, struct page *p)
 {
 	static const char *const property_columns[] = {"PROPERTY", ">CLASSES", NULL};
 	static const char *const example_columns[] = {"FROM", "TO", "ISTIO", "MESH", NULL};
 
 	page_heading(p, "Equivalence of %s", e->namespace);
-	page_text(p,
-		  "%llu of %llu distinguishable connections compared%s: %llu differences, %llu of "
-		  "them wider than Istio; %llu equal but for a named approximation.",
-		  (unsigned long long)e->compared, (unsigned long long)e->product,
-		  e->exhaustive ? " (all)" : "", (unsigned long long)e->differences,
-		  (unsigned long long)e->widening, (unsigned long long)e->approximated);
+	page_text(
+		p,
+		"%s of %s distinguishable connections compared%s: %s differences, %s of them wider "
+		"than Istio; %s equal but for a named approximation.",
+		counted(p, e->compared), counted(p, e->product), e->exhaustive ? " (all)" : "",
+		counted(p, e->differences), counted(p, e->widening), counted(p, e->approximated));
 	page_table(p, property_columns);
 	for (size_t i = 0; i < e->n_properties; i++)
 		page_row(p, PAGE_PLAIN, e->properties[i].name,

@@ -170,7 +170,7 @@ static const struct cli_command commands[] = {
 		 "Asking again for the same lab changes nothing but applies the manifests "
 		 "again.\n\n"
 		 "Examples:\n"
-		 "  sidestep lab up --nodes 1 --manifests deploy/lab/manifests\n"
+		 "  sidestep lab up --nodes 1 --manifests my-team.yaml\n"
 		 "  sidestep lab up --lab second --istio --envoy /usr/local/bin/envoy\n",
 	 .exits = CLI_EXIT(CLI_INTERRUPTED),
 	 .needs = NEEDS_ROOT | NEEDS_BPF,
@@ -199,7 +199,7 @@ static const struct cli_command commands[] = {
 	 .max_args = -1,
 	 .details = "With COMMAND it runs that instead, and ends with its exit code.\n\n"
 		    "Examples:\n"
-		    "  sidestep lab shell n1\n"
+		    "  sidestep lab shell node-a\n"
 		    "  sidestep lab shell my-team/web-0 -- ip address\n",
 	 .needs = NEEDS_ROOT,
 	 .run = lab_shell_main,
