@@ -425,11 +425,14 @@ static void walk(struct translator *t, const struct object_meta *meta, const str
 			 .rows = rows,
 			 .n_rows = n_rows};
 
-	if (doc_len(doc_get(meta->raw, "spec")) == 0)
+	if (doc_len(doc_get(meta->raw, "spec")) > 0)
+		visit(&w, "", doc_get(meta->raw, "spec"));
+	else if (rows == blocked_rows || rows == destination_rows || rows == virtual_rows)
+		field_add(t, w.object, "spec", FIELD_BLOCKED, NULL, meta->raw,
+			  "Istio refuses this: a spec is required");
+	else
 		field_add(t, w.object, "spec", FIELD_EXACT, NULL, NULL,
 			  "it says nothing (an AuthorizationPolicy then allows nothing)");
-	else
-		visit(&w, "", doc_get(meta->raw, "spec"));
 }
 
 /* --- which objects concern the namespace ---------------------------------------------------- */
@@ -540,20 +543,22 @@ static void problems(struct translator *t)
 	for (size_t i = 0; i < t->mesh->n_problems; i++) {
 		const struct istio_problem *p = &t->mesh->problems[i];
 		const char *ns = doc_find_str(p->object, "metadata.namespace");
+		const struct doc *at = *p->path ? doc_find(p->object, p->path) : NULL;
+		const char *before = "", *after = " outside of spec; an API server would drop it";
 
 		if (!istio_problem_concerns(t->mesh, p, t->namespace))
 			continue;
+		if (!*p->path)
+			before = "the object cannot be read: ";
+		if (!*p->path || p->refused || str_starts(p->path, "data."))
+			after = "";
 		field_add(t,
 			  arena_printf(t->arena, "%s/%s%s%s",
 				       str_or_empty(doc_find_str(p->object, "kind")),
 				       str_or_empty(ns), ns ? "/" : "",
 				       str_or_empty(doc_find_str(p->object, "metadata.name"))),
-			  p->path, FIELD_BLOCKED, NULL, p->object,
-			  !*p->path ? "the object cannot be read: %s"
-			  : str_starts(p->path, "data.")
-				  ? "it cannot be read: %s"
-				  : "%s outside of spec; an API server would drop it",
-			  p->message);
+			  p->path, FIELD_BLOCKED, NULL, at ? at : p->object, "%s%s%s", before,
+			  p->message, after);
 	}
 }
 

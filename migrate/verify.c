@@ -238,8 +238,15 @@ static void list_unread(struct comparing *c)
 		const struct istio_problem *p = &m->problems[i];
 		bool part = *p->path && !str_starts(p->path, "data."); /* and the rest was read */
 
-		if (!part && istio_problem_concerns(m, p, c->v.ns))
-			e->unread[e->n_unread++] = p->message;
+		if ((part && !p->refused) || !istio_problem_concerns(m, p, c->v.ns))
+			continue;
+		e->unread[e->n_unread++] =
+			p->refused ? arena_printf(
+					     c->arena, "%s/%s: %s: %s",
+					     str_or_empty(doc_find_str(p->object, "kind")),
+					     str_or_empty(doc_find_str(p->object, "metadata.name")),
+					     p->path, p->message)
+				   : p->message;
 	}
 }
 

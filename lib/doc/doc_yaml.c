@@ -44,14 +44,21 @@ static int fail(struct reader *r, int code, const yaml_mark_t *at, const char *w
 static int parser_error(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
+	const char *hint = "";
 
 	if (p->error == YAML_READER_ERROR)
 		return error_set(r->err, -EINVAL, "%s: byte %zu: %s", r->file, p->problem_offset,
 				 str_or_empty(p->problem));
+	/* "[::1]", "[2001:db8::, x]": readers of YAML disagree about what this is, so we do not
+	 * guess. */
+	if (strstr(str_or_empty(p->context), "flow node") ||
+	    strstr(str_or_empty(p->problem), "unexpected ':'"))
+		hint = "; inside [] and {} a text that begins or ends with ':' needs quotes";
 	if (p->context)
-		return error_set(r->err, -EINVAL, "%s:%zu:%zu: %s (%s at line %zu)", r->file,
+		return error_set(r->err, -EINVAL, "%s:%zu:%zu: %s (%s at line %zu)%s", r->file,
 				 p->problem_mark.line + 1, p->problem_mark.column + 1,
-				 str_or_empty(p->problem), p->context, p->context_mark.line + 1);
+				 str_or_empty(p->problem), p->context, p->context_mark.line + 1,
+				 hint);
 	return fail(r, -EINVAL, &p->problem_mark, str_or_empty(p->problem));
 }
 
@@ -350,8 +357,47 @@ static int read_events(struct reader *r)
 	return 0;
 }
 
-int doc_read_yaml(struct arena *a, const char *data, size_t n, const char *file,
-		  struct doc_stream *ret_stream, struct error *err)
+/* The byte at which libyaml's character number `index` begins. */
+static size_t byte_of(const char *data, size_t n, size_t index)
+{
+	size_t at = n >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	for (; index > 0 && at < n; index--)
+		for (at++; at < n && ((unsigned char)data[at] & 0xc0) == 0x80;)
+			at++;
+	return at;
+}
+
+/*
+ * "[1.2.3.4, 001:db8::]": Go's reader, and so kubectl, takes the last colon for text; libyaml
+ * refuses it, and says where the text begins and ends. Then it is quoted there and all is read
+ * again; what follows on that line is found two columns later.
+ */
+static bool quote_colon(const struct reader *r, const char *data, size_t n, struct strbuf *out)
+{
+	const yaml_parser_t *p = &r->parser;
+	size_t from, to;
+
+	if (p->error != YAML_SCANNER_ERROR || strcmp(p->problem, "found unexpected ':'") != 0)
+		return false;
+	from = byte_of(data, n, p->context_mark.index);
+	to = byte_of(data, n, p->problem_mark.index);
+	if (from >= to || to >= n || data[to] != ':' ||
+	    p->context_mark.line != p->problem_mark.line)
+		return false;
+	for (size_t i = from; i <= to; i++)
+		if (strchr("\"\\", data[i]))
+			return false;
+	strbuf_add(out, data, from);
+	strbuf_adds(out, "\"");
+	strbuf_add(out, data + from, to + 1 - from);
+	strbuf_adds(out, "\"");
+	strbuf_add(out, data + to + 1, n - to - 1);
+	return true;
+}
+
+static int read_once(struct arena *a, const char *data, size_t n, const char *file,
+		     struct doc_stream *ret_stream, struct strbuf *again, struct error *err)
 {
 	struct reader r = {.arena = a, .err = err};
 	int rc;
@@ -365,12 +411,36 @@ int doc_read_yaml(struct arena *a, const char *data, size_t n, const char *file,
 		ret_stream->n = r.docs.n;
 		ret_stream->docs = arena_memdup(a, r.docs.n ? r.docs.items : &r.root,
 						MAX(r.docs.n, 1u) * sizeof(struct doc *));
+	} else if (again && quote_colon(&r, data, n, again)) {
+		rc = -EAGAIN;
 	}
 	for (size_t i = 0; i < r.depth; i++)
 		vec_release(&r.frames[i].from);
 	vec_release(&r.docs);
 	map_release(&r.anchors);
 	yaml_parser_delete(&r.parser);
+	return rc;
+}
+
+/* So often a text is quoted; a file with more of them says so itself. */
+#define MAX_QUOTED 32u
+
+int doc_read_yaml(struct arena *a, const char *data, size_t n, const char *file,
+		  struct doc_stream *ret_stream, struct error *err)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	struct strbuf next = STRBUF_INIT;
+	int rc = read_once(a, data, n, file, ret_stream, &next, err);
+
+	for (unsigned i = 1; rc == -EAGAIN; i++) {
+		strbuf_release(&text);
+		text = next;
+		next = (struct strbuf)STRBUF_INIT;
+		if (err)
+			*err = (struct error)ERROR_INIT;
+		rc = read_once(a, text.buf, text.len, file, ret_stream,
+			       i < MAX_QUOTED ? &next : NULL, err);
+	}
 	return rc;
 }
 

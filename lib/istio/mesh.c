@@ -6,6 +6,7 @@
 
 #include "lib/base/str.h"
 #include "lib/base/vec.h"
+#include "lib/istio/validate.h"
 
 /* Lists grow while reading and are copied into the arena at the end. */
 struct loading {
@@ -66,6 +67,17 @@ static void unknown_fields(struct loading *l, const struct doc *object,
 {
 	for (size_t i = 0; i < unknown->n; i++)
 		problem(l, object, unknown->items[i].path, "no such field");
+}
+
+/* Keeps the object: what else it says is still looked at. */
+static void refusals(struct loading *l, const struct doc *object, struct istio_refusals *r)
+{
+	vec_foreach (&r->list, refusal) {
+		problem(l, object, refusal->path,
+			arena_printf(l->arena, "Istio refuses this: %s", refusal->why));
+		l->problems.items[l->problems.n - 1].refused = true;
+	}
+	vec_release(&r->list);
 }
 
 /* Decodes into a fresh item at the end of a list; what fails is a problem and leaves no item. */
@@ -293,6 +305,28 @@ static void load_config(struct loading *l, const struct doc *d)
 		problem(l, d, "data.mesh", err.msg);
 }
 
+static void load_peer(struct loading *l, const struct doc *d)
+{
+	struct istio_refusals refused = {.arena = l->arena};
+	size_t n = l->peers.n;
+
+	LOAD_ISTIO(l, &l->peers, istio_peer_authentication_decode, d);
+	if (l->peers.n > n)
+		istio_validate_peer_authentication(&refused, &l->peers.items[n]);
+	refusals(l, d, &refused);
+}
+
+static void load_policy(struct loading *l, const struct doc *d)
+{
+	struct istio_refusals refused = {.arena = l->arena};
+	size_t n = l->policies.n;
+
+	LOAD_ISTIO(l, &l->policies, istio_authorization_policy_decode, d);
+	if (l->policies.n > n)
+		istio_validate_authorization_policy(&refused, &l->policies.items[n]);
+	refusals(l, d, &refused);
+}
+
 static void load_object(struct loading *l, const struct doc *d)
 {
 	const struct object_kind *kind = object_kind_of(d);
@@ -333,10 +367,10 @@ static void load_object(struct loading *l, const struct doc *d)
 		load_webhook(l, d);
 		break;
 	case KIND_PEER_AUTHENTICATION:
-		LOAD_ISTIO(l, &l->peers, istio_peer_authentication_decode, d);
+		load_peer(l, d);
 		break;
 	case KIND_AUTHORIZATION_POLICY:
-		LOAD_ISTIO(l, &l->policies, istio_authorization_policy_decode, d);
+		load_policy(l, d);
 		break;
 	case KIND_DESTINATION_RULE:
 		LOAD_ISTIO(l, &l->rules, istio_destination_rule_decode, d);
@@ -427,6 +461,8 @@ bool istio_problem_concerns(const struct istio_mesh *m, const struct istio_probl
 		strstr(str_or_empty(doc_find_str(p->object, "apiVersion")), "istio.io/") != NULL;
 	bool ours = str_eq(own ? own : "default", ns) || str_eq(own, m->config.root_namespace);
 
+	if (p->refused)
+		return ours;
 	if (str_starts(p->path, "data.")) /* MeshConfig, the injector's configuration */
 		return true;
 	if (*p->path)

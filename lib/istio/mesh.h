@@ -17,10 +17,11 @@
 #include "lib/object/snapshot.h"
 #include "lib/object/workload.h"
 
-/* An object that could not be read, or a field that no table names. */
+/* An object that could not be read, that Istio refuses, or a field that no table names. */
 struct istio_problem {
 	const struct doc *object;
 	const char *path, *message; /* path "" = the whole object */
+	bool refused;               /* by Istio's API, for what stands at path */
 };
 
 /* How a sidecar sits in a pod. */

@@ -7,6 +7,7 @@
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -136,12 +137,38 @@ def the_corpus_ends_as_the_help_says(bin_dir):
     return len(files)
 
 
+def what_istio_refuses_is_blocked(bin_dir, folder):
+    """Istio's own examples of invalid objects: never a pass, and the place is named; the valid ones are read."""
+    shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
+    for path in sorted(glob.glob(os.path.join(shared, "corpus/istio/validation/*.yaml"))):
+        with open(path, encoding="utf-8") as f:
+            documents = re.split("^---.*$", f.read(), flags=re.MULTILINE)
+        for i, text in enumerate(documents):
+            wanted = re.search("^_err: *(.*)$", text, re.MULTILINE)
+            one = os.path.join(folder, "one.yaml")
+            with open(one, "w", encoding="utf-8") as f:
+                f.write(re.sub("^_err:.*$", "#", text, flags=re.MULTILINE))
+            if "kind:" not in text:
+                continue
+            done = migrate(bin_dir, "translate", "default", "--snapshot", one, "-o", "json")
+            check(done.returncode in (0, 3), f"{path} {i}: exit {done.returncode} {done.stderr}")
+            blocked = [v for v in json.loads(done.stdout)["verdicts"] if v["class"] == "blocked"]
+            if wanted:
+                check(blocked and all(v.get("where", "").startswith(one + ":") for v in blocked),
+                      f"{path} {i}: {wanted.group(1)}: {blocked}")
+            else:
+                check("Istio refuses" not in str(blocked), f"{path} {i}: {blocked}")
+            if wanted and "Cannot set" in wanted.group(1):
+                check(wanted.group(1).strip("'\"").lower() in str(blocked).lower(), f"{path} {i}: {blocked}")
+
+
 def main():
     bin_dir = sys.argv[1]
     with tempfile.TemporaryDirectory() as folder:
         a_shop_without_its_namespace(bin_dir, folder)
         the_profile_of_the_help_is_one(bin_dir, folder)
         what_cannot_be_read_proves_nothing(bin_dir, folder)
+        what_istio_refuses_is_blocked(bin_dir, folder)
     files = the_corpus_ends_as_the_help_says(bin_dir)
     print(f"a shop without its namespace, {files} files of the corpus{'' if files else ' (it is not here)'}")
 

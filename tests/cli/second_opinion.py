@@ -76,6 +76,8 @@ class World:
                 out["not" + name[0].upper() + name[1:] if negate else name] = self.values(attribute)
                 if not negate and self.one_in(5):
                     out["not" + name[0].upper() + name[1:]] = self.values(attribute)
+        if set(out) & {"serviceAccounts", "notServiceAccounts"}:  # beside these Istio takes only addresses
+            out = {k: v for k, v in out.items() if "erviceAccounts" in k or "pBlocks" in k}
         return {"source": out or {"namespaces": ["one"]}}
 
     def rule(self):
@@ -113,7 +115,7 @@ class World:
             spec = self.selector()
             if not self.one_in(6):
                 spec["mtls"] = {"mode": self.dice.choice(MODES)}
-            if self.one_in(3):
+            if spec.get("selector") and self.one_in(2):
                 spec["portLevelMtls"] = {p: {"mode": self.dice.choice(MODES)} for p in self.some(PORTS)}
             self.add("security.istio.io/v1", "PeerAuthentication", f"m{i}",
                      self.dice.choice(["one", "one", "two", "istio-system"]), spec=spec,

@@ -82,6 +82,26 @@ TEST(places)
 	arena_release(&a);
 }
 
+/* Go's reader, and so kubectl, takes a last colon for text; YAML 1.2 leaves it out. */
+TEST(a_colon_at_the_end)
+{
+	auto_release(strbuf) struct strbuf many = STRBUF_INIT;
+	struct arena a = ARENA_INIT;
+	struct doc_stream s = {0};
+	struct error err = ERROR_INIT;
+
+	reads_as("a: [1.2.3.4, 001:db8::]\nb: 1\n", "{\"a\":[\"1.2.3.4\",\"001:db8::\"],\"b\":1}");
+	reads_as("\xef\xbb\xbf# \xc3\xa4\r\na: {x: 2001:db8::, w: fe80::, z: [a::]}\r\n",
+		 "{\"a\":{\"x\":\"2001:db8::\",\"w\":\"fe80::\",\"z\":[\"a::\"]}}");
+	strbuf_adds(&many, "[");
+	for (unsigned i = 0; i < 100; i++)
+		strbuf_addf(&many, "%x::, ", i);
+	strbuf_adds(&many, "]");
+	assert_int_equal(doc_read_yaml(&a, many.buf, many.len, "t.yaml", &s, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "needs quotes"));
+	arena_release(&a);
+}
+
 TEST(what_is_refused)
 {
 	static const struct {
@@ -100,6 +120,7 @@ TEST(what_is_refused)
 		{"a: \"x\\0y\"\n", -EINVAL, "NUL"},
 		{"a: [1\n", -EINVAL, "t.yaml:2:1: "},
 		{"a: b: c\n", -EINVAL, "t.yaml:1:5: "},
+		{"a: [::1]\n", -EINVAL, "begins or ends with ':' needs quotes"},
 		{"a: \x01\n", -EINVAL, "t.yaml: byte"},
 		{"<<: 3\n", -EINVAL, "<< wants a map"},
 		{"%YAML 3.0\n---\na\n", -EINVAL, "t.yaml:1:1"},
@@ -311,6 +332,7 @@ int main(void)
 		cmocka_unit_test(an_alias_is_a_copy),
 		cmocka_unit_test(documents),
 		cmocka_unit_test(places),
+		cmocka_unit_test(a_colon_at_the_end),
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(bombs),
 		cmocka_unit_test(written_text_reads_back),

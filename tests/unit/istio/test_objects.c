@@ -42,6 +42,73 @@ TEST(a_bad_object_is_a_problem_not_an_end)
 	world_release(&w);
 }
 
+/* No cluster holds these, a file may. The path, or NULL where Istio has nothing against it. */
+TEST(what_istio_refuses)
+{
+	static const struct {
+		const char *kind, *spec, *path;
+	} rows[] = {
+#define AUTHZ "AuthorizationPolicy"
+#define FROM  "spec.rules[0].from[0].source"
+#define TO    "spec.rules[0].to[0].operation"
+#define WHEN  "spec.rules[0].when[0]"
+		{AUTHZ, "{}", NULL},
+		{AUTHZ, "{rules: [{}]}", NULL},
+		{AUTHZ, "{rules: [{from: [{source: {serviceAccounts: [a, n/a]}}]}]}", NULL},
+		{AUTHZ, "{rules: [{from: [{source: {ipBlocks: [1.2.3.4, '2001:db8::/32']}}]}]}",
+		 NULL},
+		{AUTHZ, "{rules: [null]}", ""}, /* not even read */
+		{AUTHZ, "{rules: [{from: []}]}", "spec.rules[0].from"},
+		{AUTHZ, "{rules: [{from: [{}]}]}", FROM},
+		{AUTHZ, "{rules: [{from: [{source: {principals: []}}]}]}", FROM},
+		{AUTHZ, "{rules: [{from: [{source: {principals: ['']}}]}]}", FROM ".principals[0]"},
+		{AUTHZ, "{rules: [{from: [{source: {serviceAccounts: [a], notNamespaces: [b]}}]}]}",
+		 FROM ".notNamespaces"},
+		{AUTHZ, "{rules: [{from: [{source: {notServiceAccounts: [a/b/c]}}]}]}",
+		 FROM ".notServiceAccounts[0]"},
+		{AUTHZ, "{rules: [{from: [{source: {ipBlocks: [1.2.3.4/33]}}]}]}",
+		 FROM ".ipBlocks[0]"},
+		{AUTHZ, "{rules: [{to: []}]}", "spec.rules[0].to"},
+		{AUTHZ, "{rules: [{to: [{operation: {}}]}]}", TO},
+		{AUTHZ, "{rules: [{to: [{operation: {ports: ['80', http]}}]}]}", TO ".ports[1]"},
+		{AUTHZ, "{rules: [{to: [{operation: {notPorts: ['0']}}]}]}", TO ".notPorts[0]"},
+		{AUTHZ, "{rules: [{when: [{key: source.ip}]}]}", WHEN},
+		{AUTHZ, "{rules: [{when: [{key: '', values: [a]}]}]}", WHEN ".key"},
+		{AUTHZ, "{rules: [{when: [{key: source.ip, values: [here]}]}]}", WHEN ".values[0]"},
+		{AUTHZ, "{action: CUSTOM, rules: [{}]}", "spec.provider"},
+		{AUTHZ, "{action: CUSTOM, provider: {name: x}}", "spec.rules"},
+		{AUTHZ, "{provider: {name: x}}", "spec.provider"},
+		{AUTHZ, "{selector: {matchLabels: {app: 'a*'}}}", "spec.selector.matchLabels"},
+		{AUTHZ, "{selector: {}, targetRef: {kind: Gateway, name: g}}", "spec.selector"},
+		{"PeerAuthentication", "{portLevelMtls: {80: {mode: STRICT}}}",
+		 "spec.portLevelMtls"},
+		{"PeerAuthentication",
+		 "{selector: {matchLabels: {a: b}}, portLevelMtls: {80: {mode: STRICT}}}", NULL},
+#undef AUTHZ
+#undef FROM
+#undef TO
+#undef WHEN
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world w;
+		const char *path;
+
+		world_init(&w);
+		world_add(&w,
+			  arena_printf(&w.arena,
+				       "apiVersion: security.istio.io/v1\nkind: %s\n"
+				       "metadata: {name: a, namespace: ns}\nspec: %s\n",
+				       rows[i].kind, rows[i].spec),
+			  NULL);
+		world_ready(&w);
+		path = w.mesh.n_problems ? w.mesh.problems[0].path : NULL;
+		if (str_cmp(path, rows[i].path) != 0)
+			fail_msg("%s: %s", rows[i].spec, path ? path : "nothing");
+		world_release(&w);
+	}
+}
+
 TEST(ports_and_protocols)
 {
 	static const struct {
@@ -142,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bad_object_is_a_problem_not_an_end),
+		cmocka_unit_test(what_istio_refuses),
 		cmocka_unit_test(ports_and_protocols),
 		cmocka_unit_test(workloads),
 		cmocka_unit_test(the_corpus_loads),

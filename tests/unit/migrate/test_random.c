@@ -88,13 +88,13 @@ static void source(struct dice *d, struct strbuf *out)
 
 	strbuf_adds(out, "{source: {");
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (roll(d, 3))
+		if (roll(d, 3) || (any && i == 2)) /* Istio takes no account beside these */
 			continue;
 		strbuf_addf(out, "%s%s: ", any ? ", " : "", fields[i][roll(d, 3) == 0]);
 		values(d, out, i);
 		any = true;
 	}
-	strbuf_adds(out, "}}");
+	strbuf_adds(out, any ? "}}" : "namespaces: [one]}}");
 }
 
 static void rule(struct dice *d, struct strbuf *out)
@@ -149,14 +149,18 @@ static void authorization(struct dice *d, struct strbuf *out, unsigned i, const 
 
 static void peer(struct dice *d, struct strbuf *out, unsigned i, const char *ns)
 {
+	size_t before;
+
 	strbuf_addf(out,
 		    "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"
 		    "metadata: {name: m%u, namespace: %s, creationTimestamp: "
 		    "'2026-01-0%u'}\nspec: {",
 		    i, ns, 1 + roll(d, 9));
+	before = out->len;
 	selector(d, out);
+	before = out->len - before;
 	strbuf_addf(out, "mtls: {mode: %s}", PICK(d, modes));
-	if (roll(d, 3) == 0)
+	if (before > 0 && roll(d, 3) == 0) /* only with a selector */
 		strbuf_addf(out, ", portLevelMtls: {%s: {mode: %s}}", PICK(d, ports),
 			    PICK(d, modes));
 	strbuf_adds(out, "}\n");
