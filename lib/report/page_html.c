@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "lib/base/str.h"
 #include "lib/report/markup.h"
 #include "lib/report/page_block.h"
+
+/* Bytes from which on a cell may be broken anywhere on paper: paths, not numbers. */
+#define LONG_CELL 16
 
 /* Works in light and dark, on paper and on a phone; no font, image or script from elsewhere. */
 static const char style[] =
@@ -46,8 +51,8 @@ static const char style[] =
 	"@page{size:A4;margin:14mm}"
 	"@media print{:root{font-size:11px}body{font-size:10.5px;max-width:none;margin:0;padding:0;"
 	"-webkit-print-color-adjust:exact;print-color-adjust:exact}"
-	".scroll{overflow:visible}td,th{overflow-wrap:anywhere;padding-right:.4rem}"
-	"th{overflow-wrap:normal}.bar{grid-template-columns:19rem 1fr 7rem}"
+	".scroll{overflow:visible}td,th{padding-right:.4rem}"
+	".long{overflow-wrap:anywhere}.bar{grid-template-columns:19rem 1fr 7rem}"
 	"h2{break-after:avoid}thead{display:table-header-group}"
 	"tr,.bar,.figure,.note,.verdict{break-inside:avoid}}";
 
@@ -75,6 +80,8 @@ static void put_cells(struct markup *m, const struct page_block *b, const char *
 		markup_open(m, element);
 		if (column_right(b->columns[i]))
 			markup_attr(m, "class", "right");
+		else if (strlen(cells[i]) > LONG_CELL)
+			markup_attr(m, "class", "long");
 		markup_text(m, element[1] == 'h' ? column_name(cells[i]) : cells[i]);
 		markup_close(m);
 	}

@@ -268,8 +268,8 @@ static void put_costs(const struct doc *d, struct page *p)
 	page_heading(p, "What the sidecars cost");
 	page_text(p, "Memory of all pods (a pod is a program's running copy):");
 	put_bars(d, p, "memory_mib", "", "MiB");
-	page_text(p, "CPU of all pods over %.0f s:", real_at(d, "window_s"));
-	put_bars(d, p, "cpu_seconds", "", "CPU seconds");
+	page_text(p, "CPU time that all pods used in %.0f s:", real_at(d, "window_s"));
+	put_bars(d, p, "cpu_seconds", "", "s");
 	page_text(p, "From a pod's creation until it is ready to serve, on average:");
 	put_bars(d, p, "pod_start_s", "", "s");
 	if (!doc_bool_or(doc_find(d, "latency_ms.comparable"), false)) {
