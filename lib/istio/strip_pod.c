@@ -90,9 +90,9 @@ static void restore_handlers(struct arena *a, struct doc *container, const struc
 
 static void strip_metadata(struct doc *meta)
 {
-	static const char *const labels[] = {"security.istio.io/tlsMode",
-					     "service.istio.io/canonical-name",
-					     "service.istio.io/canonical-revision"};
+	static const char *const labels[] = {
+		"security.istio.io/tlsMode", "service.istio.io/canonical-name",
+		"service.istio.io/canonical-revision", "topology.istio.io/network"};
 	static const char *const annotations[] = {
 		"istio.io/rev",
 		"kubectl.kubernetes.io/default-container",
@@ -113,6 +113,37 @@ static void strip_metadata(struct doc *meta)
 		doc_del(meta, "annotations");
 }
 
+/* Where istio-cni redirects, the injector writes down what it redirects: its own share goes. */
+static void strip_redirection(struct arena *a, struct doc *meta)
+{
+	static const struct {
+		const char *name, *usual;
+	} rows[] = {
+		{"sidecar.istio.io/interceptionMode", "REDIRECT"},
+		{"traffic.sidecar.istio.io/includeInboundPorts", "*"},
+		{"traffic.sidecar.istio.io/includeOutboundIPRanges", "*"},
+		{"traffic.sidecar.istio.io/excludeInboundPorts", "15020"},
+	};
+	struct doc *notes = doc_get(meta, "annotations");
+	const char *ports;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (str_eq(doc_str(doc_get(notes, rows[i].name)), rows[i].usual))
+			doc_del(notes, rows[i].name);
+	ports = str_or_empty(doc_str(doc_get(notes, rows[3].name)));
+	if (str_ends(ports, ",15020"))
+		doc_set_string(a, notes, rows[3].name,
+			       arena_strndup(a, ports, strlen(ports) - strlen(",15020")));
+}
+
+static bool has_container(const struct doc *list, const char *name)
+{
+	doc_foreach_item (list, c)
+		if (str_eq(doc_str(doc_get(c, "name")), name))
+			return true;
+	return false;
+}
+
 struct doc *istio_strip_pod(struct arena *a, const struct doc *pod)
 {
 	struct doc *out = doc_clone(a, pod);
@@ -123,6 +154,8 @@ struct doc *istio_strip_pod(struct arena *a, const struct doc *pod)
 
 	if (!find_proxy(spec))
 		return out;
+	if (has_container(doc_get(spec, "initContainers"), "istio-validation"))
+		strip_redirection(a, meta);
 	drop_items(spec, "containers", NULL);
 	drop_items(spec, "initContainers", NULL);
 	if (doc_get(status, "volumes"))
