@@ -311,7 +311,10 @@ static int64_t served_before(const struct counts *before, const struct count_ser
 
 void counts_since(const struct counts *now, const struct counts *before, struct counts *out)
 {
-	*out = (struct counts){.long_lived = now->long_lived - before->long_lived,
+	/* What was open then and stays open is one of them, too. */
+	const int64_t over = before->ended_with_pod + before->lost;
+
+	*out = (struct counts){.long_lived = now->long_lived - over,
 			       .ended_with_pod = now->ended_with_pod - before->ended_with_pod,
 			       .lost = now->lost - before->lost,
 			       .recent = now->recent,

@@ -51,6 +51,7 @@ struct counts {
 	struct arena arena;
 	VEC(struct count_edge) edges; /* by client, target, how */
 	VEC(struct count_served) served;
+	/* long_lived: opened; of a span of time, open in it, whenever that was opened. */
 	int64_t long_lived, ended_with_pod, lost;
 	/* Failures, refusals missing and lost connections, newest readings last: {at, began, kind,
 	 * detail, client, pod, target, how, port?, peer?, server?, unfinished?}. */

@@ -38,7 +38,8 @@ static const char client_then[] =
 	"{\"namespace\":\"n\",\"workload\":\"web\",\"edges\":[{\"target\":\"http://db:80/\","
 	"\"how\":\"fresh\",\"expect\":\"pass\",\"sent\":10,\"ok\":9,\"failed\":1,\"kinds\":{"
 	"\"reset\":1},"
-	"\"latency_us\":[[1000,9]]}],\"long_lived\":[{\"target\":\"x\",\"opened\":2,\"lost\":0}]}";
+	"\"latency_us\":[[1000,9]]}],\"long_lived\":[{\"target\":\"x\",\"opened\":2,"
+	"\"ended_with_pod\":1}]}";
 static const char client_now[] =
 	"{\"namespace\":\"n\",\"workload\":\"web\",\"edges\":[{\"target\":\"http://db:80/\","
 	"\"how\":\"fresh\",\"expect\":\"pass\",\"sent\":30,\"ok\":28,\"failed\":2,\"kinds\":{"
@@ -64,7 +65,9 @@ TEST(pods_are_summed_and_times_subtracted)
 	assert_int_equal(t.failed, 2);
 	assert_int_equal(doc_int_or(doc_get(since.edges.items[0].kinds, "timeout"), 0), 1);
 	assert_int_equal(since.lost, 1);
-	assert_int_equal(since.ended_with_pod, 1);
+	assert_int_equal(since.ended_with_pod, 1); /* all of the second pod's */
+	/* One was open before and one opened since; the second pod had two. */
+	assert_int_equal(since.long_lived, 4);
 	/* 18 of 28 below 1 ms, the rest below 2. */
 	assert_true(counts_latency_ms(&since, 0.5, NULL) > 0.99 &&
 		    counts_latency_ms(&since, 0.5, NULL) < 1.01);
