@@ -24,7 +24,7 @@ int asking_begin(struct asking *q, void *env, const struct doc *args, struct gat
 	q->out = out;
 	q->args = args;
 	q->gate = gate;
-	q->leave_out_ending = false;
+	q->leave_out_ending = q->patient = false;
 	return world_look(&q->w, out->arena, env, err);
 }
 
@@ -38,6 +38,16 @@ void asking_unknown(struct asking *q, enum gate_source_id source, const char *wh
 {
 	gate_answer(q->out, gate_source_name(source), FINDING_UNKNOWN, "%s; %s", why,
 		    gate_source_mend(source));
+}
+
+/* Not well, which may pass: see patient. */
+static void say_unwell(struct asking *q, enum gate_source_id source, const char *wrong,
+		       const char *well)
+{
+	if (wrong && q->patient)
+		asking_unknown(q, source, wrong);
+	else
+		asking_say(q, source, wrong, well);
 }
 
 static const char *about(const struct asking *q, const struct world_pod *p, const char *what)
@@ -141,29 +151,41 @@ ENDPOINT_QUESTION(endpoint_enforces, e->audit, "is still in audit")
 ENDPOINT_QUESTION(endpoint_bare, e->sidecar || e->audit, "still counts as having a sidecar")
 ENDPOINT_QUESTION(endpoint_covered, !e->sidecar, "does not count as having a sidecar")
 
+static const char *endpoint_unwatched(const struct asking *q, const struct world_pod *p)
+{
+	const struct sidestep_endpoint *e = world_endpoint(&q->w, p);
+
+	return e && !e->audit ? about(q, p, "is not in audit") : NULL;
+}
+
 /* Agents silent: unknown. Else the endpoints, then (verdict NULL: not) the edges of the plan. */
 static void ask_agents(struct asking *q, pod_question question, const char *verdict)
 {
-	const char *silent = world_silent_agent(&q->w), *unseen = asking_unseen(q), *wrong;
-	const char *where = "", *lost = NULL;
+	const char *silent = world_silent_agent(&q->w), *unseen = asking_unseen(q), *unwell;
+	const char *where = "", *lost = NULL, *refused = NULL;
+	bool missed;
 	int64_t n;
 
 	if (silent) {
 		asking_unknown(q, ASK_AGENTS, silent);
 		return;
 	}
-	wrong = each_pod(q, question);
-	n = wrong || !verdict ? 0 : world_counted(&q->w, q->gate, q->args, verdict, &where);
+	unwell = each_pod(q, question);
+	n = unwell || !verdict ? 0 : world_counted(&q->w, q->gate, q->args, verdict, &where);
 	if (n)
-		wrong = arena_printf(
+		refused = arena_printf(
 			q->out->arena, "%lld calls that must pass %s: %s", (long long)n,
 			str_eq(verdict, "audit") ? "would be refused" : "were refused", where);
-	if (verdict && !wrong)
-		lost = world_uncounted(&q->w, q->gate, q->args, verdict, q->out->decides);
-	if (!wrong && (lost || unseen))
+	if (verdict && !refused && (!unwell || q->patient))
+		lost = world_uncounted(&q->w, q->gate, q->args, verdict, q->out->decides, &missed);
+	if (lost && missed)
+		q->out->keeps = false;
+	if (refused)
+		asking_say(q, ASK_AGENTS, refused, NULL);
+	else if (!unwell && (lost || unseen))
 		asking_unknown(q, ASK_AGENTS, lost ? lost : unseen);
 	else
-		asking_say(q, ASK_AGENTS, wrong,
+		say_unwell(q, ASK_AGENTS, unwell,
 			   verdict ? "every endpoint is as it should be, no call that must pass "
 				     "was refused"
 				   : "every endpoint is as it should be");
@@ -178,7 +200,7 @@ void asking_kubernetes(struct asking *q, pod_question question)
 	if (!wrong && unseen)
 		asking_unknown(q, ASK_KUBERNETES, unseen);
 	else
-		asking_say(q, ASK_KUBERNETES, wrong, "pods are ready and nothing was restarted");
+		say_unwell(q, ASK_KUBERNETES, wrong, "pods are ready and nothing was restarted");
 }
 
 /* --- quiet: the same question in several states
@@ -199,10 +221,25 @@ void asking_kubernetes(struct asking *q, pod_question question)
 		return 0;                                                                          \
 	}
 QUIET_GATE(sample_well, asking_pod_well, endpoint_well, NULL)
-QUIET_GATE(sample_audit_clean, asking_pod_well, endpoint_watches, "audit")
 QUIET_GATE(sample_enforced, asking_pod_well, endpoint_enforces, "dropped")
 QUIET_GATE(sample_sidecarless, pod_bare, endpoint_bare, NULL)
 QUIET_GATE(sample_soak, pod_bare, endpoint_bare, "dropped")
+
+static int sample_audit_clean(void *env, const struct doc *args, struct gate_sample *out,
+			      struct error *err)
+{
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, sample_audit_clean, err);
+
+	if (r)
+		return r;
+	q.patient = out->keeps = true;
+	asking_kubernetes(&q, asking_pod_well);
+	if (each_pod(&q, endpoint_unwatched))
+		q.patient = false; /* what it refuses now is no audit's count */
+	ask_agents(&q, endpoint_watches, "audit");
+	return 0;
+}
 
 /* --- audit on: the request's own answers, and the endpoints
  * ---------------------------------------- */

@@ -22,6 +22,12 @@ struct asking {
 	 * drains without a sidecar must be gone before its server gets one back.
 	 */
 	bool leave_out_ending;
+	/*
+	 * A pod that is not ready or was restarted, an agent that is silent: not a fail, and the
+	 * window goes on behind it, for the agents' counters tell later what they counted
+	 * meanwhile. Otherwise a window of a day would want a day on which no pod is replaced.
+	 */
+	bool patient;
 };
 
 /* NULL: well, else what is wrong. */

@@ -38,10 +38,11 @@ const char *world_silent_agent(const struct world *w);
  * Why the agents' counters do not tell what became of the calls that must pass since the gate
  * (args, gate) first looked: an agent is gone, its counters began anew or shrank, or some may be
  * missing; who an end of an edge is, no agent knows; with ends, which closes the window, also when
- * an agent has not published since. NULL: they tell.
+ * an agent has not published since. NULL: they tell. *ret_missed: some of it will never be told,
+ * and the gate looks from now on.
  */
 const char *world_uncounted(const struct world *w, const void *gate, const struct doc *args,
-			    const char *verdict, bool ends);
+			    const char *verdict, bool ends, bool *ret_missed);
 /* The endpoint that an agent publishes for a pod, or NULL. */
 const struct sidestep_endpoint *world_endpoint(const struct world *w, const struct world_pod *pod);
 /* One object by the plan's ref, decoded. NULL when absent. */

@@ -93,8 +93,8 @@ static void explain(const struct gate *g, struct gate_sample *s, unsigned row, c
 			return;
 	if (gate_judge(g, s) == FINDING_PASS)
 		gate_answer(s, self, FINDING_UNKNOWN,
-			    "when its time was over only %u good looks in a row of the %u it wants "
-			    "had been taken%s",
+			    "when its time was over only %u good looks of the %u it wants had been "
+			    "taken%s",
 			    row, MAX(g->stable, 1u), last_bad ? last_bad : "");
 	else
 		gate_answer(s, self, FINDING_UNKNOWN, "fewer sources answered than it must ask");
@@ -119,7 +119,10 @@ int gate_run(const struct gate *g, void *env, const struct doc *args, const stru
 		take_sample(g, env, args, row + 1 >= stable, &scratch, &s);
 		samples++;
 		judged = gate_judge(g, &s);
-		row = judged == FINDING_PASS ? row + 1 : 0;
+		if (judged == FINDING_PASS)
+			row++;
+		else if (judged == FINDING_FAIL || !s.keeps)
+			row = 0;
 		remember(&s, &last_bad);
 		if (host->sampled)
 			host->sampled(host->ctx, g, &s, judged);

@@ -33,6 +33,9 @@ struct gate_sample {
 	bool decides;
 	/* What whoever goes on must know, kept in the record; NULL: nothing. In arena. */
 	struct doc *evidence;
+	/* Inconclusive, but the sources will still tell what happens meanwhile: the row of good
+	 * samples goes on behind this one, instead of beginning anew. */
+	bool keeps;
 	/* A fail that waiting cannot mend: the gate ends at once. */
 	bool final;
 };

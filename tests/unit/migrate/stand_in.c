@@ -470,9 +470,12 @@ static void publish(struct stand_in *w, struct arena *a, bool audit)
 {
 	struct doc *status = doc_map(a), *s = doc_set_map(a, status, "status"), *list, *c;
 	struct doc *counters = doc_set_list(a, s, "counters");
+	bool falters = w->agent_falters && audit && ++w->looks % 3 == 0;
 	char when[CLOCK_RFC3339_SIZE];
 
-	doc_set_bool(a, s, "ready", true);
+	if (falters)
+		w->refused += w->refuses_faltering;
+	doc_set_bool(a, s, "ready", !falters);
 	if (!w->agent_stale)
 		doc_set_string(
 			a, s, "updated",

@@ -38,6 +38,11 @@ struct stand_in {
 	/* Faults a test asks for. */
 	int64_t refused; /* calls on the plan's edge that the agent claims to have refused so far */
 	bool agent_silent;
+	/* In audit: every third look finds it not ready; then it counts so many would-be refusals.
+	 */
+	bool agent_falters;
+	int64_t refuses_faltering;
+	unsigned looks;
 	bool agent_forgets; /* its list of counters is empty */
 	bool agent_stale; /* it lives, and its clock too, but nothing it saw is new: same "updated"
 			   */

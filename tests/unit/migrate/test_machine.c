@@ -589,17 +589,46 @@ TEST(nothing_seen_is_no_pass)
 	}
 }
 
+/* A window with holes in it is longer, not void; what was refused in a hole is seen behind it. */
+TEST(an_audit_outlives_a_restart)
+{
+	for (int64_t refuses = 0; refuses < 2; refuses++) {
+		static struct attempt t;
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct stand_in w;
+		enum run_state ended;
+
+		stand_in_new(&w);
+		w.agent_falters = true;
+		w.refuses_faltering = refuses;
+		memset(&t, 0, sizeof(t));
+		open_attempt(&t, &w, "mine", -1);
+		start(&t, NULL);
+		assert_true(go(&t, &ended));
+		if ((ended == RUN_DONE) != !refuses)
+			fail_msg("%s: %s", run_state_name(ended), why(&t, &a));
+		if (refuses)
+			expect_reason(&t, "G-AUDIT-CLEAN");
+		close_attempt(&t);
+		stand_in_free(&w);
+	}
+}
+
 static const char *uncounted(struct stand_in *w, struct migration *m, bool ends)
 {
 	static const char gate;
 	struct error err = ERROR_INIT;
 	struct world world;
-	const char *where;
+	const char *where, *why;
+	bool missed;
 
 	if (world_look(&world, &w->arena, m, &err))
 		fail_msg("%s", err.msg);
 	world_counted(&world, &gate, NULL, "dropped", &where);
-	return str_or_empty(world_uncounted(&world, &gate, NULL, "dropped", ends));
+	why = str_or_empty(world_uncounted(&world, &gate, NULL, "dropped", ends, &missed));
+	assert_int_equal(missed, *why && !strstr(why, "published nothing") &&
+					 !strstr(why, "publishes no more"));
+	return why;
 }
 
 /* Counters between two looks: what shrank, began anew, vanished or did not move tells nothing. */
@@ -774,6 +803,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_probe_that_is_silent_or_contradicts_is_no_pass),
 		cmocka_unit_test(no_clock_decides_who_has_followed),
 		cmocka_unit_test(nothing_seen_is_no_pass),
+		cmocka_unit_test(an_audit_outlives_a_restart),
 		cmocka_unit_test(counters_that_lost_track_are_not_known),
 		cmocka_unit_test(an_empty_list_is_no_pass),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),

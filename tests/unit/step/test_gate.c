@@ -6,7 +6,8 @@
 #include "lib/base/clock.h"
 #include "tests/support/test.h"
 
-/* Two sources play their letters, one a sample: p f u s, 'E' an error of the gate itself. */
+/* Two sources play their letters, one a sample: p f u s, k: unknown that keeps the row, 'E' an
+ * error of the gate itself. */
 struct script {
 	const char *a, *b;
 	size_t at;
@@ -40,6 +41,7 @@ static int play(void *env, UNUSED const struct doc *args, struct gate_sample *ou
 	if (s->a[i] == 'E')
 		return error_set(err, -EIO, "no answer");
 	out->final = s->final;
+	out->keeps = s->a[i] == 'k';
 	gate_answer(out, "counters", letter(s->a[i]), "letter %c", s->a[i]);
 	gate_answer(out, "probe", letter(s->b[i]), "letter %c", s->b[i]);
 	return 0;
@@ -77,6 +79,10 @@ TEST(letters_to_results)
 	} rows[] = {
 		{"two good samples", "pp", "pp", false, FINDING_PASS, 2},
 		{"a bad one starts over", "pfpp", "pppp", false, FINDING_PASS, 4},
+		{"an unknown one, too", "pupup", "ppppp", false, FINDING_UNKNOWN, 5},
+		{"one that keeps the row does not count", "pkkkp", "ppppp", false, FINDING_PASS, 5},
+		{"but a fail beside it does", "pkpfp", "pfppp", false, FINDING_UNKNOWN, 5},
+		{"and never passes itself", "kkkkk", "ppppp", false, FINDING_UNKNOWN, 5},
 		{"one source is not enough", "ppppp", "sssss", false, FINDING_UNKNOWN, 5},
 		{"unknown is never pass", "ppppp", "uuuuu", false, FINDING_UNKNOWN, 5},
 		{"fails until the end", "fffff", "ppppp", false, FINDING_FAIL, 5},
@@ -112,7 +118,7 @@ TEST(inconclusive_says_why)
 		const char *a, *b, *says;
 	} rows[] = {
 		{"ffffp", "ppppp",
-		 "only 1 good looks in a row of the 2 it wants had been taken; "
+		 "only 1 good looks of the 2 it wants had been taken; "
 		 "before that counters: letter f"},
 		{"ppppp", "sssss", "fewer sources answered"},
 		{"ppppp", "uuuuu", "letter u"},
