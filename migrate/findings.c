@@ -344,6 +344,26 @@ static void look_headless(const struct look *l)
 		seen(l, FINDING_PASS, "", "none under STRICT");
 }
 
+/* Made before injection was switched on: Istio asks nothing of such a pod, and it has no
+ * certificate. */
+static void look_uninjected(const struct look *l)
+{
+	size_t before = l->report->n;
+
+	for (size_t i = 0; i < l->movers->n; i++) {
+		const struct inventory_workload *w = mover(l, i);
+
+		if (w->injected && w->pods > w->sidecars)
+			report_add(
+				l->report, l->check, FINDING_FAIL, scope(l, w),
+				"%u of %u pods run without the sidecar that a new one would get: "
+				"what Istio does now is not what its objects say",
+				w->pods - w->sidecars, w->pods);
+	}
+	if (l->report->n == before)
+		seen(l, FINDING_PASS, "", "no pod lacks the sidecar that a new one would get");
+}
+
 static void look_classic(const struct look *l)
 {
 	size_t before = l->report->n;
@@ -445,6 +465,14 @@ static const struct {
 	  .remedy = "Inject native sidecars first.",
 	  .source = "containers of a pod end together; native sidecars end last"},
 	 look_classic},
+	{{.id = "MIG-010",
+	  .title = "pods have their sidecars",
+	  .category = "workloads",
+	  .severity = SEVERITY_BLOCKER,
+	  .remedy =
+		  "kubectl rollout restart, or sidecar.istio.io/inject: \"false\" on the template.",
+	  .source = "translation and proof take every pod to be as a new one would be"},
+	 look_uninjected},
 	{{.id = WAIVER_ENCRYPTION_LOST,
 	  .title = "encryption lost",
 	  .category = "accepted by waiver",

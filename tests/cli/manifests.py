@@ -124,6 +124,31 @@ def the_profile_of_the_help_is_one(bin_dir, folder):
     check(waived == wanted, f"the example waives {wanted}, the plan says {waived}")
 
 
+def istios_own_analysis_is_reflected(bin_dir):
+    """What istioctl analyze says of mutual TLS, authorization and injection, an inventory shows as well."""
+    shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
+    folder = os.path.join(shared, "corpus/istio/analyzers")
+    if not os.path.isdir(folder):
+        return
+    with open(os.path.join(folder, "EXPECTED.tsv"), encoding="utf-8") as f:
+        rows = [line.rstrip("\n").split("\t") for line in f][1:]
+
+    def look(name):
+        return json.loads(migrate(bin_dir, "inventory", "--snapshot", os.path.join(folder, name), "-o", "json").stdout)
+
+    unused = {r[4].split()[1] for r in rows if r[0] == "authorizationpolicies.yaml" and r[3] == "NoMatchingWorkloadsFound"}
+    objects = [o for o in look("authorizationpolicies.yaml")["istio"]["objects"] if o["kind"] == "AuthorizationPolicy"]
+    said = {f"{o['namespace']}/{o['name']}" for o in objects if o["workloads"] == 0}
+    check(unused and said == unused, f"policies for nobody: {said}, not {unused}")
+    missing = {r[4].split()[1] for r in rows if r[0] == "injection.yaml" and r[3] == "PodMissingProxy"}
+    said = {f"{w['namespace']}/{w['name']}" for w in look("injection.yaml")["workloads"]
+            if w["injected"] and w["pods"] > w["sidecars"] and w["namespace"] != "istio-system"}
+    check(missing and said == missing, f"pods without their proxy: {said}, not {missing}")
+    done = migrate(bin_dir, "plan", "default", "--snapshot", os.path.join(folder, "injection.yaml"))
+    check(done.returncode == 3 and "1 of 1 pods run without the sidecar" in " ".join(done.stdout.split()),
+          f"the plan does not mind: {done.stdout}")
+
+
 def the_corpus_ends_as_the_help_says(bin_dir):
     """Whatever real file: a result, or an error that names the place; never a crash."""
     shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
@@ -169,6 +194,7 @@ def main():
         the_profile_of_the_help_is_one(bin_dir, folder)
         what_cannot_be_read_proves_nothing(bin_dir, folder)
         what_istio_refuses_is_blocked(bin_dir, folder)
+    istios_own_analysis_is_reflected(bin_dir)
     files = the_corpus_ends_as_the_help_says(bin_dir)
     print(f"a shop without its namespace, {files} files of the corpus{'' if files else ' (it is not here)'}")
 
