@@ -585,6 +585,26 @@ static void mixed_accounts(struct translator *t)
 	}
 }
 
+/* Selectors overlap, and the proxy makes a difference that labels do not. */
+static void rival_workloads(struct translator *t)
+{
+	for (size_t i = 0; i < t->mesh->n_templates; i++) {
+		const struct istio_workload *w = &t->mesh->templates[i], *other;
+
+		other = str_eq(w->namespace, t->namespace)
+				? istio_workload_rival(t->mesh, t->arena, w)
+				: NULL;
+		if (other)
+			field_add(
+				t,
+				arena_printf(t->arena, "%s/%s/%s", w->kind, w->namespace, w->name),
+				"spec.selector", FIELD_BLOCKED, NULL, NULL,
+				"the selector of %s/%s takes these pods as well, but its sidecars "
+				"see other ports or are not there: labels cannot say which",
+				other->kind, other->name);
+	}
+}
+
 static bool assumed(const struct translator *t)
 {
 	const struct istio_namespace *ns = istio_mesh_namespace(t->mesh, t->namespace);
@@ -646,5 +666,6 @@ void translate_fields(struct translator *t)
 	routes(t);
 	others(t);
 	mixed_accounts(t);
+	rival_workloads(t);
 	defaults(t);
 }

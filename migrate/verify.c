@@ -233,7 +233,16 @@ static void list_unread(struct comparing *c)
 	const struct istio_mesh *m = c->v.mesh;
 	struct equivalence *e = c->out;
 
-	e->unread = arena_array(c->arena, m->n_problems + 1, const char *);
+	e->unread = arena_array(c->arena, m->n_problems + m->n_templates + 1, const char *);
+	for (size_t i = 0; i < m->n_templates; i++) {
+		const struct istio_workload *w = &m->templates[i];
+
+		if (str_eq(w->namespace, c->v.ns) && istio_workload_rival(m, c->arena, w))
+			e->unread[e->n_unread++] = arena_printf(
+				c->arena,
+				"%s/%s: another selector takes its pods, whose sidecars differ",
+				w->kind, w->name);
+	}
 	for (size_t i = 0; i < m->n_problems; i++) {
 		const struct istio_problem *p = &m->problems[i];
 		bool part = *p->path && !str_starts(p->path, "data."); /* and the rest was read */

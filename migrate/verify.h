@@ -39,7 +39,7 @@ struct equivalence {
 	struct verify_difference
 		*examples; /* the first VERIFY_MAX_EXAMPLES, one per class of cause */
 	size_t n_examples;
-	const char **unread; /* objects that may matter and could not be read: never a pass */
+	const char **unread; /* what may matter and is unreadable or ambiguous: never a pass */
 	size_t n_unread;
 	const char **approximations; /* "AuthorizationPolicy/..., rule 0: identity by address" */
 	size_t n_approximations;

@@ -110,7 +110,8 @@ void equivalence_page(const struct equivalence *e, struct page *p)
 			 NULL);
 	}
 	if (e->n_unread > 0)
-		page_heading(p, "Cannot be read or is refused by Istio, so nothing is proved");
+		page_heading(p, "Cannot be read, is refused by Istio or is ambiguous, so nothing "
+				"is proved");
 	for (size_t i = 0; i < e->n_unread; i++)
 		page_note(p, PAGE_DOUBT, "%s", e->unread[i]);
 	if (e->n_approximations > 0)

@@ -58,7 +58,7 @@ struct istio_server istio_server_of(const struct istio_mesh *m, struct arena *a,
 		const struct istio_workload *w = &m->templates[i];
 		struct istio_selector selector = {.match_labels = istio_workload_labels(w)};
 
-		if (!str_eq(w->namespace, ns) || selector.match_labels.n == 0 ||
+		if (w->host_network || !str_eq(w->namespace, ns) || selector.match_labels.n == 0 ||
 		    !istio_selector_matches(&selector, labels))
 			continue;
 		s.workload = w;
@@ -67,4 +67,32 @@ struct istio_server istio_server_of(const struct istio_mesh *m, struct arena *a,
 		return s;
 	}
 	return s;
+}
+
+static bool treated_alike(const struct istio_mesh *m, struct arena *a,
+			  const struct istio_workload *w, const struct istio_workload *other)
+{
+	struct istio_redirect r, s;
+
+	if (istio_workload_member(m, w) != istio_workload_member(m, other))
+		return false;
+	istio_redirect_from_annotations(a, &w->annotations, &r);
+	istio_redirect_from_annotations(a, &other->annotations, &s);
+	return str_eq(r.include_inbound, s.include_inbound) &&
+	       str_eq(r.exclude_inbound, s.exclude_inbound);
+}
+
+const struct istio_workload *istio_workload_rival(const struct istio_mesh *m, struct arena *a,
+						  const struct istio_workload *w)
+{
+	for (size_t i = 0; i < m->n_templates; i++) {
+		const struct istio_workload *o = &m->templates[i];
+		struct istio_selector selector = {.match_labels = istio_workload_labels(o)};
+
+		if (o != w && !o->host_network && !w->host_network &&
+		    str_eq(o->namespace, w->namespace) && selector.match_labels.n > 0 &&
+		    istio_selector_matches(&selector, &w->labels) && !treated_alike(m, a, w, o))
+			return o;
+	}
+	return NULL;
 }

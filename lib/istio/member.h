@@ -28,5 +28,11 @@ struct istio_server {
 };
 struct istio_server istio_server_of(const struct istio_mesh *m, struct arena *a, const char *ns,
 				    const struct strmap *labels);
+/*
+ * Another workload of the namespace whose selector takes w's pods as well, and which the proxy
+ * treats otherwise: then no labels say how. NULL when there is none.
+ */
+const struct istio_workload *istio_workload_rival(const struct istio_mesh *m, struct arena *a,
+						  const struct istio_workload *w);
 /* The labels by which a template's pods are known: its selector, else the pod's own. */
 struct strmap istio_workload_labels(const struct istio_workload *w);
