@@ -58,19 +58,6 @@ static int by_text(const void *a, const void *b)
 	return (x->n > y->n) - (x->n < y->n);
 }
 
-/* Workloads that the proxy treats unlike the rest of their namespace: their own class. */
-static bool stands_out(struct translator *t, const struct istio_workload *w)
-{
-	struct istio_redirect usual, own;
-
-	if (istio_workload_member(t->mesh, w) != istio_namespace_member(t->mesh, w->namespace))
-		return true;
-	istio_redirect_defaults(&usual);
-	istio_redirect_from_annotations(t->arena, &w->annotations, &own);
-	return !str_eq(usual.include_inbound, own.include_inbound) ||
-	       !str_eq(usual.exclude_inbound, own.exclude_inbound);
-}
-
 static void collect(struct translator *t, selector_list *list)
 {
 	const struct istio_mesh *m = t->mesh;
@@ -90,7 +77,8 @@ static void collect(struct translator *t, selector_list *list)
 		const struct istio_workload *w = &m->templates[i];
 		struct strmap labels = istio_workload_labels(w);
 
-		if (str_eq(w->namespace, t->namespace) && !w->host_network && stands_out(t, w))
+		if (str_eq(w->namespace, t->namespace) && !w->host_network &&
+		    istio_workload_stands_out(m, t->arena, w)) /* its own class */
 			add_selector(list, &labels);
 	}
 	vec_sort(list, by_text);

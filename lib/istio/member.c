@@ -48,23 +48,39 @@ struct strmap istio_workload_labels(const struct istio_workload *w)
 	return w->labels;
 }
 
+bool istio_workload_stands_out(const struct istio_mesh *m, struct arena *a,
+			       const struct istio_workload *w)
+{
+	struct istio_redirect usual, own;
+
+	if (istio_workload_member(m, w) != istio_namespace_member(m, w->namespace))
+		return true;
+	istio_redirect_defaults(&usual);
+	istio_redirect_from_annotations(a, &w->annotations, &own);
+	return !str_eq(usual.include_inbound, own.include_inbound) ||
+	       !str_eq(usual.exclude_inbound, own.exclude_inbound);
+}
+
 struct istio_server istio_server_of(const struct istio_mesh *m, struct arena *a, const char *ns,
 				    const struct strmap *labels)
 {
 	struct istio_server s = {.sidecar = istio_namespace_member(m, ns)};
+	bool unusual = false;
 
 	istio_redirect_defaults(&s.redirect);
-	for (size_t i = 0; i < m->n_templates; i++) {
+	for (size_t i = 0; i < m->n_templates && !unusual; i++) {
 		const struct istio_workload *w = &m->templates[i];
 		struct istio_selector selector = {.match_labels = istio_workload_labels(w)};
 
 		if (w->host_network || !str_eq(w->namespace, ns) || selector.match_labels.n == 0 ||
 		    !istio_selector_matches(&selector, labels))
 			continue;
+		unusual = istio_workload_stands_out(m, a, w);
+		if (s.workload && !unusual)
+			continue;
 		s.workload = w;
 		s.sidecar = istio_workload_member(m, w);
 		istio_redirect_from_annotations(a, &w->annotations, &s.redirect);
-		return s;
 	}
 	return s;
 }

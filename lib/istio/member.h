@@ -26,8 +26,12 @@ struct istio_server {
 	const struct istio_workload *workload; /* that has these labels, or NULL: the namespace's
 						  default */
 };
+/* Of several workloads that have the labels, the first that stands out, else the first. */
 struct istio_server istio_server_of(const struct istio_mesh *m, struct arena *a, const char *ns,
 				    const struct strmap *labels);
+/* The proxy treats it unlike the rest of its namespace. */
+bool istio_workload_stands_out(const struct istio_mesh *m, struct arena *a,
+			       const struct istio_workload *w);
 /*
  * Another workload of the namespace whose selector takes w's pods as well, and which the proxy
  * treats otherwise: then no labels say how. NULL when there is none.

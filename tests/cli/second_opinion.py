@@ -52,10 +52,10 @@ class World:
 
     def principal(self):
         ns, sa = self.dice.choice(NAMESPACES), self.dice.choice(ACCOUNTS)
-        forms = [f"cluster.local/ns/{ns}/sa/{sa}"] * 8 + \
+        forms = [f"cluster.local/ns/{ns}/sa/{sa}"] * 6 + [f"{plain.MESH.trust_domain}/ns/{ns}/sa/{sa}"] * 2 + \
             ["*", f"*/sa/{sa}", f"cluster.local/ns/{ns}/*", f"*/ns/{ns}/sa/{sa}", f"cluster.local/ns/{ns}/sa/*"]
         if self.one_in(12):
-            forms = [f"cluster.local/ns/{ns[:2]}*", f"*{sa}", f"*/ns/{ns}/*", "other.domain/ns/one/sa/a",
+            forms = [f"cluster.local/ns/{ns[:2]}*", f"*{sa}", f"*/ns/{ns}/*", "other.domain/ns/one/sa/a", f"old.example/ns/{ns}/sa/{sa}",
                      f"spiffe://cluster.local/ns/{ns}/sa/{sa}", f"*/ns/{ns}/sa/*"]
         return self.dice.choice(forms)
 
@@ -102,6 +102,13 @@ class World:
     def make(self):
         self.add("v1", "Node", "node", None, spec={"podCIDR": "10.244.0.0/16"},
                  status={"addresses": [{"type": "InternalIP", "address": NODE}]})
+        plain.MESH.root_namespace, plain.MESH.trust_domain, plain.MESH.aliases = "istio-system", "cluster.local", ()
+        if self.one_in(5):
+            plain.MESH.root_namespace = self.dice.choice(["istio-system", "mesh-root"])
+            plain.MESH.trust_domain, plain.MESH.aliases = "corp.example", self.dice.choice([(), ("old.example",)])
+            self.add("v1", "ConfigMap", "istio", "istio-system", data={"mesh": yaml.safe_dump({
+                "rootNamespace": plain.MESH.root_namespace, "trustDomain": plain.MESH.trust_domain,
+                "trustDomainAliases": list(plain.MESH.aliases)})})
         labels = {}
         for ns in NAMESPACES:
             labels[ns] = self.dice.choice([{"istio-injection": "enabled"}] * 3 + [
@@ -118,7 +125,7 @@ class World:
             if spec.get("selector") and self.one_in(2):
                 spec["portLevelMtls"] = {p: {"mode": self.dice.choice(MODES)} for p in self.some(PORTS)}
             self.add("security.istio.io/v1", "PeerAuthentication", f"m{i}",
-                     self.dice.choice(["one", "one", "two", "istio-system"]), spec=spec,
+                     self.dice.choice(["one", "one", "two", "istio-system", plain.MESH.root_namespace]), spec=spec,
                      meta={"creationTimestamp": f"2026-01-0{1 + self.dice.randrange(9)}T00:00:00Z"})
         for i in range(self.dice.randrange(5)):
             spec = self.selector()
@@ -127,7 +134,7 @@ class World:
             if not self.one_in(8):
                 spec["rules"] = [self.rule() for _ in range(self.dice.randrange(3))]
             self.add("security.istio.io/v1", "AuthorizationPolicy", f"p{i}",
-                     self.dice.choice(["one"] * 5 + ["istio-system", "two"]), spec=spec,
+                     self.dice.choice(["one"] * 5 + ["istio-system", plain.MESH.root_namespace, "two"]), spec=spec,
                      meta={"annotations": {"istio.io/dry-run": "true"}} if self.one_in(15) else {})
 
     def workload(self, i, namespace_labels):

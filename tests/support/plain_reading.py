@@ -8,10 +8,21 @@ dictionaries that a YAML reader gives. Something that it does not know raises Un
 import ipaddress
 import re
 
-ROOT_NAMESPACE = "istio-system"
 NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
 ACCOUNT_LABEL = "io.cilium.k8s.policy.serviceaccount"
 ALWAYS_EXCLUDED = {15008, 15020, 15021, 15090}
+
+
+class Mesh:
+    """What MeshConfig says. Istio reads cluster.local in a policy as the mesh's own trust domain."""
+    root_namespace, trust_domain, aliases = "istio-system", "cluster.local", ()
+
+    def own(self, principal):
+        domain, _, rest = principal.partition("/")
+        return f"{self.trust_domain}/{rest}" if domain in ("cluster.local", *self.aliases) else principal
+
+
+MESH = Mesh()
 
 
 class Unknown(Exception):
@@ -28,7 +39,7 @@ class Pod:
         self.sidecar = injected(namespace_labels, labels, annotations, host_network)
 
     def principal(self):
-        return f"cluster.local/ns/{self.namespace}/sa/{self.account}" if self.sidecar else None
+        return f"{MESH.trust_domain}/ns/{self.namespace}/sa/{self.account}" if self.sidecar else None
 
 
 class Outsider:
@@ -80,7 +91,7 @@ def mtls_mode(objects, pod, port):
                    default={"spec": {}})["spec"]
     mode = "PERMISSIVE"
     workload = level(pod.namespace, True)
-    for spec in (level(ROOT_NAMESPACE, False), level(pod.namespace, False), workload):
+    for spec in (level(MESH.root_namespace, False), level(pod.namespace, False), workload):
         said = (spec.get("mtls") or {}).get("mode", "UNSET")
         mode = mode if said == "UNSET" else said
     said = ((workload.get("portLevelMtls") or {}).get(str(port)) or {}).get("mode", "UNSET")
@@ -103,7 +114,7 @@ def pattern_fits(pattern, value):
 def fits(attribute, value, caller, port, policy_namespace):
     principal = caller.principal()
     if attribute == "principal":
-        return pattern_fits(value, principal)
+        return pattern_fits(MESH.own(value), principal)
     if attribute == "namespace":  # a regular expression over the certificate's name
         return bool(principal) and bool(
             re.fullmatch(".*/ns/" + ".*".join(map(re.escape, value.split("*"))) + "/.*", principal))
@@ -159,7 +170,7 @@ def istio(objects, caller, pod, port, protocol="TCP"):
     allow_policies, allowed_some, allowed_every = 0, False, False
     for o in objects:
         meta, spec = o["metadata"], o.get("spec") or {}
-        if o["kind"] != "AuthorizationPolicy" or meta["namespace"] not in (pod.namespace, ROOT_NAMESPACE):
+        if o["kind"] != "AuthorizationPolicy" or meta["namespace"] not in (pod.namespace, MESH.root_namespace):
             continue
         if not chosen(spec.get("selector"), pod.labels):
             continue
