@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The partition: for every property the values that an object of either side names, and one more
- * that stands for everything nobody names. Patterns name a value that fits them.
+ * that stands for everything nobody names.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,309 +9,12 @@
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "lib/base/vec.h"
 #include "lib/istio/match.h"
-#include "lib/istio/mtls.h"
 #include "lib/object/sidestep.h"
-#include "migrate/verify_internal.h"
+#include "migrate/verify_space_internal.h"
 
 #define UNNAMED_NAMESPACE "any-other-namespace"
 #define UNNAMED_ACCOUNT   "any-other-account"
-#define UNNAMED_VALUE     "any-other-value"
-
-typedef VEC(const char *) name_list;
-typedef VEC(struct net_addr) addr_list;
-
-struct label_values {
-	const char *key; /* without its source */
-	name_list values;
-};
-
-struct naming {
-	struct verify_space *v;
-	struct arena *arena;
-	name_list namespaces, accounts;
-	VEC(struct label_values) from, to; /* labels of callers and of servers */
-	VEC(struct net_cidr) blocks;
-	addr_list of_pods, of_nodes; /* one for each way to lie in blocks */
-	VEC(uint32_t) cuts;          /* where a port class begins */
-	VEC(uint32_t) icmp_cuts;     /* where a class of ICMP types begins */
-};
-
-static void add_name(name_list *list, const char *name)
-{
-	if (str_empty(name))
-		return;
-	vec_foreach (list, have)
-		if (str_eq(*have, name))
-			return;
-	vec_push(list, name);
-}
-
-/* A value that fits a pattern. */
-static const char *witness(struct arena *a, const char *pattern)
-{
-	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
-
-	for (; *pattern; pattern++)
-		strbuf_addc(&sb, *pattern == '*' ? 'x' : *pattern);
-	return arena_strdup(a, strbuf_cstr(&sb));
-}
-
-/* --- what Istio names ----------------------------------------------------------------------- */
-
-static void name_principal(struct naming *n, const char *value)
-{
-	const char *ns = strstr(value, "/ns/"), *sa = strstr(value, "/sa/"), *end;
-
-	if (ns) {
-		end = strchr(ns + 4, '/');
-		add_name(&n->namespaces,
-			 witness(n->arena,
-				 arena_strndup(n->arena, ns + 4,
-					       end ? (size_t)(end - ns - 4) : strlen(ns + 4))));
-	}
-	if (sa)
-		add_name(&n->accounts, witness(n->arena, sa + 4));
-	else if (!ns)
-		add_name(&n->accounts, witness(n->arena, value)); /* a suffix of one */
-}
-
-static void name_account(struct naming *n, const char *value)
-{
-	const char *slash = strchr(value, '/');
-
-	if (slash)
-		add_name(&n->namespaces, arena_strndup(n->arena, value, (size_t)(slash - value)));
-	add_name(&n->accounts, slash ? slash + 1 : value);
-}
-
-static void name_block(struct naming *n, const char *value)
-{
-	struct net_cidr c;
-
-	if (net_cidr_parse(value, &c, NULL) == 0 && c.addr.family == AF_INET)
-		vec_push(&n->blocks, c);
-}
-
-static void name_namespace(struct naming *n, const char *value)
-{
-	add_name(&n->namespaces, witness(n->arena, value));
-}
-
-static void cut(struct naming *n, uint32_t first, uint32_t last)
-{
-	vec_push(&n->cuts, first);
-	vec_push(&n->cuts, last + 1);
-}
-
-static void name_port(struct naming *n, const char *value)
-{
-	uint64_t port;
-
-	if (str_to_u64(value, 0, UINT16_MAX, &port, "port", NULL) == 0)
-		cut(n, (uint32_t)port, (uint32_t)port);
-}
-
-static void each(struct naming *n, const struct strings *a, const struct strings *b,
-		 void (*name)(struct naming *n, const char *value))
-{
-	for (size_t i = 0; i < a->n; i++)
-		name(n, a->items[i]);
-	for (size_t i = 0; i < b->n; i++)
-		name(n, b->items[i]);
-}
-
-static void name_condition(struct naming *n, const struct istio_condition *w)
-{
-	static const struct {
-		const char *key;
-		void (*name)(struct naming *n, const char *value);
-	} rows[] = {
-		{"source.principal", name_principal},    {"source.namespace", name_namespace},
-		{"source.serviceAccount", name_account}, {"source.ip", name_block},
-		{"destination.port", name_port},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (str_eq(w->key, rows[i].key))
-			each(n, &w->values, &w->not_values, rows[i].name);
-}
-
-static void name_rule(struct naming *n, const struct istio_rule *r)
-{
-	for (size_t i = 0; i < r->n_from; i++) {
-		const struct istio_source *s = &r->from[i].source;
-
-		each(n, &s->principals, &s->not_principals, name_principal);
-		each(n, &s->namespaces, &s->not_namespaces, name_namespace);
-		each(n, &s->service_accounts, &s->not_service_accounts, name_account);
-		each(n, &s->ip_blocks, &s->not_ip_blocks, name_block);
-	}
-	for (size_t i = 0; i < r->n_to; i++)
-		each(n, &r->to[i].operation.ports, &r->to[i].operation.not_ports, name_port);
-	for (size_t i = 0; i < r->n_when; i++)
-		name_condition(n, &r->when[i]);
-}
-
-static void add_label(struct naming *n, bool to, const char *key, const char *value)
-{
-	struct label_values *lv = NULL;
-
-	if (str_starts(key, "k8s:"))
-		key += 4;
-	if (to) {
-		vec_foreach (&n->to, l)
-			if (str_eq(l->key, key))
-				lv = l;
-	} else {
-		vec_foreach (&n->from, l)
-			if (str_eq(l->key, key))
-				lv = l;
-	}
-	if (!lv) {
-		lv = to ? vec_add(&n->to) : vec_add(&n->from);
-		lv->key = key;
-	}
-	add_name(&lv->values, value);
-}
-
-static void name_selector(struct naming *n, const struct istio_selector *s)
-{
-	for (size_t i = 0; i < s->match_labels.n; i++)
-		add_label(n, true, s->match_labels.items[i].key, s->match_labels.items[i].value);
-}
-
-static bool concerns(const struct naming *n, const struct object_meta *m)
-{
-	const char *ns = m->namespace ? m->namespace : "default";
-
-	return str_eq(ns, n->v->ns) || str_eq(ns, n->v->mesh->config.root_namespace);
-}
-
-/* The ports that the proxy leaves alone are named by its redirect rules. */
-static void name_redirect(struct naming *n, const struct istio_redirect *r)
-{
-	uint16_t ports[ISTIO_REDIRECT_MAX_PORTS];
-	bool except;
-	size_t count = istio_redirect_inbound_ports(r, ports, ARRAY_SIZE(ports), &except);
-
-	for (size_t i = 0; i < count; i++)
-		cut(n, ports[i], ports[i]);
-}
-
-static void name_istio(struct naming *n)
-{
-	const struct istio_mesh *m = n->v->mesh;
-	struct istio_redirect usual;
-
-	for (size_t i = 0; i < m->n_namespaces; i++)
-		add_name(&n->namespaces, m->namespaces[i].name);
-	for (size_t i = 0; i < m->n_templates; i++)
-		add_name(&n->accounts, m->templates[i].service_account);
-	for (size_t i = 0; i < m->n_peer_authentications; i++) {
-		const struct istio_peer_authentication *pa = &m->peer_authentications[i];
-
-		if (!concerns(n, &pa->meta))
-			continue;
-		name_selector(n, &pa->selector);
-		for (size_t k = 0; k < pa->n_ports; k++)
-			cut(n, pa->ports[k].port, pa->ports[k].port);
-	}
-	for (size_t i = 0; i < m->n_authorization_policies; i++) {
-		const struct istio_authorization_policy *p = &m->authorization_policies[i];
-
-		if (!concerns(n, &p->meta))
-			continue;
-		name_selector(n, &p->selector);
-		for (size_t k = 0; k < p->n_rules; k++)
-			name_rule(n, &p->rules[k]);
-	}
-	istio_redirect_defaults(&usual);
-	name_redirect(n, &usual);
-}
-
-/* --- what the mesh's policies name ---------------------------------------------------------- */
-
-static void name_requirement(struct naming *n, bool to, const char *key,
-			     const struct strings *values)
-{
-	if (str_starts(key, "reserved:"))
-		return;
-	for (size_t i = 0; i < MAX(values->n, (size_t)1); i++) {
-		const char *value = values->n ? values->items[i] : UNNAMED_VALUE;
-
-		if (str_eq(key, MESH_LABEL_NAMESPACE)) {
-			if (!to && values->n)
-				add_name(&n->namespaces, value);
-		} else if (str_eq(key, MESH_LABEL_SERVICE_ACCOUNT) && !to) {
-			if (values->n)
-				add_name(&n->accounts, value);
-		} else if (!str_eq(key, MESH_LABEL_CLUSTER)) {
-			add_label(n, to, key, value);
-		}
-	}
-}
-
-static void name_label_selector(struct naming *n, bool to, const struct label_selector *s)
-{
-	for (size_t i = 0; i < s->match_labels.n; i++) {
-		struct strings one = {&s->match_labels.items[i].value, 1};
-
-		name_requirement(n, to, s->match_labels.items[i].key, &one);
-	}
-	for (size_t i = 0; i < s->n_match_expressions; i++)
-		name_requirement(n, to, s->match_expressions[i].key,
-				 &s->match_expressions[i].values);
-}
-
-static void name_mesh_rule(struct naming *n, const struct mesh_rule *r)
-{
-	for (size_t i = 0; i < r->n_peers; i++) {
-		const struct mesh_peer *p = &r->peers[i];
-
-		if (p->kind == MESH_PEER_SELECTOR)
-			name_label_selector(n, false, &p->selector);
-		if (p->kind == MESH_PEER_CIDR)
-			vec_push(&n->blocks, p->cidr);
-		for (size_t k = 0; p->kind == MESH_PEER_CIDR && k < p->n_except; k++)
-			vec_push(&n->blocks, p->except[k]);
-	}
-	for (size_t i = 0; i < r->n_ports; i++) {
-		const struct mesh_port_match *p = &r->ports[i];
-
-		if (p->proto == MESH_ICMP) {
-			vec_push(&n->icmp_cuts, p->first);
-			vec_push(&n->icmp_cuts, (uint32_t)p->last + 1);
-		} else if (!p->name) {
-			cut(n, p->first, p->last);
-		}
-	}
-}
-
-/* A policy that can select a pod of the namespace at all. */
-static bool selects_here(const struct naming *n, const struct mesh_policy *p)
-{
-	return !p->namespace || str_eq(p->namespace, n->v->ns);
-}
-
-static void name_mesh(struct naming *n)
-{
-	const struct verify_space *v = n->v;
-
-	for (size_t i = 0; i < v->n_after; i++) {
-		if (!selects_here(n, &v->after[i]))
-			continue;
-		for (size_t s = 0; s < v->after[i].n_specs; s++) {
-			const struct mesh_spec *spec = &v->after[i].specs[s];
-
-			name_label_selector(n, true, &spec->subject);
-			for (size_t r = 0; r < spec->n_rules; r++)
-				if (spec->rules[r].direction == MESH_INGRESS)
-					name_mesh_rule(n, &spec->rules[r]);
-		}
-	}
-}
 
 /* --- policies of both states ---------------------------------------------------------------- */
 
@@ -429,81 +132,6 @@ static const char *labels_text(struct arena *a, const struct strmap *m)
 	return arena_strdup(a, strbuf_cstr(&sb));
 }
 
-/* An address of the block that lies in no narrower one. */
-static bool representative(const struct naming *n, const struct net_cidr *block,
-			   struct net_addr *ret)
-{
-	struct net_cidr_set rest = {0};
-	bool found;
-
-	net_cidr_set_add(&rest, block);
-	vec_foreach (&n->blocks, b)
-		if (b->bits > block->bits)
-			net_cidr_set_remove(&rest, b);
-	found = rest.blocks.n > 0;
-	if (found)
-		*ret = rest.blocks.items[0].addr;
-	net_cidr_set_release(&rest);
-	return found;
-}
-
-/* No object tells the two apart. */
-static bool same_blocks(const struct naming *n, const struct net_addr *a, const struct net_addr *b)
-{
-	vec_foreach (&n->blocks, c)
-		if (net_cidr_contains(c, a) != net_cidr_contains(c, b))
-			return false;
-	return true;
-}
-
-static void add_address(const struct naming *n, addr_list *list, const struct net_addr *addr)
-{
-	if (addr->family != AF_INET)
-		return;
-	vec_foreach (list, have)
-		if (same_blocks(n, have, addr))
-			return;
-	vec_push(list, *addr);
-}
-
-/* The ways in which an address of this block lies in the named ones. */
-static void add_addresses(const struct naming *n, addr_list *list, const struct net_cidr *of)
-{
-	struct net_addr addr;
-
-	if (representative(n, of, &addr))
-		add_address(n, list, &addr);
-	vec_foreach (&n->blocks, b)
-		if (net_cidr_within(b, of) && representative(n, b, &addr))
-			add_address(n, list, &addr);
-}
-
-/* Where callers of the cluster have their addresses; not known: where no object looks. */
-static void place_callers(struct naming *n)
-{
-	const struct istio_mesh *m = n->v->mesh;
-	struct net_cidr all, c;
-	struct net_addr addr, elsewhere;
-
-	(void)net_cidr_parse("0.0.0.0/0", &all, NULL);
-	if (!representative(n, &all, &elsewhere))
-		(void)net_addr_parse("203.0.113.77", &elsewhere, NULL);
-	for (size_t i = 0; i < m->n_pod_cidrs; i++)
-		if (net_cidr_parse(m->pod_cidrs[i], &c, NULL) == 0)
-			add_addresses(n, &n->of_pods, &c);
-	for (size_t i = 0; i < m->n_pods; i++)
-		if (!m->pods[i].host_network &&
-		    net_addr_parse(str_or_empty(m->pods[i].pod->pod_ip), &addr, NULL) == 0)
-			add_address(n, &n->of_pods, &addr);
-	for (size_t i = 0; i < m->n_node_addresses; i++)
-		if (net_addr_parse(m->node_addresses[i], &addr, NULL) == 0)
-			add_address(n, &n->of_nodes, &addr);
-	if (n->of_pods.n == 0)
-		vec_push(&n->of_pods, elsewhere);
-	if (n->of_nodes.n == 0)
-		vec_push(&n->of_nodes, elsewhere);
-}
-
 /* --- callers -------------------------------------------------------------------------------- */
 
 static void add_caller(struct verify_space *v, const struct caller *like,
@@ -603,7 +231,7 @@ static void make_outside(struct naming *n)
 	struct net_addr addr;
 
 	(void)net_cidr_parse("0.0.0.0/0", &all, NULL);
-	if (representative(n, &all, &addr)) {
+	if (naming_representative(n, &all, &addr)) {
 		if (addr.bytes[0] == 0)
 			addr.bytes[3] = 1;
 		add_outside(v, 0, &addr, "an address that no object names");
@@ -615,7 +243,8 @@ static void make_outside(struct naming *n)
 		for (size_t k = 0; k < i; k++)
 			seen |= net_cidr_equal(&n->blocks.items[k], &n->blocks.items[i]);
 		if (seen || n->blocks.items[i].addr.family != AF_INET ||
-		    n->blocks.items[i].bits == 0 || !representative(n, &n->blocks.items[i], &addr))
+		    n->blocks.items[i].bits == 0 ||
+		    !naming_representative(n, &n->blocks.items[i], &addr))
 			continue;
 		add_outside(v, 0, &addr,
 			    arena_strdup(v->arena, net_cidr_format(&n->blocks.items[i], buf)));
@@ -670,7 +299,7 @@ static int make_servers(struct naming *n, struct error *err)
 	/* Their own exclusions cut the ports, too. */
 	for (size_t i = 0; i < v->n_servers; i++)
 		if (v->servers[i].istio.workload)
-			name_redirect(n, &v->servers[i].istio.redirect);
+			naming_redirect(n, &v->servers[i].istio.redirect);
 	return 0;
 }
 
@@ -703,11 +332,11 @@ int verify_space_make(struct verify_space *v, struct arena *a, const struct isti
 	v->mesh = m;
 	v->ns = ns;
 	read_policies(v, s, policies, n_policies);
-	name_istio(&n);
-	name_mesh(&n);
-	add_name(&n.namespaces, UNNAMED_NAMESPACE);
-	add_name(&n.accounts, UNNAMED_ACCOUNT);
-	place_callers(&n);
+	naming_istio(&n);
+	naming_mesh(&n);
+	naming_add(&n.namespaces, UNNAMED_NAMESPACE);
+	naming_add(&n.accounts, UNNAMED_ACCOUNT);
+	naming_places(&n);
 	r = make_pods(&n, err);
 	if (r == 0)
 		r = make_servers(&n, err);
