@@ -49,7 +49,7 @@ FAULTS = [
     Fault("plan-leaves-out-the-soak", ["plan"], "migrate/plan.c",
           '\tadd_step(b, "N14", NULL, "soak", NULL);\n', "",
           3, "plan", "leaves out N14"),
-    Fault("blocked-lets-a-weighted-route-pass", ["blocked"], "migrate/translate_fields.c",
+    Fault("blocked-lets-a-weighted-route-pass", ["blocked"], "migrate/translate_tables.c",
           '{"http[].route[].weight", FIELD_BLOCKED',
           '{"http[].route[].weight", FIELD_EXACT',
           3, "blocked", r"weight"),
