@@ -133,14 +133,17 @@ static void put_waivers(const struct doc *d, struct page *p)
 
 static void put_istio(const struct doc *d, struct page *p)
 {
+	bool none = doc_find_int(d, "requests.let_through_while_enforced", -1) == 0;
+
 	if (doc_find_int(d, "requests.let_through_by_istio", 0) > 0)
 		page_note(p, PAGE_DOUBT,
 			  "A finding about Istio itself: %s requests that must be refused got "
 			  "through, %s of them before the first change, and the others on the "
-			  "same edges later (see \"Every edge\"). They are not counted as newly "
-			  "got through.",
+			  "same edges later, while Istio answered for them (see \"Every edge\"). "
+			  "They are not counted as newly got through.%s",
 			  text_at(p, d, "requests.let_through_by_istio"),
-			  text_at(p, d, "requests.let_through_before_change"));
+			  text_at(p, d, "requests.let_through_before_change"),
+			  none ? " While the new policies were in force none got through." : "");
 }
 
 /* --- the timeline --- */

@@ -16,6 +16,9 @@ struct judgement {
 	 * before the first change), and on others. */
 	int64_t istio_missing, new_missing;
 	int64_t istio_before; /* of istio_missing, those before the first change */
+	/* On any edge while the new policies were in force and nothing of Istio's was back; -1 when
+	 * nobody can say from when until when that was. */
+	int64_t enforced_missing;
 	int64_t retries;
 	/* What kills took is counted apart: not in totals.failed, not in lost. */
 	struct doc *recent; /* of the story's time, each taken one with its kill */
@@ -51,7 +54,58 @@ static int64_t let_through_before(const struct story *s, const struct count_edge
 	return (then ? then->refused_missing : 0) - (began ? began->refused_missing : 0);
 }
 
-/* An edge on which Istio let something through before we changed anything is Istio's finding. */
+static double story_seconds(const struct story *s, const char *rfc3339)
+{
+	int64_t wall;
+
+	if (clock_parse_rfc3339(str_or_empty(rfc3339), &wall) < 0)
+		return -1;
+	return (double)(wall - s->began_wall_ns) / 1e9;
+}
+
+/* When a step of the run ended, by its journal; -1: it did not. */
+static double run_step_end(const struct story *s, const char *id)
+{
+	doc_foreach_item (doc_get(s->timeline, "steps"), step) {
+		if (str_eq(doc_str(doc_get(step, "id")), id))
+			return story_seconds(s, doc_str(doc_get(step, "ended")));
+	}
+	return -1;
+}
+
+/* A client that must be refused waits for 1.5 s: what was on its way when policies came into force
+ * has its answer by then. */
+#define ENFORCED_GRACE_S 2
+
+/* From when policies are enforced until the way back begins nothing is excused: sidecars that would
+ * let it through are still there at first, but what arrives at a pod the mesh refuses. */
+static int64_t enforced_missing(const struct story *s)
+{
+	const struct window_figures *without = &s->windows[WINDOW_WITHOUT];
+	double from = run_step_end(s, "N4"), to = run_step_end(s, "N14");
+	const struct story_sample *first = NULL, *last = NULL;
+	int64_t grown;
+
+	if (from < 0 || to < 0)
+		return -1;
+	for (size_t i = 0; i < s->samples.n; i++) {
+		const struct story_sample *it = &s->samples.items[i];
+
+		if (it->at_s < from + ENFORCED_GRACE_S || it->at_s > to)
+			continue;
+		first = first ? first : it;
+		last = it;
+	}
+	if (!first || first == last)
+		return -1;
+	grown = last->totals.refused_missing - first->totals.refused_missing;
+	return grown + (without->taken ? without->totals.refused_missing : 0);
+}
+
+/*
+ * An edge on which Istio let something through before we changed anything is Istio's finding, but
+ * for the time in which the new policies alone answer for it.
+ */
 static void judge_missing(const struct story *s, struct judgement *j)
 {
 	for (size_t i = 0; i < j->all.edges.n; i++) {
@@ -63,6 +117,12 @@ static void judge_missing(const struct story *s, struct judgement *j)
 			j->istio_missing += e->refused_missing;
 		else
 			j->new_missing += e->refused_missing;
+	}
+	j->enforced_missing = enforced_missing(s);
+	/* They are counted for all edges together: what other edges add is counted already. */
+	if (j->enforced_missing > j->new_missing) {
+		j->istio_missing -= j->enforced_missing - j->new_missing;
+		j->new_missing = j->enforced_missing;
 	}
 }
 
@@ -93,7 +153,7 @@ static const char *taken_words(struct story *s, const struct judgement *j)
 }
 
 /* Why nothing can be said, although nothing went wrong; NULL when something can. */
-static const char *unknown_words(const struct judgement *j)
+static const char *unknown_words(const struct story *s, const struct judgement *j)
 {
 	if (j->totals.ok == 0)
 		return "Inconclusive: no request was counted.";
@@ -103,6 +163,9 @@ static const char *unknown_words(const struct judgement *j)
 		return "Inconclusive: no long-lived connection was counted.";
 	if (doc_len(j->mismatches))
 		return "Inconclusive: clients and servers counted differently.";
+	if (j->istio_missing && s->changed && j->enforced_missing < 0)
+		return "Inconclusive: some of what must be refused got through, and nobody knows "
+		       "whether the new policies were in force.";
 	return j->steps_known ? NULL : "Inconclusive: not every step could be judged.";
 }
 
@@ -135,7 +198,7 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 		j->code = CLI_OK;
 	if (j->code)
 		return;
-	j->words = unknown_words(j);
+	j->words = unknown_words(s, j);
 	if (j->words) {
 		j->code = CLI_INCONCLUSIVE;
 		return;
@@ -205,15 +268,6 @@ static void add_step(struct story *s, const struct judgement *j, struct doc *lis
 	doc_set(a, d, "from", doc_real(a, round2(from)));
 	doc_set(a, d, "seconds", doc_real(a, round2(to - from)));
 	doc_set(a, d, "requests", requests_between(s, j, from, to));
-}
-
-static double story_seconds(const struct story *s, const char *rfc3339)
-{
-	int64_t wall;
-
-	if (clock_parse_rfc3339(str_or_empty(rfc3339), &wall) < 0)
-		return -1;
-	return (double)(wall - s->began_wall_ns) / 1e9;
 }
 
 /* The run's own steps (from its journal), each with the requests of its seconds. */
@@ -387,6 +441,8 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	doc_set_int(a, m, "refused_missing", j->new_missing);
 	doc_set_int(a, m, "let_through_by_istio", j->istio_missing);
 	doc_set_int(a, m, "let_through_before_change", j->istio_before);
+	doc_set(a, m, "let_through_while_enforced",
+		j->enforced_missing < 0 ? doc_null(a) : doc_int(a, j->enforced_missing));
 	doc_set_int(a, m, "proxy_retries", j->retries);
 	m = doc_set_map(a, d, "connections");
 	doc_set_int(a, m, "long_lived", j->all.long_lived);

@@ -71,16 +71,56 @@ static struct count_edge edge(bool refuse, int64_t sent, int64_t refused, int64_
 				   .refused_missing = missing};
 }
 
-/* The verdict on 50 000 calls and 10 intrusions, of which so many got through before and
- * in all, with so many connections held. */
-static int verdict(struct arena *a, int64_t before, int64_t missing, int64_t held,
-		   const struct doc **ret_report)
+static void ended_at(struct story *s, const char *id, int seconds)
 {
+	struct arena *a = &s->arena;
+	struct doc *step = doc_append(a, doc_get(s->timeline, "steps"), doc_map(a));
+	char when[CLOCK_RFC3339_SIZE];
+
+	doc_set_string(a, step, "id", id);
+	doc_set_string(a, step, "began", clock_rfc3339(s->began_wall_ns, 0, when));
+	if (seconds)
+		doc_set_string(
+			a, step, "ended",
+			clock_rfc3339(s->began_wall_ns + seconds * (int64_t)NS_PER_S, 0, when));
+}
+
+/* Policies are in force from second 10 to 60 (0: nobody knows); 2 requests got through at the very
+ * beginning of that, and so many later. */
+static void enforce(struct story *s, int ended, int64_t later)
+{
+	const struct story_sample samples[] = {
+		{.at_s = 9},
+		{.at_s = 11, .totals = {.refused_missing = 1}},
+		{.at_s = 12, .totals = {.refused_missing = 2}},
+		{.at_s = 60, .totals = {.refused_missing = 2 + later}},
+		{.at_s = 61, .totals = {.refused_missing = 100}},
+	};
+
+	s->timeline = doc_map(&s->arena);
+	doc_set_list(&s->arena, s->timeline, "steps");
+	ended_at(s, "N4", ended ? 10 : 0);
+	ended_at(s, "N14", ended);
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		vec_push(&s->samples, samples[i]);
+}
+
+struct trial {
+	int64_t before, missing; /* got through, before the first change and in all */
+	int64_t held;
+	int64_t enforced, without; /* of missing, while policies were in force */
+	bool unknown;              /* when that was */
+};
+
+/* The verdict on 50 000 calls and 10 intrusions. */
+static int verdict(struct arena *a, const struct trial *t, const struct doc **ret_report)
+{
+	const int64_t before = t->before, missing = t->missing;
 	char folder[] = "/tmp/story-XXXXXX";
 	struct story_options options = {.report = mkdtemp(folder)};
 	struct story s = {.options = &options, .namespace = "n", .changed = true};
 	struct story_step step = {.id = "lab", .title = "t", .words = "w"};
-	struct counts end = {.long_lived = held};
+	struct counts end = {.long_lived = t->held};
 	struct count_served served = {"n/yes", "n/client", 1, 50000};
 	struct error err = ERROR_INIT;
 	struct doc_stream read;
@@ -90,6 +130,9 @@ static int verdict(struct arena *a, int64_t before, int64_t missing, int64_t hel
 	s.evidence = s.lab.dir = options.report;
 	progress_init(&s.progress, tmpfile(), clock_system());
 	vec_push(&s.steps, step);
+	enforce(&s, t->unknown ? 0 : 60, t->enforced);
+	s.windows[WINDOW_WITHOUT].taken = true;
+	s.windows[WINDOW_WITHOUT].totals.refused_missing = t->without;
 	vec_push(&s.at_change.edges, edge(true, 5, 5 - before, before));
 	vec_push(&end.edges, edge(true, 10, 10 - missing, missing));
 	vec_push(&end.edges, edge(false, 50000, 0, 0));
@@ -102,6 +145,7 @@ static int verdict(struct arena *a, int64_t before, int64_t missing, int64_t hel
 	io_remove_tree(folder, &err);
 	fclose(s.progress.out);
 	vec_release(&s.steps);
+	vec_release(&s.samples);
 	vec_release(&s.at_change.edges);
 	vec_release(&end.edges);
 	vec_release(&end.served);
@@ -114,7 +158,7 @@ TEST(nothing_is_said_of_what_nobody_tried)
 	auto_release(arena) struct arena a = ARENA_INIT;
 	const struct doc *d;
 
-	assert_int_equal(verdict(&a, 0, 0, 0, &d), CLI_INCONCLUSIVE);
+	assert_int_equal(verdict(&a, &(struct trial){.before = 0}, &d), CLI_INCONCLUSIVE);
 	assert_string_equal(doc_find_str(d, "verdict"),
 			    "Inconclusive: no long-lived connection was counted.");
 }
@@ -124,17 +168,38 @@ TEST(what_istio_let_through_is_said_apart)
 	auto_release(arena) struct arena a = ARENA_INIT;
 	const struct doc *d;
 
-	assert_int_equal(verdict(&a, 0, 0, 4, &d), CLI_OK);
+	assert_int_equal(verdict(&a, &(struct trial){.held = 4}, &d), CLI_OK);
 	assert_string_equal(doc_find_str(d, "verdict"),
 			    "The promise is kept: 50,010 requests, none failed, 10 refused as they "
 			    "must be, none got through, no long-lived connection lost.");
-	assert_int_equal(verdict(&a, 2, 3, 4, &d), CLI_OK);
+	assert_int_equal(verdict(&a, &(struct trial){.before = 2, .missing = 3, .held = 4}, &d),
+			 CLI_OK);
 	assert_non_null(strstr(doc_find_str(d, "verdict"), "none newly got through"));
 	assert_int_equal(doc_find_int(d, "requests.let_through_by_istio", 0), 3);
 	assert_int_equal(doc_find_int(d, "requests.let_through_before_change", 0), 2);
-	assert_int_equal(verdict(&a, 0, 3, 4, &d), CLI_BLOCKED);
+	assert_int_equal(verdict(&a, &(struct trial){.missing = 3, .held = 4}, &d), CLI_BLOCKED);
 	assert_string_equal(doc_find_str(d, "verdict"),
 			    "The promise is broken: 3 requests got through that must be refused.");
+}
+
+/* What Istio lets through excuses nothing while the new policies answer for it. */
+TEST(nothing_is_excused_while_policies_are_in_force)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct trial later = {.before = 2, .missing = 5, .held = 4, .enforced = 3};
+	const struct trial without = {.before = 2, .missing = 5, .held = 4, .without = 1};
+	const struct trial unknown = {.before = 2, .missing = 5, .held = 4, .unknown = true};
+	const struct doc *d;
+
+	assert_int_equal(verdict(&a, &later, &d), CLI_BLOCKED);
+	assert_string_equal(doc_find_str(d, "verdict"),
+			    "The promise is broken: 3 requests got through that must be refused.");
+	assert_int_equal(doc_find_int(d, "requests.let_through_while_enforced", -1), 3);
+	assert_int_equal(doc_find_int(d, "requests.let_through_by_istio", -1), 2);
+	assert_int_equal(verdict(&a, &without, &d), CLI_BLOCKED);
+	assert_int_equal(doc_find_int(d, "requests.refused_missing", -1), 1);
+	assert_int_equal(verdict(&a, &unknown, &d), CLI_INCONCLUSIVE);
+	assert_int_equal(doc_find(d, "requests.let_through_while_enforced")->kind, DOC_NULL);
 }
 
 int main(void)
@@ -142,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_said_of_what_nobody_tried),
 		cmocka_unit_test(what_istio_let_through_is_said_apart),
+		cmocka_unit_test(nothing_is_excused_while_policies_are_in_force),
 		cmocka_unit_test(a_report_is_a_page),
 		cmocka_unit_test(a_report_of_nothing_is_a_page_too),
 	};
