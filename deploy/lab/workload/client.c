@@ -125,7 +125,8 @@ static void settle(struct line *l, const char *kind, const char *detail)
 	struct flow *f = l->flow;
 
 	loop_timer_stop(l->timer);
-	if (!kind && f->refuse) {
+	/* Whoever answered, it was not refused. */
+	if (f->refuse && (!kind || str_eq(kind, "wrong answer"))) {
 		f->n->refused_missing++;
 		note(l, "got through", detail);
 	} else if (!kind) {
