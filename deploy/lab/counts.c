@@ -376,12 +376,14 @@ double counts_latency_ms(const struct counts *c, double share, const char *how)
 	return -1;
 }
 
-/* The first label of the host of "scheme://HOST.NAMESPACE:PORT/...". */
+/* The first label of the host of "scheme://HOST.NAMESPACE:PORT/...", past "_pods.". */
 static const char *target_host(struct arena *a, const char *target)
 {
 	const char *host = strstr(target, "://");
 
 	host = host ? host + 3 : target;
+	if (str_starts(host, "_pods."))
+		host += strlen("_pods.");
 	return arena_strndup(a, host, strcspn(host, ".:/"));
 }
 
@@ -403,6 +405,8 @@ static int64_t served_for(const struct counts *c, const char *client, const char
 struct conversation {
 	const char *client, *host;
 	int64_t ok, sent;
+	int64_t got_through; /* what must be refused */
+	bool passes;         /* some of it must pass */
 };
 
 /* Sums over ports and ways of connecting: a server cannot tell them apart. */
@@ -414,9 +418,34 @@ static void add_conversation(struct conversation *list, size_t *n, const struct 
 	while (i < *n && !(str_eq(list[i].client, e->client) && str_eq(list[i].host, host)))
 		i++;
 	if (i == *n)
-		list[(*n)++] = (struct conversation){e->client, host, 0, 0};
+		list[(*n)++] = (struct conversation){.client = e->client, .host = host};
+	list[i].got_through += e->refused_missing;
+	if (e->refuse)
+		return;
+	list[i].passes = true;
 	list[i].ok += e->ok;
 	list[i].sent += e->sent;
+}
+
+/* Does a client call, and may it, what serves another conversation of its own? */
+static bool may_call(const struct conversation *talks, size_t n, const struct conversation *t)
+{
+	for (size_t i = 0; i < n; i++)
+		if (talks[i].passes && str_eq(talks[i].client, t->client) &&
+		    (str_starts(talks[i].host, t->host) || str_starts(t->host, talks[i].host)))
+			return true;
+	return false;
+}
+
+static void add_mismatch(struct arena *a, struct doc *list, const struct conversation *t,
+			 const char *what, int64_t n, int64_t served)
+{
+	struct doc *one = doc_append(a, list, doc_map(a));
+
+	doc_set_string(a, one, "client", t->client);
+	doc_set_string(a, one, "server", t->host);
+	doc_set_int(a, one, what, n);
+	doc_set_int(a, one, "served", served);
 }
 
 struct doc *counts_mismatches(struct arena *a, const struct counts *c, int64_t *ret_retries)
@@ -427,21 +456,19 @@ struct doc *counts_mismatches(struct arena *a, const struct counts *c, int64_t *
 
 	*ret_retries = 0;
 	for (size_t i = 0; i < c->edges.n; i++)
-		if (!c->edges.items[i].refuse)
-			add_conversation(talks, &n, &c->edges.items[i],
-					 target_host(a, c->edges.items[i].target));
+		add_conversation(talks, &n, &c->edges.items[i],
+				 target_host(a, c->edges.items[i].target));
 	for (size_t i = 0; i < n; i++) {
-		int64_t served = served_for(c, talks[i].client, talks[i].host);
-		struct doc *one;
+		const struct conversation *t = &talks[i];
+		int64_t served = served_for(c, t->client, t->host);
 
-		*ret_retries += served > talks[i].sent ? served - talks[i].sent : 0;
-		if (served >= talks[i].ok)
-			continue;
-		one = doc_append(a, list, doc_map(a));
-		doc_set_string(a, one, "client", talks[i].client);
-		doc_set_string(a, one, "server", talks[i].host);
-		doc_set_int(a, one, "ok", talks[i].ok);
-		doc_set_int(a, one, "served", served);
+		if (t->passes) {
+			*ret_retries += served > t->sent ? served - t->sent : 0;
+			if (served < t->ok)
+				add_mismatch(a, list, t, "ok", t->ok, served);
+		} else if (served > t->got_through && !may_call(talks, n, t)) {
+			add_mismatch(a, list, t, "got_through", t->got_through, served);
+		}
 	}
 	return list;
 }

@@ -77,7 +77,8 @@ double counts_latency_ms(const struct counts *c, double share, const char *how);
 
 /*
  * Servers against clients at rest: list of {client, server, ok, served} where a server
- * received fewer requests than its client had answered; *ret_retries is what servers received
- * beyond what clients sent (a proxy's retries).
+ * received fewer requests than its client had answered, and of {client, server, got_through,
+ * served} where it received more than got through of a client that it must refuse altogether;
+ * *ret_retries is what servers received beyond what clients sent (a proxy's retries).
  */
 struct doc *counts_mismatches(struct arena *a, const struct counts *c, int64_t *ret_retries);

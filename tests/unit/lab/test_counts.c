@@ -102,6 +102,45 @@ TEST(a_server_that_saw_less_is_a_mismatch)
 	arena_release(&a);
 }
 
+/* Refused is what no server's application saw: the client alone cannot know. */
+TEST(a_server_that_saw_what_was_refused_is_a_mismatch)
+{
+	static const char intruder[] =
+		"{\"namespace\":\"x\",\"workload\":\"in\",\"edges\":[{\"target\":"
+		"\"http://_pods.db.n:80/\",\"how\":\"fresh\",\"expect\":\"refuse\",\"sent\":9,"
+		"\"refused\":8,\"refused_missing\":1},{\"target\":\"http://db.n:80/\",\"how\":"
+		"\"fresh\",\"expect\":\"refuse\",\"sent\":9,\"refused\":9}%s]}";
+	static const char *const calls[] = {
+		"", ",{\"target\":\"http://db-2.n:80/\",\"how\":\"fresh\",\"expect\":\"pass\"}"};
+
+	/* What was served, whether the client may call the server on another way, mismatches. */
+	static const struct {
+		int served, may, mismatches;
+	} rows[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 1}, {2, 1, 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct arena a = ARENA_INIT;
+		struct counts c;
+		struct doc *list;
+		int64_t retries;
+
+		put("x_in-1.json", arena_printf(&a, intruder, calls[rows[i].may]));
+		put("n_db-1.json",
+		    arena_printf(&a,
+				 "{\"namespace\":\"n\",\"workload\":\"db\",\"served\":[{"
+				 "\"port\":80,\"client\":\"x/in\",\"requests\":%d}]}",
+				 rows[i].served));
+		assert_int_equal(counts_read(dir, &c, NULL), 0);
+		list = counts_mismatches(&a, &c, &retries);
+		assert_int_equal(doc_len(list), rows[i].mismatches);
+		if (rows[i].mismatches)
+			assert_int_equal(doc_find_int(list, "[0].got_through", -1), 1);
+		assert_int_equal(retries, 0);
+		counts_release(&c);
+		arena_release(&a);
+	}
+}
+
 TEST(garbage_is_an_error_with_its_file)
 {
 	struct counts c;
@@ -159,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		row(pods_are_summed_and_times_subtracted),
 		row(a_server_that_saw_less_is_a_mismatch),
+		row(a_server_that_saw_what_was_refused_is_a_mismatch),
 		row(garbage_is_an_error_with_its_file),
 		row(a_killed_run_keeps_its_last_numbers),
 	};
