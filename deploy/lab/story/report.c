@@ -19,6 +19,7 @@ struct judgement {
 	/* On any edge while the new policies were in force and nothing of Istio's was back; -1 when
 	 * nobody can say from when until when that was. */
 	int64_t enforced_missing;
+	int64_t announced; /* requests that the plan said would fail, at most */
 	int64_t retries;
 	/* What kills took is counted apart: not in totals.failed, not in lost. */
 	struct doc *recent; /* of the story's time, each taken one with its kill */
@@ -152,6 +153,24 @@ static const char *taken_words(struct story *s, const struct judgement *j)
 			    count_text(&s->arena, j->lost_by_kill));
 }
 
+/* What the plan said in advance that classic sidecars would fail. */
+static int64_t announced(const struct story *s)
+{
+	int64_t n = 0;
+
+	doc_foreach_item (doc_get(s->plan, "announced"), one)
+		n += doc_int_or(doc_get(one, "maximum"), 0);
+	return n;
+}
+
+static const char *announced_words(struct story *s, const struct judgement *j)
+{
+	if (!j->announced)
+		return "";
+	return arena_printf(&s->arena, " The plan had announced up to %s failed requests.",
+			    count_text(&s->arena, j->announced));
+}
+
 /* Why nothing can be said, although nothing went wrong; NULL when something can. */
 static const char *unknown_words(const struct story *s, const struct judgement *j)
 {
@@ -181,10 +200,11 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	 */
 	j->mismatches = counts_mismatches(a, end, &j->retries);
 	judge_steps(s, j);
+	j->announced = announced(s);
 	j->code = CLI_BLOCKED;
 	if (j->totals.failed)
-		j->words = arena_printf(a, "The promise is broken: %s requests failed.",
-					count_text(a, j->totals.failed));
+		j->words = arena_printf(a, "The promise is broken: %s requests failed.%s",
+					count_text(a, j->totals.failed), announced_words(s, j));
 	else if (j->new_missing > 0)
 		j->words = arena_printf(
 			a, "The promise is broken: %s requests got through that must be refused.",
@@ -206,9 +226,9 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	j->words = arena_printf(
 		a,
 		"The promise is kept: %s requests, none failed, %s refused as they must be, none "
-		"%sgot through, no long-lived connection lost.%s",
+		"%sgot through, no long-lived connection lost.%s%s",
 		count_text(a, j->totals.sent), count_text(a, j->totals.refused),
-		j->istio_missing ? "newly " : "", taken_words(s, j));
+		j->istio_missing ? "newly " : "", announced_words(s, j), taken_words(s, j));
 }
 
 /* --- figures --- */
@@ -437,7 +457,7 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 	waivers = doc_find(s->plan, "waivers");
 	doc_set(a, d, "waivers", waivers ? doc_clone(a, waivers) : doc_list(a));
 	m = doc_set(a, d, "requests", requests_doc(a, &j->totals));
-	doc_set_int(a, m, "announced", 0);
+	doc_set_int(a, m, "announced", j->announced);
 	doc_set_int(a, m, "refused_missing", j->new_missing);
 	doc_set_int(a, m, "let_through_by_istio", j->istio_missing);
 	doc_set_int(a, m, "let_through_before_change", j->istio_before);

@@ -105,11 +105,22 @@ static void enforce(struct story *s, int ended, int64_t later)
 		vec_push(&s->samples, samples[i]);
 }
 
+/* For two workloads with classic sidecars. */
+static struct doc *plan_that_announces(struct arena *a, int64_t n)
+{
+	struct doc *plan = doc_map(a), *list = doc_set_list(a, plan, "announced");
+
+	for (; n > 0; n -= 2)
+		doc_set_int(a, doc_append(a, list, doc_map(a)), "maximum", 2);
+	return plan;
+}
+
 struct trial {
 	int64_t before, missing; /* got through, before the first change and in all */
 	int64_t held;
 	int64_t enforced, without; /* of missing, while policies were in force */
 	bool unknown;              /* when that was */
+	int64_t announced;         /* failures, by the plan */
 };
 
 /* The verdict on 50 000 calls and 10 intrusions. */
@@ -133,6 +144,7 @@ static int verdict(struct arena *a, const struct trial *t, const struct doc **re
 	enforce(&s, t->unknown ? 0 : 60, t->enforced);
 	s.windows[WINDOW_WITHOUT].taken = true;
 	s.windows[WINDOW_WITHOUT].totals.refused_missing = t->without;
+	s.plan = plan_that_announces(&s.arena, t->announced);
 	vec_push(&s.at_change.edges, edge(true, 5, 5 - before, before));
 	vec_push(&end.edges, edge(true, 10, 10 - missing, missing));
 	vec_push(&end.edges, edge(false, 50000, 0, 0));
@@ -202,12 +214,24 @@ TEST(nothing_is_excused_while_policies_are_in_force)
 	assert_int_equal(doc_find(d, "requests.let_through_while_enforced")->kind, DOC_NULL);
 }
 
+TEST(what_the_plan_announced_is_said)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *d;
+
+	assert_int_equal(verdict(&a, &(struct trial){.held = 4, .announced = 4}, &d), CLI_OK);
+	assert_int_equal(doc_find_int(d, "requests.announced", -1), 4);
+	assert_non_null(strstr(doc_find_str(d, "verdict"),
+			       "The plan had announced up to 4 failed requests."));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_said_of_what_nobody_tried),
 		cmocka_unit_test(what_istio_let_through_is_said_apart),
 		cmocka_unit_test(nothing_is_excused_while_policies_are_in_force),
+		cmocka_unit_test(what_the_plan_announced_is_said),
 		cmocka_unit_test(a_report_is_a_page),
 		cmocka_unit_test(a_report_of_nothing_is_a_page_too),
 	};
