@@ -25,7 +25,17 @@ int asking_begin(struct asking *q, void *env, const struct doc *args, struct gat
 	q->args = args;
 	q->gate = gate;
 	q->leave_out_ending = q->patient = false;
+	q->astray = NULL;
 	return world_look(&q->w, out->arena, env, err);
+}
+
+/* The policies are there meanwhile, watching or enforced: from N3-policies on, there only. */
+static int begin_held(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,
+		      const void *gate, struct error *err)
+{
+	int r = asking_begin(q, env, args, out, gate, err);
+
+	return r ? r : asking_policies(q, err);
 }
 
 void asking_say(struct asking *q, enum gate_source_id source, const char *wrong, const char *well)
@@ -197,7 +207,9 @@ void asking_kubernetes(struct asking *q, pod_question question)
 
 	if (!wrong && world_restarts(&q->w, q->gate, q->args, &where))
 		wrong = arena_printf(q->out->arena, "a container of %s was restarted", where);
-	if (!wrong && unseen)
+	if (q->astray)
+		asking_say(q, ASK_KUBERNETES, q->astray, NULL);
+	else if (!wrong && unseen)
 		asking_unknown(q, ASK_KUBERNETES, unseen);
 	else
 		say_unwell(q, ASK_KUBERNETES, wrong, "pods are ready and nothing was restarted");
@@ -206,13 +218,13 @@ void asking_kubernetes(struct asking *q, pod_question question)
 /* --- quiet: the same question in several states
  * ---------------------------------------------------- */
 
-/* (gate, of the pods, of their endpoints, the verdict that no call may meet meanwhile) */
-#define QUIET_GATE(name, of_pods, of_endpoints, verdict)                                           \
+/* (gate, how it begins, of the pods, of their endpoints, the verdict that no call may meet) */
+#define QUIET_GATE(name, begin, of_pods, of_endpoints, verdict)                                    \
 	static int name(void *env, const struct doc *args, struct gate_sample *out,                \
 			struct error *err)                                                         \
 	{                                                                                          \
 		struct asking q;                                                                   \
-		int r = asking_begin(&q, env, args, out, name, err);                               \
+		int r = begin(&q, env, args, out, name, err);                                      \
                                                                                                    \
 		if (r)                                                                             \
 			return r;                                                                  \
@@ -220,16 +232,16 @@ void asking_kubernetes(struct asking *q, pod_question question)
 		ask_agents(&q, of_endpoints, verdict);                                             \
 		return 0;                                                                          \
 	}
-QUIET_GATE(sample_well, asking_pod_well, endpoint_well, NULL)
-QUIET_GATE(sample_enforced, asking_pod_well, endpoint_enforces, "dropped")
-QUIET_GATE(sample_sidecarless, pod_bare, endpoint_bare, NULL)
-QUIET_GATE(sample_soak, pod_bare, endpoint_bare, "dropped")
+QUIET_GATE(sample_well, asking_begin, asking_pod_well, endpoint_well, NULL)
+QUIET_GATE(sample_enforced, begin_held, asking_pod_well, endpoint_enforces, "dropped")
+QUIET_GATE(sample_sidecarless, begin_held, pod_bare, endpoint_bare, NULL)
+QUIET_GATE(sample_soak, begin_held, pod_bare, endpoint_bare, "dropped")
 
 static int sample_audit_clean(void *env, const struct doc *args, struct gate_sample *out,
 			      struct error *err)
 {
 	struct asking q;
-	int r = asking_begin(&q, env, args, out, sample_audit_clean, err);
+	int r = begin_held(&q, env, args, out, sample_audit_clean, err);
 
 	if (r)
 		return r;
@@ -290,8 +302,8 @@ static int sample_audit_on(void *env, const struct doc *args, struct gate_sample
 
 static int ask_budgets(struct asking *q, struct error *err)
 {
+	const char *wrong = q->astray;
 	struct workload *w = NULL;
-	const char *wrong = NULL;
 	struct doc *list;
 	int r = world_workload(&q->w, doc_get(q->args, "ref"), &w, err);
 
@@ -326,7 +338,7 @@ static int sample_budget(void *env, const struct doc *args, struct gate_sample *
 			 struct error *err)
 {
 	struct asking q;
-	int r = asking_begin(&q, env, args, out, sample_budget, err);
+	int r = begin_held(&q, env, args, out, sample_budget, err);
 
 	if (!r)
 		r = ask_budgets(&q, err);

@@ -28,6 +28,8 @@ struct asking {
 	 * meanwhile. Otherwise a window of a day would want a day on which no pod is replaced.
 	 */
 	bool patient;
+	/* What the run relies on and somebody else took away or changed; a fail at once. */
+	const char *astray;
 };
 
 /* NULL: well, else what is wrong. */
@@ -43,6 +45,8 @@ void asking_unknown(struct asking *q, enum gate_source_id source, const char *wh
 const char *asking_unseen(const struct asking *q);
 /* The pods, and that nothing was restarted. */
 void asking_kubernetes(struct asking *q, pod_question question);
+/* Every policy of the plan is there as the run made it; else astray. Not before N3-policies. */
+int asking_policies(struct asking *q, struct error *err);
 const char *asking_pod_well(const struct asking *q, const struct world_pod *p);
 
 #define GATE_SAMPLE(name)                                                                          \

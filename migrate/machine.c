@@ -158,3 +158,8 @@ const char *machine_request_name(struct arena *a, const char *run)
 {
 	return arena_printf(a, "audit-%s", run);
 }
+
+const char *machine_policy_op(struct arena *a, const struct doc *policy)
+{
+	return arena_printf(a, "policy/%s", str_or_empty(doc_find_str(policy, "metadata.name")));
+}

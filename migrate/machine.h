@@ -137,5 +137,7 @@ struct doc *machine_gates_of(struct arena *a, const char *state);
 
 /* Names of what the machine makes, from the run's name. */
 const char *machine_request_name(struct arena *a, const char *run);
+/* The op of the change that creates a policy. */
+const char *machine_policy_op(struct arena *a, const struct doc *policy);
 /* The annotation a restart writes into a pod template. */
 #define RESTART_ANNOTATION "sidestep.dev/restarted"

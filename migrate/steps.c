@@ -88,8 +88,7 @@ static int create_policies(void *env, const struct step *step, struct step_chang
 
 	(void)step;
 	doc_foreach_item (doc_get(m->plan, "policies"), policy) {
-		const char *op = arena_printf(out->arena, "policy/%s",
-					      str_or_empty(doc_find_str(policy, "metadata.name")));
+		const char *op = machine_policy_op(out->arena, policy);
 		int r = add(out, CHANGE_CREATE, op, host_ref(out->arena, policy), policy, NULL,
 			    err);
 

@@ -220,14 +220,28 @@ struct doc *stand_in_get(struct stand_in *w, struct arena *a, const struct objec
 	return d;
 }
 
-void stand_in_remove_node(struct stand_in *w)
+void stand_in_remove(struct stand_in *w, const struct object_kind *kind, const char *ns,
+		     const char *name)
 {
 	struct kube_request request = {
-		.verb = KUBE_DELETE, .kind = object_kind(KIND_SIDESTEP_NODE), .name = NODE};
+		.verb = KUBE_DELETE, .kind = kind, .namespace_ = ns, .name = name};
 	auto_release(arena) struct arena a = ARENA_INIT;
 	struct error err = ERROR_INIT;
 
 	must(cluster_do(&w->cluster, &request, &a, NULL, &err), err);
+}
+
+void stand_in_remove_node(struct stand_in *w)
+{
+	stand_in_remove(w, object_kind(KIND_SIDESTEP_NODE), NULL, NODE);
+}
+
+void stand_in_create(struct stand_in *w, const struct doc *object)
+{
+	struct error err = ERROR_INIT;
+
+	must(kube_create(w->cluster.client, &w->arena, object_kind_of(object), object, NULL, &err),
+	     err);
 }
 
 static void patch_object(struct stand_in *w, const struct object_kind *kind, const char *ns,

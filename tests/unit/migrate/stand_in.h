@@ -61,6 +61,9 @@ void stand_in_tick(struct stand_in *w);
 
 /* The agent's object, which it does not make again. */
 void stand_in_remove_node(struct stand_in *w);
+void stand_in_remove(struct stand_in *w, const struct object_kind *kind, const char *ns,
+		     const char *name);
+void stand_in_create(struct stand_in *w, const struct doc *object);
 
 /* A cluster for a migration: a client of its own on the same loop and clock. */
 struct cluster stand_in_cluster(struct stand_in *w);

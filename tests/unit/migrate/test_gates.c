@@ -425,6 +425,114 @@ TEST(an_empty_list_is_no_pass)
 	stand_in_free(&w);
 }
 
+/* Asked with the policies there and, by every gate that relies on them, with one of them gone. */
+TEST(a_gate_that_relies_on_the_policies_looks_whether_they_are_there)
+{
+	static const char *const gates[] = {"G-AUDIT-CLEAN", "G-ENFORCED", "G-SIDECARLESS",
+					    "G-SOAK"};
+	const struct object_kind *kind = object_kind(KIND_CILIUM_NETWORK_POLICY);
+	struct gate_sample s;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	attempt_killed_at(&w, -1, false, RUN_DONE);
+	for (size_t i = 0; i < ARRAY_SIZE(gates); i++) {
+		ask_once(&w, gates[i], attempt_plan(&w.arena), &s);
+		assert_int_equal(s.sources[0].result, FINDING_PASS);
+	}
+	stand_in_remove(&w, kind, "ledger", "sidestep-deny");
+	for (size_t i = 0; i < ARRAY_SIZE(gates); i++) {
+		ask_once(&w, gates[i], attempt_plan(&w.arena), &s);
+		assert_int_equal(s.sources[0].result, FINDING_FAIL);
+		assert_non_null(strstr(s.sources[0].words, "ledger/sidestep-deny is gone"));
+		assert_true(s.final);
+	}
+	ask_once(&w, "G-UNWATCHED", attempt_plan(&w.arena), &s);
+	assert_int_equal(s.sources[0].result, FINDING_PASS);
+	stand_in_free(&w);
+}
+
+static void drop_policy(struct stand_in *w)
+{
+	stand_in_remove(w, object_kind(KIND_CILIUM_NETWORK_POLICY), "ledger", "sidestep-deny");
+}
+
+static void restore_policy(struct stand_in *w)
+{
+	stand_in_create(w, doc_at(doc_get(attempt_plan(&w->arena), "policies"), 1));
+}
+
+static void open_policy(struct stand_in *w)
+{
+	stand_in_patch(w, object_kind(KIND_CILIUM_NETWORK_POLICY), "ledger", "sidestep-deny",
+		       "{\"spec\": {\"enableDefaultDeny\": {\"ingress\": false}}}");
+}
+
+static void close_policy(struct stand_in *w)
+{
+	stand_in_patch(w, object_kind(KIND_CILIUM_NETWORK_POLICY), "ledger", "sidestep-deny",
+		       "{\"spec\": {\"enableDefaultDeny\": null}}");
+}
+
+/* No workload is restarted, and nothing soaks, while a policy of ours is gone or another. */
+TEST(a_policy_that_somebody_touched_stops_the_run)
+{
+	static const struct {
+		void (*touch)(struct stand_in *), (*mend)(struct stand_in *);
+		const char *behind, *gate, *says;
+	} rows[] = {
+		{drop_policy, restore_policy, "N7", "N9/books: gate G-BUDGET", "is gone"},
+		{open_policy, close_policy, "N7", "N9/books: gate G-BUDGET", "was changed"},
+		{drop_policy, restore_policy, "N10", "N14: gate G-SOAK", "is gone"},
+		{open_policy, close_policy, "N10", "N14: gate G-SOAK", "was changed"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+		enum run_state ended;
+
+		stand_in_new(&w);
+		memset(&t, 0, sizeof(t));
+		attempt_open(&t, &w, "mine", -1);
+		t.kill_behind_gate_of = rows[i].behind;
+		attempt_start(&t, NULL);
+		assert_false(attempt_go(&t, &ended));
+		attempt_close(&t);
+		rows[i].touch(&w);
+		t.kill_behind_gate_of = NULL;
+		attempt_open(&t, &w, "mine", -1);
+		attempt_find(&t, false);
+		assert_true(attempt_go(&t, &ended));
+		assert_int_equal(ended, RUN_STOPPED);
+		attempt_expect(&t, rows[i].gate);
+		attempt_expect(&t, rows[i].says);
+		rows[i].mend(&w);
+		assert_true(attempt_go(&t, &ended));
+		assert_int_equal(ended, RUN_DONE);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
+/* More in it than the plan wants, and it was so before us: that is nobody's edit, and stays. */
+TEST(a_policy_that_was_there_before_is_kept)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct stand_in w;
+	const char *before;
+
+	stand_in_new(&w);
+	restore_policy(&w);
+	stand_in_patch(&w, object_kind(KIND_CILIUM_NETWORK_POLICY), "ledger", "sidestep-deny",
+		       "{\"spec\": {\"description\": \"ours since long\"}}");
+	before = stand_in_state(&w, &a);
+	attempt_killed_at(&w, -1, false, RUN_DONE);
+	attempt_killed_at(&w, -1, true, RUN_ROLLED_BACK);
+	assert_string_equal(stand_in_state(&w, &a), before);
+	stand_in_free(&w);
+}
+
 TEST(no_way_back_past_a_probe_without_its_sidecar)
 {
 	static struct attempt t;
@@ -463,6 +571,9 @@ int main(void)
 		cmocka_unit_test(an_audit_outlives_a_restart),
 		cmocka_unit_test(counters_that_lost_track_are_not_known),
 		cmocka_unit_test(an_empty_list_is_no_pass),
+		cmocka_unit_test(a_gate_that_relies_on_the_policies_looks_whether_they_are_there),
+		cmocka_unit_test(a_policy_that_somebody_touched_stops_the_run),
+		cmocka_unit_test(a_policy_that_was_there_before_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
