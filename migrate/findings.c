@@ -381,6 +381,20 @@ static void look_classic(const struct look *l)
 		seen(l, FINDING_PASS, "", "all sidecars are native");
 }
 
+/* What is written about relaxed rules holds only where a client finds out what an endpoint speaks.
+ */
+static void look_auto_mtls(const struct look *l)
+{
+	if (!l->movers->n)
+		seen(l, FINDING_SKIP, "", "nothing is to move");
+	else if (istio_mesh_config_auto_mtls(&l->in->mesh->config))
+		seen(l, FINDING_PASS, "", "clients choose per endpoint");
+	else
+		seen(l, FINDING_FAIL, "",
+		     "enableAutoMtls is false: once no DestinationRule forces mutual TLS, clients "
+		     "speak plain text to pods with sidecars too, and STRICT ones refuse them");
+}
+
 static void look_encryption(const struct look *l)
 {
 	if (!l->movers->n)
@@ -473,6 +487,14 @@ static const struct {
 		  "kubectl rollout restart, or sidecar.istio.io/inject: \"false\" on the template.",
 	  .source = "translation and proof take every pod to be as a new one would be"},
 	 look_uninjected},
+	{{.id = "MIG-011",
+	  .title = "clients choose per endpoint",
+	  .category = "order",
+	  .severity = SEVERITY_BLOCKER,
+	  .flags = CHECK_NOT_WAIVABLE,
+	  .remedy = "Set meshConfig.enableAutoMtls: true first.",
+	  .source = "istio mtls_checker.go: only with auto mTLS does an endpoint's label decide"},
+	 look_auto_mtls},
 	{{.id = WAIVER_ENCRYPTION_LOST,
 	  .title = "encryption lost",
 	  .category = "accepted by waiver",

@@ -82,32 +82,75 @@ static void judge(size_t i, const struct plan *p)
 		fail_msg("%s: not among what blocks the plan", rows[i].name);
 }
 
+/* The plan of a namespace "ns" in which new pods get sidecars, and of what else there is. */
+static void plan_of(struct world *w, const char *objects, struct plan *p)
+{
+	struct inventory inv;
+	struct profile profile;
+	struct error err = ERROR_INIT;
+
+	world_init(w);
+	world_add(w,
+		  "apiVersion: v1\nkind: Namespace\n"
+		  "metadata: {name: ns, labels: {istio-injection: enabled}}\n",
+		  NULL);
+	world_add(w, objects, NULL);
+	world_ready(w);
+	inventory_make(&inv, &w->arena, &w->snapshot, &w->mesh);
+	profile_init(&profile);
+	if (plan_make(p, &w->arena,
+		      &(struct plan_input){&w->snapshot, &w->mesh, &inv, &profile, "ns",
+					   clock_system()},
+		      &err))
+		fail_msg("%s", err.msg);
+}
+
+static void plan_end(struct world *w, struct plan *p)
+{
+	plan_release(p);
+	world_release(w);
+}
+
 TEST(every_kind_of_workload_is_moved_or_refused_with_the_reason)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct world w;
-		struct inventory inv;
-		struct profile profile;
 		struct plan p;
-		struct error err = ERROR_INIT;
 
-		world_init(&w);
-		world_add(&w,
-			  "apiVersion: v1\nkind: Namespace\n"
-			  "metadata: {name: ns, labels: {istio-injection: enabled}}\n",
-			  NULL);
-		world_add(&w, rows[i].objects, NULL);
-		world_ready(&w);
-		inventory_make(&inv, &w.arena, &w.snapshot, &w.mesh);
-		profile_init(&profile);
-		if (plan_make(&p, &w.arena,
-			      &(struct plan_input){&w.snapshot, &w.mesh, &inv, &profile, "ns",
-						   clock_system()},
-			      &err))
-			fail_msg("%s: %s", rows[i].name, err.msg);
+		plan_of(&w, rows[i].objects, &p);
 		judge(i, &p);
-		plan_release(&p);
-		world_release(&w);
+		plan_end(&w, &p);
+	}
+}
+
+#define MESH(text)                                                                                 \
+	"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n" \
+	"data: {mesh: \"" text "\"}\n"
+
+/* What Istio is told, and what a plan for it must say or must not say. */
+TEST(what_the_mesh_is_told_decides_what_a_plan_forbids)
+{
+	static const struct {
+		const char *name, *objects, *id;
+		const char *why; /* NULL: nothing against it */
+	} told[] = {
+		{"auto mTLS by default", OF("Deployment", "apps/v1", ""), "MIG-011", NULL},
+		{"auto mTLS on", OF("Deployment", "apps/v1", "") MESH("enableAutoMtls: true"),
+		 "MIG-011", NULL},
+		{"auto mTLS off", OF("Deployment", "apps/v1", "") MESH("enableAutoMtls: false"),
+		 "MIG-011", "enableAutoMtls is false"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+		struct world w;
+		struct plan p;
+		const char *said;
+
+		plan_of(&w, told[i].objects, &p);
+		said = said_against(&p, told[i].id);
+		if (!told[i].why != !said || (said && !strstr(said, told[i].why)))
+			fail_msg("%s: %s", told[i].name, said ? said : "nothing said");
+		plan_end(&w, &p);
 	}
 }
 
@@ -140,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_plan_is_no_plan),
 		cmocka_unit_test(every_kind_of_workload_is_moved_or_refused_with_the_reason),
+		cmocka_unit_test(what_the_mesh_is_told_decides_what_a_plan_forbids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
