@@ -319,6 +319,16 @@ static void look_templates(const struct look *l)
 		seen(l, FINDING_PASS, "", "sidecars come from the injector alone");
 }
 
+/* On any port that the Service leads to, or on those that no policy names. */
+static bool strict_behind(const struct look *l, const struct inventory_workload *w,
+			  const struct service *s)
+{
+	for (size_t i = 0; i < s->n_ports; i++)
+		if (strict_at(l, w, istio_target_port(&s->ports[i], w->template->spec)))
+			return true;
+	return strict_at(l, w, 0);
+}
+
 static void look_headless(const struct look *l)
 {
 	const struct istio_mesh *m = l->in->mesh;
@@ -332,7 +342,7 @@ static void look_headless(const struct look *l)
 
 			if (!w->template || w->replicas < 2 ||
 			    !istio_service_selects(s, w->namespace, &w->template->labels) ||
-			    !strict_at(l, w, 0))
+			    !strict_behind(l, w, s))
 				continue;
 			report_add(l->report, l->check, FINDING_FAIL, scope(l, w),
 				   "headless Service %s: the first pod without a sidecar turns "

@@ -127,6 +127,20 @@ TEST(every_kind_of_workload_is_moved_or_refused_with_the_reason)
 	"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n" \
 	"data: {mesh: \"" text "\"}\n"
 
+#define HEADLESS(target)                                                                           \
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: ns}\n"                 \
+	"spec: {clusterIP: None, selector: {app: x}, ports: [{port: 80, targetPort: " target       \
+	"}]}\n"
+#define PERMISSIVE_BUT(mtls)                                                                       \
+	"---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"                        \
+	"metadata: {name: x, namespace: ns}\nspec: {selector: {matchLabels: {app: x}}, "           \
+	"mtls: {mode: PERMISSIVE}, portLevelMtls: {" mtls "}}\n"
+#define NAMED                                                                                      \
+	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x, namespace: ns}\n"              \
+	"spec: {replicas: 2, selector: {matchLabels: {app: x}}, template: {metadata: {labels: "    \
+	"{app: x}}, spec: {containers: [{name: a, ports: [{name: web, containerPort: "             \
+	"8080}]}]}}}\n" POD(OWNED("ReplicaSet"), "Running", SIDECAR)
+
 /* What Istio is told, and what a plan for it must say or must not say. */
 TEST(what_the_mesh_is_told_decides_what_a_plan_forbids)
 {
@@ -139,6 +153,16 @@ TEST(what_the_mesh_is_told_decides_what_a_plan_forbids)
 		 "MIG-011", NULL},
 		{"auto mTLS off", OF("Deployment", "apps/v1", "") MESH("enableAutoMtls: false"),
 		 "MIG-011", "enableAutoMtls is false"},
+		{"headless, PERMISSIVE", NAMED HEADLESS("8080") PERMISSIVE_BUT(""), "MIG-008",
+		 NULL},
+		{"headless, STRICT on its port",
+		 NAMED HEADLESS("8080") PERMISSIVE_BUT("8080: {mode: STRICT}"), "MIG-008",
+		 "headless Service x"},
+		{"headless, STRICT on its port by name",
+		 NAMED HEADLESS("web") PERMISSIVE_BUT("8080: {mode: STRICT}"), "MIG-008",
+		 "headless Service x"},
+		{"headless, STRICT on another port",
+		 NAMED HEADLESS("8080") PERMISSIVE_BUT("8081: {mode: STRICT}"), "MIG-008", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
