@@ -48,6 +48,12 @@ int plan_steps(struct arena *a, const struct doc *plan, const struct machine *m,
  * the plan still fits). Compares the digests of the plan's "inputs".
  */
 struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct snapshot *now);
+/*
+ * The exit code of a plan that was read back, as of now: the one it was made with, or that of an
+ * expired waiver when one that it stands on has expired since. Not 0: *ret_why says why.
+ */
+int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, const char **ret_why,
+		 struct error *err);
 /* 16 hexadecimal digits. */
 const char *plan_digest(struct arena *a, const struct doc *plan);
 void plan_page(const struct plan *p, struct page *page);

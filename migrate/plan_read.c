@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan read back: does it still fit, and its steps as lib/step wants them. */
 #include "lib/base/str.h"
+#include "lib/cli/exit.h"
 #include "lib/object/canonical.h"
 #include "migrate/machine.h"
 #include "migrate/plan.h"
@@ -30,6 +31,34 @@ struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct sna
 					       name));
 	}
 	return list;
+}
+
+int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, const char **ret_why,
+		 struct error *err)
+{
+	int made_with = (int)doc_find_int(plan, "findings.summary.exit_code", CLI_FAILED);
+	struct profile profile;
+	int r = profile_decode(a, doc_get(plan, "profile"), &profile, err);
+
+	if (r)
+		return r;
+	if (made_with)
+		*ret_why = arena_printf(a, "%s, said its findings when it was made",
+					exit_code_meaning(made_with));
+	if (made_with)
+		return made_with;
+	doc_foreach_item (doc_get(plan, "waivers"), d) {
+		const char *id = str_or_empty(doc_find_str(d, "id"));
+		const struct waiver *w = waivers_find(
+			&profile.waivers, id, str_or_empty(doc_find_str(d, "where")), now_wall_ns);
+
+		if (w && !waiver_expired(w, now_wall_ns))
+			continue;
+		*ret_why = arena_printf(a, "waiver %s by %s expired on %s", id,
+					w ? w->owner : "nobody", w ? w->expires : "no day");
+		return CLI_WAIVER_EXPIRED;
+	}
+	return 0;
 }
 
 const char *plan_digest(struct arena *a, const struct doc *plan)

@@ -48,14 +48,19 @@ static int plan_to_run(const struct cli_call *call, struct scene *s, bool show,
 		       struct doc **ret_plan, struct error *err)
 {
 	const struct run_opts *o = call->opts;
+	const char *why;
 	struct plan p;
 	struct page page;
 	int r;
 
 	if (o->plan) {
 		r = saved_plan(s, o->plan, call->args[0], ret_plan, err);
-		return r ? r
-			 : (int)doc_find_int(*ret_plan, "findings.summary.exit_code", CLI_FAILED);
+		if (!r)
+			r = plan_verdict(&s->arena, *ret_plan, clock_wall_ns(clock_system()), &why,
+					 err);
+		if (r > 0)
+			fprintf(call->out, "%s: %s\n", o->plan, why);
+		return r;
 	}
 	r = plan_for(s, call->args[0], o->profile, &p, err);
 	if (r)

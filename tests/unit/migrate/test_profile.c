@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/cli/exit.h"
 #include "migrate/machine.h"
+#include "migrate/plan.h"
 #include "tests/support/test.h"
 
 static int decode(struct arena *a, const char *yaml, struct profile *p, struct error *err)
@@ -65,6 +67,45 @@ TEST(what_is_wrong_is_said_with_its_place)
 	}
 }
 
+#define SAVED(code, expires)                                                                       \
+	"findings: {summary: {exit_code: " code "}}\n"                                             \
+	"profile: {waivers: [{id: x, reason: r, owner: o, expires: \"" expires "\"}, "             \
+	"{id: idle, reason: r, owner: o, expires: \"2020-01-01\"}]}\n"
+#define STANDS_ON(id) "waivers: [{id: " id ", title: t, finding: f, where: Deployment/ns/a}]\n"
+
+TEST(a_saved_plan_ends_with_the_waivers_it_stands_on)
+{
+	static const struct {
+		const char *yaml;
+		int code;
+		const char *says;
+	} rows[] = {
+		{SAVED("0", "2027-01-01") STANDS_ON("x"), 0, ""},
+		{SAVED("0", "2026-01-01") STANDS_ON("x"), CLI_WAIVER_EXPIRED,
+		 "expired on 2026-01-01"},
+		{SAVED("0", "2026-01-01"), 0, ""},
+		{SAVED("0", "2027-01-01") STANDS_ON("other"), CLI_WAIVER_EXPIRED, "waiver other"},
+		{SAVED("3", "2027-01-01") STANDS_ON("x"), CLI_BLOCKED, "blocked"},
+		{STANDS_ON("x"), CLI_FAILED, "error"},
+	};
+	int64_t now;
+
+	assert_int_equal(clock_parse_rfc3339("2026-11-23T15:00:00Z", &now), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct error err = ERROR_INIT;
+		const char *why = "";
+		struct doc_stream s;
+		int r;
+
+		assert_int_equal(
+			doc_read_yaml(&a, rows[i].yaml, strlen(rows[i].yaml), "p", &s, &err), 0);
+		r = plan_verdict(&a, s.docs[0], now, &why, &err);
+		if (r != rows[i].code || !strstr(why, rows[i].says))
+			fail_msg("%s: %d: %s%s", rows[i].yaml, r, why, err.msg);
+	}
+}
+
 TEST(every_state_has_a_row_and_every_gate_two_sources)
 {
 	static struct machine m;
@@ -85,6 +126,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_patient),
 		cmocka_unit_test(what_is_given_holds_and_survives_a_plan),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+		cmocka_unit_test(a_saved_plan_ends_with_the_waivers_it_stands_on),
 		cmocka_unit_test(every_state_has_a_row_and_every_gate_two_sources),
 	};
 
