@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/istio/host.h"
 #include "lib/object/canonical.h"
 #include "migrate/findings.h"
 #include "migrate/host.h"
@@ -179,7 +180,23 @@ static void add_patch(struct builder *b, struct doc *args, const char *op, const
 	doc_set(b->a, p, "forward", forward);
 }
 
-/* A rule speaks of this namespace when its host is one of its Services, or could match one. */
+static bool matches_service_here(const struct builder *b, const char *pattern)
+{
+	const struct istio_mesh *m = b->in->mesh;
+
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct object_meta *s = &m->services[i].meta;
+
+		if (str_eq(s->namespace, b->in->namespace) &&
+		    istio_host_matches(pattern, istio_service_fqdn(b->a, s->name, s->namespace,
+								   m->config.domain_suffix)))
+			return true;
+	}
+	return false;
+}
+
+/* A rule speaks of this namespace when its host names it, or is a pattern for one of its Services.
+ */
 static bool host_is_here(const struct builder *b, const struct doc *rule)
 {
 	const char *host = str_or_empty(doc_find_str(rule, "spec.host"));
@@ -188,7 +205,7 @@ static bool host_is_here(const struct builder *b, const struct doc *rule)
 	size_t n = strlen(b->in->namespace);
 
 	if (host[0] == '*')
-		return true;
+		return matches_service_here(b, host);
 	if (!dot)
 		return str_eq(ns, b->in->namespace);
 	return !strncmp(dot + 1, b->in->namespace, n) && (dot[1 + n] == '\0' || dot[1 + n] == '.');

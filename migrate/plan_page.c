@@ -95,11 +95,15 @@ static const char *what_it_does(struct page *page, const struct plan *p, const s
 	if (str_eq(state, "N9"))
 		return "stamp the pod template, so that its pods are made anew; inverse: stamp it "
 		       "again after injection is back";
-	doc_foreach_item (doc_find(step, "args.patches"), patch)
-		strbuf_addf(&sb, "%spatch %s %s with %s; inverse: its values before",
+	doc_foreach_item (doc_find(step, "args.patches"), patch) {
+		const char *ns = doc_find_str(patch, "ref.namespace");
+
+		strbuf_addf(&sb, "%spatch %s %s%s%s with %s; inverse: its values before",
 			    sb.len ? "; " : "", str_or_empty(doc_find_str(patch, "ref.kind")),
+			    str_or_empty(ns), ns ? "/" : "",
 			    str_or_empty(doc_find_str(patch, "ref.name")),
 			    compact(page, doc_get(patch, "forward")));
+	}
 	return sb.len ? arena_strdup(&page->arena, strbuf_cstr(&sb)) : "only looks";
 }
 

@@ -178,6 +178,57 @@ TEST(what_the_mesh_is_told_decides_what_a_plan_forbids)
 	}
 }
 
+/* Other namespaces' rules are theirs, but one that forces TLS on calls into this one must go too.
+ */
+TEST(a_rule_is_relaxed_when_it_may_match_a_service_here)
+{
+	static const struct {
+		const char *host, *namespace;
+		bool relaxed;
+	} rules[] = {
+		{"x", "ns", true},
+		{"x", "other", false},
+		{"x.ns.svc.cluster.local", "other", true},
+		{"*", "ns", true},
+		{"*.local", "istio-system", true},
+		{"*.ns.svc.cluster.local", "other", true},
+		{"*.other.svc.cluster.local", "other", false},
+		{"*.example.org", "ns", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+		struct world w;
+		struct plan p;
+		struct page page;
+		bool shown;
+
+		plan_of(&w,
+			arena_printf(
+				&a,
+				NAMED HEADLESS(
+					"8080") "---\napiVersion: networking.istio.io/v1\n"
+						"kind: DestinationRule\n"
+						"metadata: {name: r, namespace: %s}\nspec: {host: "
+						"\"%s\", "
+						"trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}\n",
+				rules[i].namespace, rules[i].host),
+			&p);
+		plan_page(&p, &page);
+		page_render_markdown(&page, &text);
+		shown = strstr(
+			strbuf_cstr(&text),
+			arena_printf(&a, "patch DestinationRule %s/r with", rules[i].namespace));
+		if (doc_len(doc_get(p.doc, "relaxes")) != rules[i].relaxed ||
+		    shown != rules[i].relaxed)
+			fail_msg("%s in %s: %zu relaxed: %s", rules[i].host, rules[i].namespace,
+				 doc_len(doc_get(p.doc, "relaxes")), strbuf_cstr(&text));
+		page_release(&page);
+		plan_end(&w, &p);
+	}
+}
+
 /* A plan without its inputs or steps is damaged: it neither fits nor is it done at once. */
 TEST(an_empty_plan_is_no_plan)
 {
@@ -208,6 +259,7 @@ int main(void)
 		cmocka_unit_test(an_empty_plan_is_no_plan),
 		cmocka_unit_test(every_kind_of_workload_is_moved_or_refused_with_the_reason),
 		cmocka_unit_test(what_the_mesh_is_told_decides_what_a_plan_forbids),
+		cmocka_unit_test(a_rule_is_relaxed_when_it_may_match_a_service_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
