@@ -9,6 +9,8 @@
 #include "lib/object/canonical.h"
 #include "lib/object/sidestep.h"
 
+#define PLAN_MAX_KB 400u
+
 struct doc *host_ref(struct arena *a, const struct doc *object)
 {
 	struct doc *ref = doc_map(a);
@@ -360,6 +362,20 @@ static struct doc *run_object(struct arena *a, const struct run_host *h, const s
 		doc_append(a, lines, doc_string(a, journal_at(j, i)->line));
 	doc_set(a, spec, "plan", doc_clone(a, plan));
 	return d;
+}
+
+int run_copy_fits(const struct doc *plan, struct error *err)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	doc_write_json(plan, DOC_COMPACT, &text);
+	if (text.len <= PLAN_MAX_KB * 1024)
+		return 0;
+	return error_set(err, -E2BIG,
+			 "namespace %s is too large for one run of this release: its plan has %zu "
+			 "KB, at most %u. Nothing was changed",
+			 str_or_empty(doc_find_str(plan, "namespace")), text.len / 1024,
+			 PLAN_MAX_KB);
 }
 
 int run_copy_create(struct run_host *h, const struct doc *plan, const char *subject,

@@ -28,6 +28,12 @@ struct run_host {
 void run_host_init(struct run_host *h, struct cluster *cluster, const char *run);
 void run_host_release(struct run_host *h);
 
+/*
+ * Whether a run of the plan has room in one SidestepRun. The journal grows with the plan to about
+ * twice its size there and back, and etcd takes 1.5 MiB; a run that outgrew it could neither go on
+ * nor go back. -E2BIG says how large it is.
+ */
+int run_copy_fits(const struct doc *plan, struct error *err);
 /* Makes the SidestepRun with the plan and the journal's lines so far. */
 int run_copy_create(struct run_host *h, const struct doc *plan, const char *subject,
 		    const struct journal *j, struct error *err);

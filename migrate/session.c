@@ -232,8 +232,10 @@ int session_start(struct session *s, struct doc *plan, struct error *err)
 	struct sidestep_run *unfinished;
 	struct doc *header = doc_map(&s->arena);
 	const char *ns = str_or_empty(doc_find_str(plan, "namespace"));
-	int r = find_copy(s, ns, false, &unfinished, err);
+	int r = run_copy_fits(plan, err);
 
+	if (!r)
+		r = find_copy(s, ns, false, &unfinished, err);
 	if (r)
 		return r;
 	if (unfinished)

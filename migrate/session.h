@@ -46,7 +46,10 @@ void session_close(struct session *s);
 /* On a cluster that is already open (tests); no signals, no lock. */
 void session_attach(struct session *s, const struct cluster *cluster, const char *state);
 
-/* A new run of this plan: folder, journal, copy. -EBUSY when one of the namespace is unfinished. */
+/*
+ * A new run of this plan: folder, journal, copy. -EBUSY when one of the namespace is unfinished,
+ * -E2BIG when its journal could outgrow the copy; then nothing was made.
+ */
 int session_start(struct session *s, struct doc *plan, struct error *err);
 /*
  * The latest run of the namespace (or the run of that name) that is not finished; with done also

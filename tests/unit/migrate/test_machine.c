@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "tests/support/test.h"
 #include "tests/unit/migrate/attempt.h"
@@ -183,6 +184,33 @@ TEST(a_colleague_can_ask_for_a_pause)
 	stand_in_free(&w);
 }
 
+/* One that could get stuck half way, because its copy takes no more records, does not begin. */
+TEST(a_plan_too_large_for_its_copy_leaves_nothing)
+{
+	static struct attempt t;
+	struct stand_in w;
+	struct doc *plan, *runs;
+	struct error err = ERROR_INIT;
+	auto_release(strbuf) struct strbuf wide = STRBUF_INIT;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, &w, "mine", -1);
+	plan = attempt_plan(&t.session.arena);
+	while (wide.len < 401 * 1024)
+		strbuf_adds(&wide, "0123456789abcdef");
+	doc_set_string(&t.session.arena, plan, "wide", strbuf_cstr(&wide));
+	assert_int_equal(session_start(&t.session, plan, &err), -E2BIG);
+	assert_non_null(strstr(err.msg, "too large for one run"));
+	assert_int_equal(cluster_list(&t.cluster, &t.session.arena, object_kind(KIND_SIDESTEP_RUN),
+				      NULL, &runs, &err),
+			 0);
+	assert_int_equal(doc_len(runs), 0);
+	assert_false(io_exists(t.session.state));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest quick[] = {
@@ -190,6 +218,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_foreign_edit_is_a_conflict_and_stays),
 		cmocka_unit_test(who_was_overtaken_by_a_colleague_writes_nothing_more),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
+		cmocka_unit_test(a_plan_too_large_for_its_copy_leaves_nothing),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
