@@ -31,28 +31,11 @@ static void add_input(struct builder *b, const struct doc *object)
 	doc_append(b->a, b->inputs, input);
 }
 
-/* Everything whose edit could make the plan wrong: Istio's objects, policies, workloads, labels. */
-static bool is_input(const struct builder *b, const struct doc *d)
-{
-	const char *api = str_or_empty(doc_find_str(d, "apiVersion"));
-	bool here =
-		str_eq(doc_find_str(d, "metadata.namespace"), b->in->namespace) ||
-		str_eq(doc_find_str(d, "metadata.namespace"), b->in->mesh->config.root_namespace);
-
-	if (object_is(d, object_kind(KIND_NAMESPACE)))
-		return str_eq(doc_find_str(d, "metadata.name"), b->in->namespace);
-	if (!here)
-		return false;
-	return strstr(api, ".istio.io/") || object_is(d, object_kind(KIND_CILIUM_NETWORK_POLICY)) ||
-	       object_is(d, object_kind(KIND_DEPLOYMENT)) ||
-	       object_is(d, object_kind(KIND_STATEFUL_SET)) ||
-	       object_is(d, object_kind(KIND_SERVICE));
-}
-
 static void add_inputs(struct builder *b)
 {
 	for (size_t i = 0; i < b->in->snapshot->n; i++)
-		if (is_input(b, b->in->snapshot->items[i]))
+		if (plan_reads(b->in->namespace, b->in->mesh->config.root_namespace,
+			       b->in->snapshot->items[i]))
 			add_input(b, b->in->snapshot->items[i]);
 }
 
@@ -422,6 +405,7 @@ static void add_head(struct builder *b)
 	doc_set_string(b->a, b->doc, "schema", PLAN_SCHEMA);
 	doc_set_string(b->a, b->doc, "tool", "sidestep-migrate " SIDESTEP_VERSION);
 	doc_set_string(b->a, b->doc, "namespace", b->in->namespace);
+	doc_set_string(b->a, b->doc, "rootNamespace", b->in->mesh->config.root_namespace);
 	doc_set_string(b->a, b->doc, "made", clock_rfc3339(clock_wall_ns(b->in->clock), 0, when));
 	doc_set(b->a, b->doc, "profile", profile_doc(b->a, b->in->profile));
 }

@@ -44,10 +44,17 @@ void plan_release(struct plan *p);
 int plan_steps(struct arena *a, const struct doc *plan, const struct machine *m,
 	       struct step **ret_steps, size_t *ret_n, struct error *err);
 /*
- * What was read to make the plan and has changed since: one sentence per object, a list (empty:
- * the plan still fits). Compares the digests of the plan's "inputs".
+ * Everything whose edit could make a plan for ns wrong: Istio's objects (root: of its root
+ * namespace too) and their mesh's configuration, policies, workloads, the namespace's labels.
  */
-struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct snapshot *now);
+bool plan_reads(const char *ns, const char *root, const struct doc *object);
+/*
+ * What was read to make the plan and is gone or changed since, or came: one sentence per object, a
+ * list (empty: the plan still fits). Compares the digests of the plan's "inputs"; with group (an
+ * API group, with its slash) only those of it.
+ */
+struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct snapshot *now,
+		       const char *group);
 /*
  * The exit code of a plan that was read back, as of now: the one it was made with, or that of an
  * expired waiver when one that it stands on has expired since. Not 0: *ret_why says why.

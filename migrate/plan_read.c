@@ -1,36 +1,126 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan read back: does it still fit, and its steps as lib/step wants them. */
+#include <string.h>
+
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
 #include "lib/object/canonical.h"
+#include "migrate/host.h"
 #include "migrate/machine.h"
 #include "migrate/plan.h"
 
-struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct snapshot *now)
+bool plan_reads(const char *ns, const char *root, const struct doc *d)
 {
-	struct doc *list = doc_list(a);
+	static const enum object_kind_id kinds[] = {
+		KIND_CILIUM_NETWORK_POLICY,
+		KIND_NETWORK_POLICY,
+		KIND_DEPLOYMENT,
+		KIND_STATEFUL_SET,
+		KIND_DAEMON_SET,
+		KIND_CRON_JOB,
+		KIND_SERVICE,
+	};
+	const char *own = doc_find_str(d, "metadata.namespace");
+	const char *name = doc_find_str(d, "metadata.name");
 
-	if (!doc_len(doc_get(plan, "inputs")))
-		doc_append(a, list, doc_string(a, "it does not say what it was made from"));
-	doc_foreach_item (doc_get(plan, "inputs"), input) {
+	if (object_is(d, object_kind(KIND_NAMESPACE)))
+		return str_eq(name, ns);
+	if (object_is(d, object_kind(KIND_CILIUM_CLUSTERWIDE_NETWORK_POLICY)))
+		return true;
+	if (object_is(d, object_kind(KIND_CONFIG_MAP)))
+		return str_eq(own, "istio-system") && doc_find(d, "data.mesh");
+	if (!own || (!str_eq(own, ns) && !str_eq(own, root)))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (object_is(d, object_kind(kinds[i])))
+			return true;
+	return strstr(str_or_empty(doc_find_str(d, "apiVersion")), ".istio.io/");
+}
+
+/* What the plan was made from, of one group of the API or (NULL) of all. */
+struct comparison {
+	struct arena *a;
+	const struct doc *plan;
+	const struct snapshot *now;
+	const char *group;
+	struct doc *list;
+};
+
+static void differs(struct comparison *c, const struct doc *ref, const char *how)
+{
+	const char *ns = doc_find_str(ref, "namespace");
+
+	doc_append(c->a, c->list,
+		   doc_stringf(c->a, "%s %s%s%s %s", str_or_empty(doc_find_str(ref, "kind")),
+			       str_or_empty(ns), ns ? "/" : "",
+			       str_or_empty(doc_find_str(ref, "name")), how));
+}
+
+static bool is_asked_about(const struct comparison *c, const struct doc *d)
+{
+	return !c->group || str_starts(str_or_empty(doc_find_str(d, "apiVersion")), c->group);
+}
+
+static void look_for_known(struct comparison *c)
+{
+	doc_foreach_item (doc_get(c->plan, "inputs"), input) {
 		const struct doc *ref = doc_get(input, "ref");
-		const char *kind = doc_find_str(ref, "kind"), *name = doc_find_str(ref, "name"),
-			   *ns = doc_find_str(ref, "namespace");
-		const struct object_kind *k =
-			object_kind_find(doc_find_str(ref, "apiVersion"), kind);
-		const struct doc *live = k ? snapshot_find(now, k, ns, name) : NULL;
+		const struct object_kind *k = object_kind_find(doc_find_str(ref, "apiVersion"),
+							       doc_find_str(ref, "kind"));
+		const struct doc *live =
+			k ? snapshot_find(c->now, k, doc_find_str(ref, "namespace"),
+					  doc_find_str(ref, "name"))
+			  : NULL;
 		char digest[OBJECT_DIGEST_SIZE];
 
+		if (!is_asked_about(c, ref))
+			continue;
 		if (!live)
-			doc_append(
-				a, list,
-				doc_stringf(a, "%s %s/%s is gone", kind, str_or_empty(ns), name));
+			differs(c, ref, "is gone");
 		else if (!str_eq(object_digest(live, digest), doc_find_str(input, "digest")))
-			doc_append(a, list,
-				   doc_stringf(a, "%s %s/%s was changed", kind, str_or_empty(ns),
-					       name));
+			differs(c, ref, "was changed");
 	}
-	return list;
+}
+
+static bool is_known(const struct comparison *c, const struct doc *ref)
+{
+	doc_foreach_item (doc_get(c->plan, "inputs"), input) {
+		const struct doc *known = doc_get(input, "ref");
+
+		if (str_eq(doc_find_str(known, "kind"), doc_find_str(ref, "kind")) &&
+		    str_eq(doc_find_str(known, "namespace"), doc_find_str(ref, "namespace")) &&
+		    str_eq(doc_find_str(known, "name"), doc_find_str(ref, "name")))
+			return true;
+	}
+	return false;
+}
+
+static void look_for_new(struct comparison *c)
+{
+	const char *ns = doc_find_str(c->plan, "namespace");
+	const char *root = doc_find_str(c->plan, "rootNamespace");
+
+	for (size_t i = 0; i < c->now->n; i++) {
+		const struct doc *d = c->now->items[i], *ref;
+
+		if (!is_asked_about(c, d) || !plan_reads(ns, root, d))
+			continue;
+		ref = host_ref(c->a, d);
+		if (!is_known(c, ref))
+			differs(c, ref, "is new");
+	}
+}
+
+struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct snapshot *now,
+		       const char *group)
+{
+	struct comparison c = {a, plan, now, group, doc_list(a)};
+
+	if (!group && !doc_len(doc_get(plan, "inputs")))
+		doc_append(a, c.list, doc_string(a, "it does not say what it was made from"));
+	look_for_known(&c);
+	look_for_new(&c);
+	return c.list;
 }
 
 int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, const char **ret_why,

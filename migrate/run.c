@@ -34,7 +34,7 @@ static int saved_plan(struct scene *s, const char *path, const char *ns, struct 
 	if (!str_eq(doc_find_str(stream.docs[0], "namespace"), ns))
 		return error_set(err, -EINVAL, "%s is a plan for %s", path,
 				 str_or_empty(doc_find_str(stream.docs[0], "namespace")));
-	stale = plan_stale(&s->arena, stream.docs[0], &s->snapshot);
+	stale = plan_stale(&s->arena, stream.docs[0], &s->snapshot, NULL);
 	if (doc_len(stale))
 		return error_set(err, -ESTALE, "the plan no longer fits: %s%s; make a new one",
 				 doc_str(doc_at(stale, 0)),

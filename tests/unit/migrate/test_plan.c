@@ -247,16 +247,66 @@ TEST(an_empty_plan_is_no_plan)
 	doc_set_string(&a, plan, "schema", PLAN_SCHEMA);
 	doc_set_list(&a, plan, "inputs");
 	doc_set_list(&a, plan, "steps");
-	assert_int_equal(doc_len(plan_stale(&a, plan, &none)), 1);
+	assert_int_equal(doc_len(plan_stale(&a, plan, &none, NULL)), 1);
 	assert_int_equal(plan_steps(&a, plan, &m, &steps, &n, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "no step"));
 	snapshot_release(&none);
+}
+
+#define RULE(kind, name, ns)                                                                       \
+	"apiVersion: security.istio.io/v1\nkind: " kind "\n"                                       \
+	"metadata: {name: " name ", namespace: " ns "}\nspec: {action: DENY}\n"
+
+/* Of what a plan reads: an object more, one changed, one gone; and of another namespace nothing. */
+TEST(a_plan_notices_what_is_new_changed_or_gone)
+{
+	static const struct {
+		const char *comes, *says, *of_rules; /* NULL: the plan still fits */
+	} cases[] = {
+		{RULE("AuthorizationPolicy", "p", "ns"), "AuthorizationPolicy ns/p is new",
+		 "AuthorizationPolicy ns/p is new"},
+		{RULE("PeerAuthentication", "p", "istio-system"),
+		 "PeerAuthentication istio-system/p is new",
+		 "PeerAuthentication istio-system/p is new"},
+		{RULE("AuthorizationPolicy", "p", "elsewhere"), NULL, NULL},
+		{OF("StatefulSet", "apps/v1", ""), "StatefulSet ns/x is new", NULL},
+		{"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: "
+		 "istio-system}\n"
+		 "data: {mesh: ''}\n",
+		 "ConfigMap istio-system/istio is new", NULL},
+		{NULL, "AuthorizationPolicy ns/old was changed",
+		 "AuthorizationPolicy ns/old was changed"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct doc *all, *rules;
+		struct world w;
+		struct plan p;
+
+		plan_of(&w, RULE("AuthorizationPolicy", "old", "ns"), &p);
+		assert_int_equal(doc_len(plan_stale(&w.arena, p.doc, &w.snapshot, NULL)), 0);
+		if (cases[i].comes)
+			world_add(&w, cases[i].comes, NULL);
+		else
+			doc_del(doc_get(w.snapshot.items[w.snapshot.n - 1], "spec"), "action");
+		all = plan_stale(&w.arena, p.doc, &w.snapshot, NULL);
+		rules = plan_stale(&w.arena, p.doc, &w.snapshot, "security.istio.io/");
+		assert_string_equal(str_or_empty(doc_str(doc_at(all, 0))),
+				    str_or_empty(cases[i].says));
+		assert_string_equal(str_or_empty(doc_str(doc_at(rules, 0))),
+				    str_or_empty(cases[i].of_rules));
+		w.snapshot.n = 1;
+		all = plan_stale(&w.arena, p.doc, &w.snapshot, NULL);
+		assert_string_equal(doc_str(doc_at(all, 0)), "AuthorizationPolicy ns/old is gone");
+		plan_end(&w, &p);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_plan_is_no_plan),
+		cmocka_unit_test(a_plan_notices_what_is_new_changed_or_gone),
 		cmocka_unit_test(every_kind_of_workload_is_moved_or_refused_with_the_reason),
 		cmocka_unit_test(what_the_mesh_is_told_decides_what_a_plan_forbids),
 		cmocka_unit_test(a_rule_is_relaxed_when_it_may_match_a_service_here),
