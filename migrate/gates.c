@@ -340,6 +340,9 @@ static int sample_budget(void *env, const struct doc *args, struct gate_sample *
 	struct asking q;
 	int r = begin_held(&q, env, args, out, sample_budget, err);
 
+	/* The last look at them before the sidecars that go by them end. */
+	if (!r)
+		r = asking_rules(&q, err);
 	if (!r)
 		r = ask_budgets(&q, err);
 	if (!r)

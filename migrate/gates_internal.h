@@ -47,6 +47,8 @@ const char *asking_unseen(const struct asking *q);
 void asking_kubernetes(struct asking *q, pod_question question);
 /* Every policy of the plan is there as the run made it; else astray. Not before N3-policies. */
 int asking_policies(struct asking *q, struct error *err);
+/* Istio's rules of who may call whom are as the plan read them; else astray. */
+int asking_rules(struct asking *q, struct error *err);
 const char *asking_pod_well(const struct asking *q, const struct world_pod *p);
 
 #define GATE_SAMPLE(name)                                                                          \

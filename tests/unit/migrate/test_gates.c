@@ -474,7 +474,27 @@ static void close_policy(struct stand_in *w)
 		       "{\"spec\": {\"enableDefaultDeny\": null}}");
 }
 
-/* No workload is restarted, and nothing soaks, while a policy of ours is gone or another. */
+static const char deny[] = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
+			   "metadata: {name: late, namespace: ledger}\n"
+			   "spec: {action: DENY, rules: [{}]}\n";
+
+static void add_rule(struct stand_in *w)
+{
+	struct doc_stream s;
+
+	assert_int_equal(doc_read_yaml(&w->arena, deny, strlen(deny), "deny", &s, NULL), 0);
+	stand_in_create(w, s.docs[0]);
+}
+
+static void remove_rule(struct stand_in *w)
+{
+	stand_in_remove(w, object_kind(KIND_AUTHORIZATION_POLICY), "ledger", "late");
+}
+
+/*
+ * No workload is restarted, and nothing soaks, while a policy of ours is gone or another; none is
+ * restarted when Istio has a rule of which ours know nothing.
+ */
 TEST(a_policy_that_somebody_touched_stops_the_run)
 {
 	static const struct {
@@ -483,6 +503,8 @@ TEST(a_policy_that_somebody_touched_stops_the_run)
 	} rows[] = {
 		{drop_policy, restore_policy, "N7", "N9/books: gate G-BUDGET", "is gone"},
 		{open_policy, close_policy, "N7", "N9/books: gate G-BUDGET", "was changed"},
+		{add_rule, remove_rule, "N7", "N9/books: gate G-BUDGET",
+		 "AuthorizationPolicy ledger/late is new"},
 		{drop_policy, restore_policy, "N10", "N14: gate G-SOAK", "is gone"},
 		{open_policy, close_policy, "N10", "N14: gate G-SOAK", "was changed"},
 	};
