@@ -272,6 +272,9 @@ static void list_properties(struct comparing *c)
 
 	e->n_properties = ARRAY_SIZE(rows);
 	e->properties = arena_memdup(c->arena, rows, sizeof(rows));
+	e->factors[0] = (struct verify_property){"sources", v->n_callers};
+	e->factors[1] = (struct verify_property){"destinations", v->n_servers};
+	e->factors[2] = (struct verify_property){"protocols with port or type", v->n_targets};
 	e->product = (uint64_t)v->n_callers * v->n_servers * v->n_targets;
 }
 

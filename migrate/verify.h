@@ -35,6 +35,10 @@ struct equivalence {
 	uint64_t approximated, differences, widening;
 	struct verify_property *properties;
 	size_t n_properties;
+	/* Kinds of source, destination, and protocol with its port or type: their product is
+	 * `product`. Properties are not its factors: a pod's are combined, what is outside pods has
+	 * but an address, and only some protocols have ports. */
+	struct verify_property factors[3];
 	uint64_t product;
 	struct verify_difference
 		*examples; /* the first VERIFY_MAX_EXAMPLES, one per class of cause */

@@ -27,6 +27,17 @@ static struct doc *difference_doc(struct arena *a, const struct verify_differenc
 	return d;
 }
 
+static void put_properties(struct arena *a, struct doc *list, const struct verify_property *p,
+			   size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct doc *d = doc_append(a, list, doc_map(a));
+
+		doc_set_string(a, d, "name", p[i].name);
+		doc_set_int(a, d, "classes", (int64_t)p[i].classes);
+	}
+}
+
 struct doc *equivalence_doc(struct arena *a, const struct equivalence *e)
 {
 	struct doc *d = doc_map(a), *list;
@@ -37,13 +48,8 @@ struct doc *equivalence_doc(struct arena *a, const struct equivalence *e)
 	doc_set_int(a, d, "approximated", (int64_t)e->approximated);
 	doc_set_int(a, d, "differences", (int64_t)e->differences);
 	doc_set_int(a, d, "widening", (int64_t)e->widening);
-	list = doc_set_list(a, d, "properties");
-	for (size_t i = 0; i < e->n_properties; i++) {
-		struct doc *p = doc_append(a, list, doc_map(a));
-
-		doc_set_string(a, p, "name", e->properties[i].name);
-		doc_set_int(a, p, "classes", (int64_t)e->properties[i].classes);
-	}
+	put_properties(a, doc_set_list(a, d, "properties"), e->properties, e->n_properties);
+	put_properties(a, doc_set_list(a, d, "factors"), e->factors, ARRAY_SIZE(e->factors));
 	doc_set_int(a, d, "product", (int64_t)e->product);
 	list = doc_set_list(a, d, "counterexamples");
 	for (size_t i = 0; i < e->n_examples; i++)
@@ -94,6 +100,12 @@ void equivalence_page(const struct equivalence *e, struct page *p)
 	for (size_t i = 0; i < e->n_properties; i++)
 		page_row(p, PAGE_PLAIN, e->properties[i].name,
 			 arena_printf(&p->arena, "%zu", e->properties[i].classes), NULL);
+	page_text(p,
+		  "Together that is %s kinds of source (pods of each namespace, ServiceAccount and "
+		  "labels, at each kind of address, and what is outside pods) x %s destinations x "
+		  "%s kinds of protocol with a port or a type = %s.",
+		  counted(p, e->factors[0].classes), counted(p, e->factors[1].classes),
+		  counted(p, e->factors[2].classes), counted(p, e->product));
 	if (e->n_examples > 0) {
 		page_heading(p, "Counterexamples");
 		page_table(p, example_columns);

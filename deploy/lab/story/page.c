@@ -209,6 +209,32 @@ static void put_steps(const struct doc *d, struct page *p)
 
 /* --- the proof --- */
 
+/* What connections were told apart by, so that a reader can count them. */
+static void put_space(const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"property that the rules name", ">values told apart",
+					      NULL};
+
+	if (!doc_len(doc_find(d, "equivalence.factors")))
+		return;
+	page_table(p, columns);
+	doc_foreach_item (doc_find(d, "equivalence.properties"), v)
+		page_row(p, PAGE_PLAIN, text_at(p, v, "name"), text_at(p, v, "classes"), NULL);
+	page_text(
+		p,
+		"One value of each is \"anything that no rule names\". Together they make %s "
+		"kinds of source (pods of each namespace, ServiceAccount and labels, at each kind "
+		"of address, and what is outside pods), %s destinations and %s kinds of protocol "
+		"with a port or a type: %s x %s x %s = %s.",
+		text_at(p, d, "equivalence.factors[0].classes"),
+		text_at(p, d, "equivalence.factors[1].classes"),
+		text_at(p, d, "equivalence.factors[2].classes"),
+		text_at(p, d, "equivalence.factors[0].classes"),
+		text_at(p, d, "equivalence.factors[1].classes"),
+		text_at(p, d, "equivalence.factors[2].classes"),
+		text_at(p, d, "equivalence.product"));
+}
+
 static void put_equivalence(const struct doc *d, struct page *p)
 {
 	page_heading(p, "Proof");
@@ -220,6 +246,7 @@ static void put_equivalence(const struct doc *d, struct page *p)
 		  text_at(p, d, "equivalence.compared"), text_at(p, d, "equivalence.exhaustive"),
 		  text_at(p, d, "equivalence.differences"), text_at(p, d, "equivalence.widening"),
 		  text_at(p, d, "equivalence.approximated"));
+	put_space(d, p);
 }
 
 static void put_blocked(const struct doc *d, struct page *p)

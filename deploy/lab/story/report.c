@@ -408,7 +408,7 @@ static struct doc *equivalence_part(struct story *s)
 {
 	static const char *const members[] = {"compared",    "exhaustive", "approximated",
 					      "differences", "widening",   "properties",
-					      "product"};
+					      "factors",     "product"};
 	struct arena *a = &s->arena;
 	struct doc *from = doc_get(s->verify, "equivalence");
 	struct doc *d = doc_map(a);

@@ -45,6 +45,7 @@ TEST(the_story_is_equal)
 	struct world w;
 	struct translation t;
 	struct equivalence e;
+	struct doc *d;
 
 	load(&w);
 	translated(&w, "production", &t);
@@ -53,6 +54,11 @@ TEST(the_story_is_equal)
 	e = verified(&w, "production", t.policies, t.n_policies);
 	assert_true(e.exhaustive);
 	assert_int_equal(e.compared, e.product);
+	d = equivalence_doc(&w.arena, &e);
+	assert_int_equal(doc_find_int(d, "factors[0].classes", 0) *
+				 doc_find_int(d, "factors[1].classes", 0) *
+				 doc_find_int(d, "factors[2].classes", 0),
+			 e.product);
 	assert_int_equal(e.differences, 0);
 	assert_int_equal(e.widening, 0);
 	assert_true(e.approximated > 0);
