@@ -334,7 +334,10 @@ static void put_edges(const struct doc *d, struct page *p)
 		p,
 		"An edge is one client calling one target. Connection: \"fresh\" opens one for "
 		"every request, \"kept\" uses one for many, \"hold\" holds one for its pod's whole "
-		"life. \"_pods.\" in a target means: each pod's own address, past the service.");
+		"life. \"_pods.\" in a target means: each pod's own address, past the service. "
+		"What "
+		"was on its way when the counting began ends in it, so that answers can be a few "
+		"more than what was sent.");
 	page_table(p, columns);
 	doc_foreach_item (doc_get(d, "edges"), e)
 		page_row(p, edge_mood(e), text_at(p, e, "client"), text_at(p, e, "target"),
