@@ -116,10 +116,28 @@ static bool has_sidecar(const struct doc *pod)
 	return false;
 }
 
-static double start_seconds(const struct doc *pod)
+/* Ready is told of the last time only: of a pod in which something was started again, that was not
+ * its start. */
+static bool restarted(const struct doc *pod)
+{
+	static const char *const lists[] = {"status.initContainerStatuses",
+					    "status.containerStatuses"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		doc_foreach_item (doc_find(pod, lists[i]), c) {
+			if (doc_int_or(doc_get(c, "restartCount"), 0) > 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+double story_start_seconds(const struct doc *pod)
 {
 	int64_t created, ready;
 
+	if (restarted(pod))
+		return -1;
 	doc_foreach_item (doc_find(pod, "status.conditions"), c) {
 		if (str_eq(doc_str(doc_get(c, "type")), "Ready") &&
 		    str_eq(doc_str(doc_get(c, "status")), "True") &&
@@ -143,7 +161,7 @@ static int count_pods(struct story *s, struct window_figures *f, struct error *e
 
 	if (!r) {
 		doc_foreach_item (list, pod) {
-			double start = start_seconds(pod);
+			double start = story_start_seconds(pod);
 
 			f->pods++;
 			f->sidecars += has_sidecar(pod);

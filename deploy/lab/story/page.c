@@ -300,7 +300,10 @@ static void put_costs(const struct doc *d, struct page *p)
 	put_bars(d, p, "memory_mib", "", "MiB");
 	page_text(p, "CPU time that all pods used in %.0f s:", real_at(d, "window_s"));
 	put_bars(d, p, "cpu_seconds", "", "s");
-	page_text(p, "From a pod's creation until it is ready to serve, on average:");
+	page_text(p,
+		  "From a pod's creation until it is ready to serve, on average. The first pods "
+		  "were all started at once, the others one after the other: compare \"without\" "
+		  "and \"with them again\".");
 	put_bars(d, p, "pod_start_s", "", "s");
 	if (!doc_bool_or(doc_find(d, "latency_ms.comparable"), false)) {
 		page_note(p, PAGE_DOUBT,

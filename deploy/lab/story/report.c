@@ -346,10 +346,11 @@ static struct doc *windows_doc(struct story *s, figure_fn figure)
 	struct arena *a = &s->arena;
 	struct doc *d = doc_map(a);
 
-	for (size_t i = 0; i < WINDOWS; i++)
-		doc_set(a, d, window_names[i],
-			s->windows[i].taken ? doc_real(a, round2(figure(&s->windows[i])))
-					    : doc_null(a));
+	for (size_t i = 0; i < WINDOWS; i++) {
+		double v = s->windows[i].taken ? figure(&s->windows[i]) : -1;
+
+		doc_set(a, d, window_names[i], v < 0 ? doc_null(a) : doc_real(a, round2(v)));
+	}
 	return d;
 }
 

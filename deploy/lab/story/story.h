@@ -60,7 +60,7 @@ struct window_figures {
 	double p50_ms, p99_ms, fresh_p50_ms;
 	double cpu_s, seconds;       /* of pods: CPU seconds used in so many seconds */
 	double sidecar_mib, app_mib; /* PSS */
-	double pod_start_s;          /* mean, from creation to Ready */
+	double pod_start_s;          /* mean, from creation to Ready, -1: of none */
 	int64_t pods, sidecars;
 	struct count_totals totals;
 };
@@ -158,6 +158,8 @@ int64_t story_recent_count(const struct story *s, const struct doc *recent, doub
  * these, which come first), of our own programs what and when. */
 struct doc *story_kills_doc(struct story *s);
 
+/* From a pod's creation until it was Ready; -1: it is not, or was it more than once. */
+double story_start_seconds(const struct doc *pod);
 /* Measures for options->window_ns. */
 int story_measure(struct story *s, enum story_window w, struct error *err);
 

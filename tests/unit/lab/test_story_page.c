@@ -165,6 +165,25 @@ static int verdict(struct arena *a, const struct trial *t, const struct doc **re
 	return code;
 }
 
+TEST(a_start_is_timed_once)
+{
+	static const char pod[] =
+		"metadata: {creationTimestamp: '2026-01-01T00:00:01Z'}\n"
+		"status:\n  conditions: [{type: Ready, status: 'True', lastTransitionTime: "
+		"'2026-01-01T00:00:04Z'}]\n"
+		"  initContainerStatuses: [{restartCount: %d}]\n"
+		"  containerStatuses: [{restartCount: %d}]\n";
+
+	for (int i = 0; i < 3; i++) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		const char *text = arena_printf(&a, pod, i == 1, i == 2);
+		struct doc_stream s;
+
+		assert_int_equal(doc_read_yaml(&a, text, strlen(text), "pod", &s, NULL), 0);
+		assert_int_equal((int)story_start_seconds(s.docs[0]), i ? -1 : 3);
+	}
+}
+
 TEST(nothing_is_said_of_what_nobody_tried)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -228,6 +247,7 @@ TEST(what_the_plan_announced_is_said)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_start_is_timed_once),
 		cmocka_unit_test(nothing_is_said_of_what_nobody_tried),
 		cmocka_unit_test(what_istio_let_through_is_said_apart),
 		cmocka_unit_test(nothing_is_excused_while_policies_are_in_force),
