@@ -122,7 +122,10 @@ int agent_attach(struct agent *agent, const char *container, const struct attach
 void agent_detach(struct agent *agent, const char *container)
 {
 	struct agent_ep *ep = endpoints_find_container(&agent->endpoints, container);
+	struct net_addr addr;
 
+	if (!ep && endpoints_forget_bad(&agent->endpoints, container, &addr) && addr.family)
+		ipam_give_back(&agent->ipam, &addr);
 	if (!ep)
 		return;
 	log_info(&agent->log, "endpoint gone id=%u pod=%s/%s", ep->id, ep->namespace, ep->pod);
@@ -131,15 +134,18 @@ void agent_detach(struct agent *agent, const char *container)
 
 int agent_restore(struct agent *agent, struct error *err)
 {
-	size_t bad;
 	int r = io_mkdirs(agent->options.state_dir, 0700, err);
 
 	if (r == 0)
-		r = endpoints_load(&agent->endpoints, agent->options.state_dir, &bad, err);
+		r = endpoints_load(&agent->endpoints, agent->options.state_dir, err);
 	if (r < 0)
 		return r;
-	if (bad)
-		log_warn(&agent->log, "%zu endpoint records could not be read", bad);
+	vec_foreach (&agent->endpoints.bad, b)
+		log_error(&agent->log,
+			  "%s is no endpoint that this agent can read; it is kept, and its pod has "
+			  "no "
+			  "network until the pod is made anew",
+			  b->path);
 	for (size_t i = agent->endpoints.list.n; i-- > 0;) {
 		struct agent_ep *ep = agent->endpoints.list.items[i];
 		struct error why = ERROR_INIT;

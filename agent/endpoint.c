@@ -83,6 +83,11 @@ void endpoints_release(struct endpoints *e)
 	vec_foreach (&e->list, ep)
 		ep_free(*ep);
 	vec_release(&e->list);
+	vec_foreach (&e->bad, b) {
+		free(b->path);
+		free(b->container);
+	}
+	vec_release(&e->bad);
 }
 
 struct agent_ep *endpoints_find(const struct endpoints *e, uint32_t id)

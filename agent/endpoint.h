@@ -60,8 +60,16 @@ struct agent_ep {
 	bool asked;        /* an identity for it is being made */
 };
 
+/* A file that is no endpoint any more: kept, for its pod may run. */
+struct bad_record {
+	char *path;           /* ID.json.bad */
+	char *container;      /* "" when it cannot be told */
+	struct net_addr addr; /* family 0 when it cannot be told */
+};
+
 struct endpoints {
 	VEC(struct agent_ep *) list; /* in order of id */
+	VEC(struct bad_record) bad;
 	uint32_t next_id;
 };
 
@@ -80,7 +88,10 @@ const char *endpoint_shown_state(const struct agent_ep *ep);
 /* One file for each endpoint in dir. */
 int endpoint_save(const struct agent_ep *ep, const char *dir, struct error *err);
 int endpoint_forget(const struct agent_ep *ep, const char *dir, struct error *err);
-/* Every file that can be read; others are removed and named in *ret_bad (a count). */
-int endpoints_load(struct endpoints *e, const char *dir, size_t *ret_bad, struct error *err);
+/* Every file that can be read; others are renamed to ID.json.bad and stand in e->bad, as do those
+ * that were renamed before. */
+int endpoints_load(struct endpoints *e, const char *dir, struct error *err);
+/* The container is no more: its bad record goes, if it has one; says whether, and its address. */
+bool endpoints_forget_bad(struct endpoints *e, const char *container, struct net_addr *ret_addr);
 
 enum { ENDPOINT_ID_MAX = 65535 };

@@ -2,10 +2,12 @@
 /* Endpoints on disk: one JSON file each, so that a killed agent finds them again. */
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/endpoint.h"
+#include "lib/base/alloc.h"
 #include "lib/base/io.h"
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
@@ -102,27 +104,67 @@ static int load_one(struct endpoints *e, struct arena *a, const char *path)
 	return 0;
 }
 
-static int is_record(const struct dirent *d)
+/* What its pod holds, as far as it can be told. */
+static void add_bad(struct endpoints *e, struct arena *a, const char *path)
 {
-	return d->d_name[0] != '.' && str_ends(d->d_name, ".json");
+	struct bad_record bad = {.path = xstrdup(path)};
+	struct doc_stream docs;
+	const struct doc *d = NULL;
+
+	if (doc_read_file(a, path, &docs, NULL) == 0 && docs.n == 1)
+		d = docs.docs[0];
+	bad.container = xstrdup(str_or_empty(doc_find_str(d, "container")));
+	if (net_addr_parse(str_or_empty(doc_find_str(d, "address")), &bad.addr, NULL) < 0)
+		bad.addr = (struct net_addr){0};
+	vec_push(&e->bad, bad);
 }
 
-int endpoints_load(struct endpoints *e, const char *dir, size_t *ret_bad, struct error *err)
+/* Out of the way of an endpoint that gets its number, and there for whoever repairs it. */
+static void set_aside(struct endpoints *e, struct arena *a, const char *path)
+{
+	const char *aside = arena_printf(a, "%s.bad", path);
+
+	add_bad(e, a, rename(path, aside) < 0 ? path : aside);
+}
+
+bool endpoints_forget_bad(struct endpoints *e, const char *container, struct net_addr *ret_addr)
+{
+	for (size_t i = 0; i < e->bad.n; i++) {
+		struct bad_record *b = &e->bad.items[i];
+
+		if (!str_eq(b->container, container))
+			continue;
+		*ret_addr = b->addr;
+		unlink(b->path);
+		free(b->path);
+		free(b->container);
+		vec_remove(&e->bad, i);
+		return true;
+	}
+	return false;
+}
+
+static int is_record(const struct dirent *d)
+{
+	return d->d_name[0] != '.' &&
+	       (str_ends(d->d_name, ".json") || str_ends(d->d_name, ".json.bad"));
+}
+
+int endpoints_load(struct endpoints *e, const char *dir, struct error *err)
 {
 	struct dirent **names;
 	int n = scandir(dir, &names, is_record, alphasort);
 
-	*ret_bad = 0;
 	if (n < 0)
 		return errno == ENOENT ? 0 : error_errno(err, -errno, "%s", dir);
 	for (int i = 0; i < n; i++) {
 		struct arena a = ARENA_INIT;
 		const char *path = arena_printf(&a, "%s/%s", dir, names[i]->d_name);
 
-		if (load_one(e, &a, path) < 0) {
-			unlink(path);
-			(*ret_bad)++;
-		}
+		if (str_ends(path, ".bad"))
+			add_bad(e, &a, path);
+		else if (load_one(e, &a, path) < 0)
+			set_aside(e, &a, path);
 		arena_release(&a);
 		free(names[i]);
 	}

@@ -141,6 +141,11 @@ static int learn_node(struct agent *agent, const struct mesh_input *in, struct e
 		if (!(*ep)->addr_given)
 			ipam_take_this(&agent->ipam, &(*ep)->addr, NULL);
 	}
+	vec_foreach (&agent->endpoints.bad, b) {
+		/* An address that another endpoint has is not its to give back. */
+		if (b->addr.family && ipam_take_this(&agent->ipam, &b->addr, NULL) < 0)
+			b->addr.family = 0;
+	}
 	return 0;
 }
 

@@ -89,7 +89,9 @@ TEST(what_is_on_disk_is_found_again)
 	struct endpoints e = {.next_id = 0}, back = {.next_id = 0};
 	struct arena a = ARENA_INIT;
 	struct agent_ep *ep;
-	size_t bad;
+	static const char strange[] = "{\"container\":\"c9\",\"address\":\"10.0.0.9\"}";
+	struct net_addr addr;
+	const char *path;
 
 	assert_non_null(mkdtemp(dir));
 	ep = endpoints_add(&e, "c1", &request, NULL);
@@ -97,10 +99,13 @@ TEST(what_is_on_disk_is_found_again)
 	ep->identity = 4711;
 	ep->netns_cookie = 99;
 	assert_int_equal(endpoint_save(ep, dir, NULL), 0);
-	assert_int_equal(
-		io_write_file_atomic(arena_printf(&a, "%s/9.json", dir), "{", 1, 0600, NULL), 0);
-	assert_int_equal(endpoints_load(&back, dir, &bad, NULL), 0);
-	assert_int_equal(bad, 1);
+	path = arena_printf(&a, "%s/9.json", dir);
+	assert_int_equal(io_write_file_atomic(path, strange, strlen(strange), 0600, NULL), 0);
+	path = arena_printf(&a, "%s/8.json", dir);
+	assert_int_equal(io_write_file_atomic(path, "{", 1, 0600, NULL), 0);
+	assert_int_equal(endpoints_load(&back, dir, NULL), 0);
+	assert_int_equal(back.bad.n, 2);
+	assert_int_equal(back.bad.items[0].addr.family, 0);
 	assert_int_equal(back.list.n, 1);
 	assert_int_equal(back.list.items[0]->id, ep->id);
 	assert_int_equal(back.list.items[0]->identity, 4711);
@@ -108,12 +113,19 @@ TEST(what_is_on_disk_is_found_again)
 	assert_memory_equal(&back.list.items[0]->mac, &ep->mac, sizeof(ep->mac));
 	assert_string_equal(back.list.items[0]->pod, "p");
 	assert_true(net_addr_equal(&back.list.items[0]->addr, &ep->addr));
-	/* What could not be read is gone; what is forgotten too. */
+	/* What could not be read is kept until its container goes; what is forgotten is gone. */
 	assert_int_equal(endpoint_forget(ep, dir, NULL), 0);
 	endpoints_release(&back);
-	assert_int_equal(endpoints_load(&back, dir, &bad, NULL), 0);
-	assert_int_equal(bad, 0);
+	assert_int_equal(endpoints_load(&back, dir, NULL), 0);
 	assert_int_equal(back.list.n, 0);
+	assert_int_equal(back.bad.n, 2);
+	assert_false(io_exists(path));
+	assert_true(io_exists(arena_printf(&a, "%s.bad", path)));
+	assert_false(endpoints_forget_bad(&back, "c8", &addr));
+	assert_true(endpoints_forget_bad(&back, "c9", &addr));
+	assert_string_equal(net_addr_format(&addr, (char[NET_ADDR_SIZE]){0}), "10.0.0.9");
+	assert_int_equal(back.bad.n, 1);
+	assert_false(io_exists(arena_printf(&a, "%s/9.json.bad", dir)));
 	endpoints_release(&back);
 	endpoints_release(&e);
 	assert_int_equal(io_remove_tree(dir, NULL), 0);
