@@ -57,7 +57,7 @@ static void on_signal(void *arg, int signo)
 	loop_stop(agent->loop);
 }
 
-/* Deletions that CNI left; again soon when a plugin is at it. */
+/* Deletions that CNI left; again soon when a plugin is at it, and later when something is wrong. */
 static void drain(void *arg)
 {
 	struct agent *agent = arg;
@@ -66,8 +66,10 @@ static void drain(void *arg)
 
 	if (r == -EAGAIN)
 		loop_timer_set(agent->queue_timer, queue_retry_ns);
-	else if (r < 0)
-		log_warn(&agent->log, "deletion queue: %s", err.msg);
+	if (r == 0 || r == -EAGAIN)
+		return;
+	log_warn(&agent->log, "deletion queue: %s", err.msg);
+	loop_timer_set(agent->queue_timer, agent->options.verify_interval);
 }
 
 static const char *read_boot_id(struct arena *a)

@@ -177,7 +177,7 @@ int agent_drain_queue(struct agent *agent, struct error *err)
 {
 	auto_close int lock = -1;
 	DIR *dir;
-	int fd;
+	int fd, r;
 
 	if (io_mkdirs(agent->options.queue, 0700, err) < 0)
 		return -EIO;
@@ -187,8 +187,11 @@ int agent_drain_queue(struct agent *agent, struct error *err)
 	fd = openat(dirfd(dir), ".lock", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	lock = fd;
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		r = errno == EWOULDBLOCK
+			    ? -EAGAIN
+			    : error_errno(err, -errno, "lock %s/.lock", agent->options.queue);
 		closedir(dir);
-		return -EAGAIN;
+		return r;
 	}
 	drain(agent, dir);
 	closedir(dir);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/agent.h"
 #include "agent/endpoint.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
@@ -132,6 +133,23 @@ TEST(what_is_on_disk_is_found_again)
 	arena_release(&a);
 }
 
+TEST(a_queue_that_cannot_be_locked_is_no_busy_one)
+{
+	char dir[] = "/tmp/sidestep-queue-XXXXXX";
+	struct agent agent = {.options = {.queue = mkdtemp(dir)}};
+	struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	const char *lock = arena_printf(&a, "%s/.lock", dir);
+
+	assert_int_equal(agent_drain_queue(&agent, &err), 0);
+	assert_int_equal(unlink(lock), 0);
+	assert_int_equal(io_mkdirs(lock, 0700, NULL), 0);
+	assert_int_equal(agent_drain_queue(&agent, &err), -EISDIR);
+	assert_non_null(strstr(err.msg, lock));
+	assert_int_equal(io_remove_tree(dir, NULL), 0);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +157,7 @@ int main(void)
 		cmocka_unit_test(numbers_go_round),
 		cmocka_unit_test(a_failed_build_is_not_ready),
 		cmocka_unit_test(what_is_on_disk_is_found_again),
+		cmocka_unit_test(a_queue_that_cannot_be_locked_is_no_busy_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
