@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agent/cli/status.c - is this node's mesh well? */
-#include <poll.h>
 #include <string.h>
 
 #include "agent/cli/ask.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/table.h"
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/loop/loop.h"
 
 #define RETRY_MS 200
 
@@ -57,24 +56,48 @@ static void print_status(FILE *out, const struct doc *d)
 	print_informers(out, doc_get(d, "informers"));
 }
 
-/* Asks until the agent is ready or time is up. */
+struct waiting {
+	struct loop *loop;
+	struct loop_timer *again;
+	struct arena *arena;
+	const struct status_opts *opts;
+	uint64_t end;
+	struct doc *answer;
+	int r;
+	struct error *err;
+};
+
+/* Asks; again a little later until the agent is ready or time is up. */
+static void ask(void *arg)
+{
+	struct waiting *w = arg;
+	const struct status_opts *o = w->opts;
+	const char *socket;
+
+	w->r = ask_socket(w->arena, o->node.socket, &socket, w->err);
+	if (!w->r)
+		w->r = ask_agent(w->arena, socket, "GET", "/v1/status", &w->answer, NULL, w->err);
+	if ((!w->r && (!o->wait || doc_bool_or(doc_get(w->answer, "ready"), false))) ||
+	    loop_now_ns(w->loop) >= w->end)
+		loop_stop(w->loop);
+	else
+		loop_timer_set(w->again, RETRY_MS * NS_PER_MS);
+}
+
 static int wait_ready(struct arena *a, const struct status_opts *o, struct doc **ret_doc,
 		      struct error *err)
 {
-	uint64_t end = clock_now_ns(clock_system()) + (o->wait ? o->wait_for : 0);
-	const char *socket;
+	struct waiting w = {.loop = loop_new(NULL), .arena = a, .opts = o, .err = err};
 	int r;
 
-	for (;;) {
-		r = ask_socket(a, o->node.socket, &socket, err);
-		if (!r)
-			r = ask_agent(a, socket, "GET", "/v1/status", ret_doc, NULL, err);
-		if (!r && (!o->wait || doc_bool_or(doc_get(*ret_doc, "ready"), false)))
-			return 0;
-		if (clock_now_ns(clock_system()) >= end)
-			return r;
-		poll(NULL, 0, RETRY_MS);
-	}
+	w.end = loop_now_ns(w.loop) + (o->wait ? o->wait_for : 0);
+	w.again = loop_timer_new(w.loop, ask, &w);
+	loop_timer_set(w.again, 0);
+	r = loop_run(w.loop, err);
+	loop_timer_free(w.again);
+	loop_free(w.loop);
+	*ret_doc = w.answer;
+	return r < 0 ? r : w.r;
 }
 
 int cmd_status(const struct cli_call *call, struct error *err)

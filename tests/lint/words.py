@@ -5,7 +5,7 @@ import re
 
 import tree
 
-SLEEP = re.compile(r"\b(sleep|usleep|nanosleep|clock_nanosleep)\s*\(")
+SLEEP = re.compile(r"\b(sleep|usleep|nanosleep|clock_nanosleep)\s*\(|\b(poll|ppoll|select|pselect)\s*\(\s*(NULL|0)\s*,")
 SHELL = re.compile(r"\b(system|popen)\s*\(")
 CLOCK = re.compile(r"\b(time|gettimeofday|clock_gettime)\s*\(")
 MARK = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
