@@ -39,8 +39,7 @@ static const char *base64(struct arena *a, const void *data, size_t n)
 			fail_msg("%s: %s", #call, (err).msg);                                      \
 	} while (0)
 
-/* --- the injector: the real patch, behind the real webhook
- * ------------------------------------------ */
+/* --- the injector: the real patch, behind the real webhook --- */
 
 static void admit(void *arg, struct http_exchange *x)
 {
@@ -121,8 +120,7 @@ static void start_injector(struct stand_in *w)
 	tls_pair_release(&pair);
 }
 
-/* --- the beginning
- * --------------------------------------------------------------------------------- */
+/* --- the beginning --- */
 
 static void apply_file(struct stand_in *w, const char *path)
 {
@@ -281,8 +279,7 @@ static struct doc *list_of(struct stand_in *w, struct arena *a, enum object_kind
 	return list;
 }
 
-/* --- pods
- * ------------------------------------------------------------------------------------------ */
+/* --- pods --- */
 
 static const char *template_stamp(const struct doc *deployment)
 {
@@ -378,8 +375,7 @@ static void keep_budgets(struct stand_in *w, struct arena *a)
 	}
 }
 
-/* --- probe pods
- * ------------------------------------------------------------------------------------- */
+/* --- probe pods --- */
 
 /* What `sidestep-migrate probe` would leave in a world where all is well, but for the fault. */
 static struct doc *probe_findings(struct stand_in *w, struct arena *a, const struct doc *pod)
@@ -460,8 +456,7 @@ static void run_probes(struct stand_in *w, struct arena *a)
 	}
 }
 
-/* --- the agent
- * ------------------------------------------------------------------------------------- */
+/* --- the agent --- */
 
 static int64_t identity_of(const struct doc *pod)
 {
@@ -543,8 +538,7 @@ void stand_in_tick(struct stand_in *w)
 		publish(w, &a, audit);
 }
 
-/* --- the state as text
- * ------------------------------------------------------------------------------ */
+/* --- the state as text --- */
 
 static void write_object(struct arena *a, const struct doc *object, struct strbuf *out)
 {
