@@ -19,13 +19,30 @@ static void session_options_of(const struct run_opts *o, struct session_options 
 /* --- run
  * ------------------------------------------------------------------------------------------- */
 
-/* A saved plan is carried out as it is, or not at all when what it was made from has changed. */
-static int saved_plan(struct scene *s, const char *path, const char *ns, struct doc **ret_plan,
+/* A plan that was read back, or read for a while: its exit code as of now, and of what there is. */
+static int fits(const struct cli_call *call, struct arena *a, const struct doc *plan,
+		const struct snapshot *now, struct error *err)
+{
+	struct doc *stale = plan_stale(a, plan, now, NULL);
+	const char *why;
+	int r;
+
+	if (doc_len(stale))
+		return error_set(err, -ESTALE, "the plan no longer fits: %s%s; make a new one",
+				 doc_str(doc_at(stale, 0)),
+				 doc_len(stale) > 1 ? " (and more)" : "");
+	r = plan_verdict(a, plan, clock_wall_ns(clock_system()), &why, err);
+	if (r > 0)
+		fprintf(call->out, "the plan cannot be carried out: %s\n", why);
+	return r;
+}
+
+static int saved_plan(const struct cli_call *call, struct scene *s, struct doc **ret_plan,
 		      struct error *err)
 {
+	const char *path = ((const struct run_opts *)call->opts)->plan, *ns = call->args[0];
 	struct doc_stream stream;
-	struct doc *stale;
-	int r = doc_read_file(&s->arena, path, &stream, err);
+	int r = doc_read_file(call->arena, path, &stream, err);
 
 	if (r)
 		return r;
@@ -34,38 +51,21 @@ static int saved_plan(struct scene *s, const char *path, const char *ns, struct 
 	if (!str_eq(doc_find_str(stream.docs[0], "namespace"), ns))
 		return error_set(err, -EINVAL, "%s is a plan for %s", path,
 				 str_or_empty(doc_find_str(stream.docs[0], "namespace")));
-	stale = plan_stale(&s->arena, stream.docs[0], &s->snapshot, NULL);
-	if (doc_len(stale))
-		return error_set(err, -ESTALE, "the plan no longer fits: %s%s; make a new one",
-				 doc_str(doc_at(stale, 0)),
-				 doc_len(stale) > 1 ? " (and more)" : "");
 	*ret_plan = stream.docs[0];
-	return 0;
+	return fits(call, &s->arena, *ret_plan, &s->snapshot, err);
 }
 
-/* The plan to carry out, with its verdict; positive: an exit code to end with. */
-static int plan_to_run(const struct cli_call *call, struct scene *s, bool show,
-		       struct doc **ret_plan, struct error *err)
+static int fresh_plan(const struct cli_call *call, struct scene *s, bool show,
+		      struct doc **ret_plan, struct error *err)
 {
 	const struct run_opts *o = call->opts;
-	const char *why;
 	struct plan p;
 	struct page page;
-	int r;
+	int r = plan_for(s, call->args[0], o->profile, &p, err);
 
-	if (o->plan) {
-		r = saved_plan(s, o->plan, call->args[0], ret_plan, err);
-		if (!r)
-			r = plan_verdict(&s->arena, *ret_plan, clock_wall_ns(clock_system()), &why,
-					 err);
-		if (r > 0)
-			fprintf(call->out, "%s: %s\n", o->plan, why);
-		return r;
-	}
-	r = plan_for(s, call->args[0], o->profile, &p, err);
 	if (r)
 		return r;
-	*ret_plan = p.doc;
+	*ret_plan = doc_clone(call->arena, p.doc);
 	r = (int)report_verdict(&p.report, SEVERITY_ERROR);
 	if (show || r) {
 		plan_page(&p, &page);
@@ -76,17 +76,36 @@ static int plan_to_run(const struct cli_call *call, struct scene *s, bool show,
 	return r;
 }
 
-int verb_run_preview(const struct cli_call *call, struct error *err)
+/* The plan to carry out, which lives as long as the call; positive: an exit code to end with. */
+static int plan_to_run(const struct cli_call *call, bool show, struct doc **ret_plan,
+		       struct error *err)
 {
 	const struct run_opts *o = call->opts;
-	struct doc *plan;
 	struct scene s;
 	int r = scene_load(&s, &o->cluster, call->args[0], err);
 
 	if (r)
 		return r;
-	r = plan_to_run(call, &s, true, &plan, err);
+	if (o->plan)
+		r = saved_plan(call, &s, ret_plan, err);
+	else
+		r = fresh_plan(call, &s, show, ret_plan, err);
 	scene_release(&s);
+	return r ? r : run_copy_fits(*ret_plan, err);
+}
+
+int verb_run_preview(const struct cli_call *call, struct error *err)
+{
+	const struct run_opts *o = call->opts;
+	struct doc *plan;
+	int r = plan_to_run(call, true, &plan, err);
+
+	if (!r && o->plan)
+		fprintf(call->out, "%s, made at %s, still fits: %zu steps, %zu workloads\n",
+			o->plan, str_or_empty(doc_find_str(plan, "made")),
+			doc_len(doc_get(plan, "steps")), doc_len(doc_get(plan, "workloads")));
+	if (!r)
+		*call->shown = plan;
 	return r;
 }
 
@@ -155,34 +174,48 @@ static int carry_out(const struct cli_call *call, struct session *s, struct erro
 	return tell_outcome(call, s, state, false);
 }
 
+/* With the lock, right before the first change: people read plans for hours. */
+static int still_fits(const struct cli_call *call, struct session *s, const struct doc *plan,
+		      struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct snapshot now;
+	int r;
+
+	snapshot_init(&now, &a);
+	r = cluster_snapshot(&s->cluster, &now, err);
+	if (!r)
+		r = fits(call, &a, plan, &now, err);
+	snapshot_release(&now);
+	return r;
+}
+
 int verb_run(const struct cli_call *call, struct error *err)
 {
-	const struct run_opts *o = call->opts;
+	struct doc *plan = *call->shown;
 	struct session_options so;
 	struct session session;
-	struct doc *plan = NULL;
-	struct scene s;
-	int r = scene_load(&s, &o->cluster, call->args[0], err);
+	int r = plan ? 0 : plan_to_run(call, false, &plan, err);
 
 	if (r)
 		return r;
-	r = plan_to_run(call, &s, false, &plan, err);
-	if (!r && !doc_len(doc_get(plan, "workloads"))) {
+	if (!doc_len(doc_get(plan, "workloads"))) {
 		fprintf(call->out, "nothing to do: no workload of %s has a sidecar\n",
 			call->args[0]);
-		scene_release(&s);
 		return CLI_OK;
 	}
-	session_options_of(o, &so);
-	if (!r && !(r = session_open(&session, &so, err))) {
-		r = session_lock(&session, call->args[0], err);
-		if (!r)
-			r = session_start(&session, doc_clone(&session.arena, plan), err);
-		if (!r)
-			r = carry_out(call, &session, err);
-		session_close(&session);
-	}
-	scene_release(&s);
+	session_options_of(call->opts, &so);
+	r = session_open(&session, &so, err);
+	if (r)
+		return r;
+	r = session_lock(&session, call->args[0], err);
+	if (!r)
+		r = still_fits(call, &session, plan, err);
+	if (!r)
+		r = session_start(&session, doc_clone(&session.arena, plan), err);
+	if (!r)
+		r = carry_out(call, &session, err);
+	session_close(&session);
 	return r;
 }
 

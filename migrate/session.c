@@ -335,18 +335,39 @@ int session_subject(struct session *s, const char *what, bool done, const char *
 	return r;
 }
 
+/* What the journal's first record names: in the copy, or on this machine if that was edited. */
+static int plan_begun_with(struct session *s, const struct sidestep_run *run, struct doc **ret_plan,
+			   struct error *err)
+{
+	const char *digest = doc_find_str(journal_at(s->journal, 0)->body, "plan");
+	struct doc_stream file;
+
+	if (run->plan && str_eq(plan_digest(&s->arena, run->plan), digest)) {
+		*ret_plan = doc_clone(&s->arena, run->plan);
+		return 0;
+	}
+	if (!doc_read_file(&s->arena, file_of(s, "plan.json"), &file, NULL) && file.n == 1 &&
+	    str_eq(plan_digest(&s->arena, file.docs[0]), digest)) {
+		*ret_plan = file.docs[0];
+		return 0;
+	}
+	return error_set(err, -ESTALE,
+			 "the plan in SidestepRun %s is not the one that was approved when it "
+			 "began: put its spec.plan back, or go on from the machine where it began",
+			 s->run);
+}
+
 int session_find(struct session *s, const char *what, bool done, struct error *err)
 {
 	struct sidestep_run *run;
+	struct doc *plan = NULL;
 	int r = find_it(s, what, done, &run, err);
 
 	if (r)
 		return r;
 	s->run = run->meta.name;
-	if (!run->plan)
-		return error_set(err, -EINVAL, "SidestepRun %s carries no plan", s->run);
-	if ((r = take_plan(s, doc_clone(&s->arena, run->plan), err)) ||
-	    (r = open_journal(s, run, err)))
+	if ((r = open_journal(s, run, err)) || (r = plan_begun_with(s, run, &plan, err)) ||
+	    (r = take_plan(s, plan, err)))
 		return r;
 	attach_host(s);
 	return run_copy_sync(&s->host, s->journal, err);

@@ -141,6 +141,7 @@ static int run_command(const struct dispatch *d, const struct cli_command *c, in
 	struct cli_parsed parsed;
 	struct error err = ERROR_INIT;
 	struct cli_call call;
+	void *shown = NULL;
 	int r;
 
 	r = cli_parse(&arena, c, n_words, words, &parsed, &err);
@@ -161,6 +162,8 @@ static int run_command(const struct dispatch *d, const struct cli_command *c, in
 		.in = d->in,
 		.out = d->out,
 		.err = d->err,
+		.arena = &arena,
+		.shown = &shown,
 	};
 	r = check_needs(d, &call);
 	if (r)

@@ -33,6 +33,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/error.h"
 #include "lib/base/strbuf.h"
 #include "lib/cli/exit.h"
@@ -115,6 +116,10 @@ struct cli_call {
 	char **args;      /* what is no option; NULL behind the last */
 	int n_args;
 	FILE *in, *out, *err;
+	struct arena *arena; /* ends with the call */
+	/* What .preview shows and leaves here is what .run shall do; NULL when nothing was shown.
+	 */
+	void **shown;
 };
 
 struct cli_command {

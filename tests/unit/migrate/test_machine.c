@@ -7,6 +7,7 @@
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
+#include "lib/object/canonical.h"
 #include "tests/support/test.h"
 #include "tests/unit/migrate/attempt.h"
 
@@ -211,6 +212,33 @@ TEST(a_plan_too_large_for_its_copy_leaves_nothing)
 	stand_in_free(&w);
 }
 
+/* Whoever edits the plan in the cluster has nothing carried out that nobody approved. */
+TEST(a_resume_takes_the_plan_that_the_run_began_with)
+{
+	static struct attempt t;
+	struct stand_in w;
+	struct error err = ERROR_INIT;
+	char digest[OBJECT_DIGEST_SIZE];
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, NULL);
+	object_digest_exact(t.session.plan, digest);
+	stand_in_patch(&w, object_kind(KIND_SIDESTEP_RUN), NULL, t.session.run,
+		       "{\"spec\": {\"plan\": {\"policies\": []}}}");
+	attempt_close(&t);
+	attempt_open(&t, &w, "colleague", -1);
+	assert_int_equal(session_find(&t.session, "ledger", false, &err), -ESTALE);
+	assert_non_null(strstr(err.msg, "not the one that was approved"));
+	attempt_close(&t);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_string_equal(plan_digest(&t.session.arena, t.session.plan), digest);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest quick[] = {
@@ -218,6 +246,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_foreign_edit_is_a_conflict_and_stays),
 		cmocka_unit_test(who_was_overtaken_by_a_colleague_writes_nothing_more),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
+		cmocka_unit_test(a_resume_takes_the_plan_that_the_run_began_with),
 		cmocka_unit_test(a_plan_too_large_for_its_copy_leaves_nothing),
 	};
 	const struct CMUnitTest thorough[] = {
