@@ -10,12 +10,13 @@
 #include <sys/stat.h>
 
 #include "agent/agent.h"
+#include "agent/counters.h"
 #include "lib/base/alloc.h"
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
 #include "lib/object/canonical.h"
 
-enum { MAX_COUNTERS = SIDESTEP_NODE_MAX_COUNTERS, MAX_UNSUPPORTED = 256 };
+enum { MAX_UNSUPPORTED = 256 };
 #define SIGN_OF_LIFE_NS (10 * NS_PER_S)
 
 static size_t list_endpoints(struct agent *agent, struct arena *a, struct sidestep_endpoint **ret)
@@ -81,41 +82,28 @@ static bool counts(const struct traffic_key *k)
 	return k->direction == DIRECTION_INGRESS || !mesh_is_cluster_identity(k->dst_identity);
 }
 
-static bool same_edge(const struct sidestep_counter *c, const struct traffic_key *k)
-{
-	return c->source == k->src_identity && c->destination == k->dst_identity &&
-	       c->port == ntohs(k->port) && str_eq(c->protocol, mesh_proto_name(k->proto)) &&
-	       str_eq(c->verdict, verdict_text(k->verdict));
-}
-
 static size_t list_counters(struct agent *agent, struct arena *a, struct sidestep_counter **ret)
 {
-	struct sidestep_counter *items = arena_array(a, MAX_COUNTERS, struct sidestep_counter);
+	struct sidestep_counter *items;
 	struct datapath_traffic *rows = NULL;
 	size_t n = 0, n_rows = 0;
 
 	datapath_traffic(agent->dp, a, &rows, &n_rows, NULL);
+	items = arena_array(a, n_rows + 1, struct sidestep_counter);
 	for (size_t i = 0; i < n_rows; i++) {
 		const struct traffic_key *k = &rows[i].key;
-		size_t at = 0;
 
 		if (!verdict_text(k->verdict) || !counts(k))
 			continue;
-		while (at < n && !same_edge(&items[at], k))
-			at++;
-		if (at == MAX_COUNTERS)
-			break;
-		if (at == n)
-			items[n++] =
-				(struct sidestep_counter){.source = k->src_identity,
-							  .destination = k->dst_identity,
-							  .port = ntohs(k->port),
-							  .protocol = mesh_proto_name(k->proto),
-							  .verdict = verdict_text(k->verdict)};
-		items[at].count += (int64_t)rows[i].value.decisions;
+		items[n++] = (struct sidestep_counter){.source = k->src_identity,
+						       .destination = k->dst_identity,
+						       .port = ntohs(k->port),
+						       .protocol = mesh_proto_name(k->proto),
+						       .verdict = verdict_text(k->verdict),
+						       .count = (int64_t)rows[i].value.decisions};
 	}
 	*ret = items;
-	return n;
+	return counters_fit(items, n, SIDESTEP_NODE_MAX_COUNTERS);
 }
 
 /* Counters live as long as their map: its file's birth names the epoch. */

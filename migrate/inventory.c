@@ -162,6 +162,7 @@ struct counting {
 	VEC(struct inventory_edge) edges;
 	size_t nodes, published;
 	int64_t counted;
+	bool blurred; /* calls whose ports are told as one sum */
 };
 
 static const struct strings *identity_labels(const struct counting *c, int64_t id)
@@ -243,9 +244,14 @@ static int workload_of(const struct counting *c, int64_t id)
 static void add_counter(struct counting *c, const struct sidestep_counter *n)
 {
 	int from = workload_of(c, n->source), to = workload_of(c, n->destination);
-	struct inventory_edge *e =
-		edge_at(c, from, to, end_name(c, n->source, from), end_name(c, n->destination, to),
-			(uint16_t)n->port, n->protocol ? n->protocol : "TCP");
+	struct inventory_edge *e;
+
+	if (n->port == COUNTER_PORT_MANY) {
+		c->blurred |= !str_eq(n->verdict, "dropped");
+		return;
+	}
+	e = edge_at(c, from, to, end_name(c, n->source, from), end_name(c, n->destination, to),
+		    (uint16_t)n->port, n->protocol ? n->protocol : "TCP");
 
 	c->counted += n->count;
 	if (str_eq(n->verdict, "dropped"))
@@ -325,7 +331,8 @@ static void conclude(struct counting *c)
 {
 	struct inventory *inv = c->inv;
 
-	inv->graph_known = c->nodes > 0 && c->published == c->nodes && c->counted > 0;
+	inv->graph_known =
+		c->nodes > 0 && c->published == c->nodes && c->counted > 0 && !c->blurred;
 	if (c->nodes == 0)
 		inv->graph_why = "the snapshot has no nodes, so nobody counted";
 	else if (c->published < c->nodes)
@@ -333,6 +340,8 @@ static void conclude(struct counting *c)
 					      c->published, c->nodes);
 	else if (c->counted == 0)
 		inv->graph_why = "the agents have not counted any call yet";
+	else if (c->blurred)
+		inv->graph_why = "somebody calls so many ports that agents tell only their sum";
 	else
 		inv->graph_why = arena_printf(c->arena, "%zu nodes counted %lld calls", c->nodes,
 					      (long long)c->counted);

@@ -85,8 +85,8 @@ struct baseline {
 	const void *owner; /* the step's args and the gate that took it */
 	const void *gate;
 	struct arena arena;
-	struct doc *counts;   /* "node|epoch|source|destination|port|protocol|verdict" -> count */
-	struct doc *nodes;    /* node -> {epoch, updated} */
+	struct doc *counts; /* "node|epoch|source|destination|port|protocol|verdict" -> a counter */
+	struct doc *nodes;  /* node -> {epoch, updated} */
 	struct doc *restarts; /* "namespace/pod" -> container restarts */
 };
 

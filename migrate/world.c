@@ -232,12 +232,20 @@ static bool identity_is(const struct world *w, int64_t identity, const char *wor
 static const struct doc *edge_of(const struct world *w, const struct sidestep_counter *c)
 {
 	doc_foreach_item (doc_get(w->migration->plan, "edges"), e)
-		if (doc_find_int(e, "port", -1) == c->port &&
+		if ((c->port == COUNTER_PORT_MANY || doc_find_int(e, "port", 0) == c->port) &&
 		    str_eq(doc_find_str(e, "protocol"), c->protocol) &&
 		    identity_is(w, c->source, doc_find_str(e, "from")) &&
 		    identity_is(w, c->destination, doc_find_str(e, "to")))
 			return e;
 	return NULL;
+}
+
+static const struct sidestep_counter *many_of(const struct sidestep_counter *c,
+					      struct sidestep_counter *ret)
+{
+	*ret = *c;
+	ret->port = COUNTER_PORT_MANY;
+	return ret;
 }
 
 static const char *counter_key(struct arena *a, const struct sidestep_node *n,
@@ -257,6 +265,18 @@ static void take_restarts(const struct world *w, struct baseline *b)
 			    w->pods[i].restarts);
 }
 
+static void take_counter(const struct world *w, struct baseline *b, const struct sidestep_node *n,
+			 const struct sidestep_counter *c)
+{
+	struct doc *row = doc_set_map(&b->arena, b->counts, counter_key(w->arena, n, c));
+
+	doc_set_int(&b->arena, row, "count", c->count);
+	doc_set_int(&b->arena, row, "source", c->source);
+	doc_set_int(&b->arena, row, "destination", c->destination);
+	doc_set_int(&b->arena, row, "port", c->port);
+	doc_set_string(&b->arena, row, "protocol", c->protocol);
+}
+
 /* Everything the agents and kubelets have counted so far. */
 static void take_baseline(const struct world *w, struct baseline *b, const void *gate,
 			  const void *owner)
@@ -274,8 +294,7 @@ static void take_baseline(const struct world *w, struct baseline *b, const void 
 		doc_set_string(&b->arena, node, "epoch", str_or_empty(n->counters_epoch));
 		doc_set_string(&b->arena, node, "updated", str_or_empty(n->updated));
 		for (size_t k = 0; k < n->n_counters; k++)
-			doc_set_int(&b->arena, b->counts, counter_key(w->arena, n, &n->counters[k]),
-				    n->counters[k].count);
+			take_counter(w, b, n, &n->counters[k]);
 	}
 	take_restarts(w, b);
 }
@@ -315,6 +334,30 @@ static const struct sidestep_node *agent_of(const struct world *w, const char *n
 	return NULL;
 }
 
+/* Of what is on no edge (somebody who calls every port) rows may come and go. */
+static bool was_on_edge(const struct world *w, const struct doc *row)
+{
+	const struct sidestep_counter c = {.source = doc_find_int(row, "source", 0),
+					   .destination = doc_find_int(row, "destination", 0),
+					   .port = doc_find_int(row, "port", 0),
+					   .protocol = doc_find_str(row, "protocol")};
+
+	return edge_of(w, &c) != NULL;
+}
+
+/* An edge whose calls are told together with those to other ports. */
+static const struct doc *blurred_edge(const struct world *w, const struct sidestep_node *n,
+				      const char *verdict)
+{
+	const struct doc *e = NULL;
+
+	for (size_t i = 0; i < n->n_counters && !e; i++)
+		if (n->counters[i].port == COUNTER_PORT_MANY &&
+		    str_eq(n->counters[i].verdict, verdict))
+			e = edge_of(w, &n->counters[i]);
+	return e;
+}
+
 static bool has_shrunk(const struct world *w, const struct baseline *b,
 		       const struct sidestep_node *n, const char *verdict)
 {
@@ -331,7 +374,8 @@ static bool has_shrunk(const struct world *w, const struct baseline *b,
 		if (!str_starts(e->key, mine) || !strstr(e->key, about))
 			continue;
 		c = map_get(&now, e->key);
-		shrunk |= (c ? c->count : 0) < doc_int_or(e->value, 0);
+		shrunk |= (c ? c->count : 0) < doc_find_int(e->value, "count", 0) &&
+			  was_on_edge(w, e->value);
 	}
 	map_release(&now);
 	return shrunk;
@@ -342,6 +386,7 @@ static const char *lost_track(const struct world *w, const struct baseline *b, c
 			      bool *ret_anew)
 {
 	const struct sidestep_node *n = agent_of(w, node);
+	const struct doc *blurred = n ? blurred_edge(w, n, verdict) : NULL;
 	const char *what = NULL;
 
 	if (!n)
@@ -351,8 +396,12 @@ static const char *lost_track(const struct world *w, const struct baseline *b, c
 	else if (has_shrunk(w, b, n, verdict))
 		what = "has lost counts";
 	*ret_anew = what && n;
-	if (!what && n->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
-		what = "has more counters than it publishes";
+	if (!what && blurred)
+		what = arena_printf(w->arena, "tells only the sum of very many ports from %s to %s",
+				    doc_find_str(blurred, "from"), doc_find_str(blurred, "to"));
+	else if (!what && n->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
+		what = "has more counters than it publishes, too many pairs of pods call each "
+		       "other";
 	else if (!what && ends && str_eq(n->updated, doc_find_str(then, "updated")))
 		what = "has published nothing since this gate began to look";
 	return what ? arena_printf(w->arena, "the agent of %s %s", node, what) : NULL;
@@ -389,6 +438,16 @@ const char *world_uncounted(const struct world *w, const void *gate, const struc
 	return wrong;
 }
 
+/* Told with other ports now or when the gate began: world_uncounted() says so. */
+static bool is_blurred(const struct world *w, const struct baseline *b,
+		       const struct sidestep_node *n, const struct sidestep_counter *c)
+{
+	struct sidestep_counter many;
+
+	return c->port == COUNTER_PORT_MANY ||
+	       doc_get(b->counts, counter_key(w->arena, n, many_of(c, &many)));
+}
+
 int64_t world_counted(const struct world *w, const void *gate, const struct doc *args,
 		      const char *verdict, const char **ret_where)
 {
@@ -399,10 +458,12 @@ int64_t world_counted(const struct world *w, const void *gate, const struct doc 
 		for (size_t k = 0; k < w->agents[i].n_counters; k++) {
 			const struct sidestep_counter *c = &w->agents[i].counters[k];
 			const char *key = counter_key(w->arena, &w->agents[i], c);
-			int64_t grown = c->count - doc_int_or(doc_get(b->counts, key), 0);
+			int64_t grown =
+				c->count - doc_find_int(doc_get(b->counts, key), "count", 0);
 			const struct doc *e;
 
-			if (grown <= 0 || !str_eq(c->verdict, verdict) || !(e = edge_of(w, c)))
+			if (grown <= 0 || !str_eq(c->verdict, verdict) ||
+			    is_blurred(w, b, &w->agents[i], c) || !(e = edge_of(w, c)))
 				continue;
 			if (!sum)
 				*ret_where = arena_printf(

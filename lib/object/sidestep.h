@@ -29,11 +29,11 @@ struct sidestep_endpoint {
 /* One edge, as seen by this node's datapath at the deciding end. */
 struct sidestep_counter {
 	int64_t source, destination; /* identities */
-	int64_t port;                /* destination port, host order; 0 for ICMP and the rest */
-	const char *protocol;        /* TCP, UDP, ICMP */
-	const char *verdict;         /* "forwarded", "dropped", "audit" */
-	int64_t reason;              /* drop reason number; 0 when forwarded */
-	int64_t count;               /* new connections (forwarded, audit) or packets (dropped) */
+	int64_t port;         /* destination port, host order; 0 for ICMP; or COUNTER_PORT_MANY */
+	const char *protocol; /* TCP, UDP, ICMP */
+	const char *verdict;  /* "forwarded", "dropped", "audit" */
+	int64_t reason;       /* drop reason number; 0 when forwarded */
+	int64_t count;        /* new connections (forwarded, audit) or packets (dropped) */
 };
 
 /* What an identity number in the counters means. */
@@ -48,7 +48,12 @@ struct sidestep_unsupported {
 	const char *path, *reason;
 };
 
-/* Rows of counters in one SidestepNode: with as many, some may be missing. */
+/* The sum over all ports of its source, destination, protocol and verdict: see next. */
+#define COUNTER_PORT_MANY (-1)
+/*
+ * Rows of counters in one SidestepNode. What has very many ports is told as one row before it comes
+ * to that; with as many as this, some may be missing.
+ */
 #define SIDESTEP_NODE_MAX_COUNTERS 4096
 
 struct sidestep_node {

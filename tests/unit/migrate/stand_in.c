@@ -475,6 +475,17 @@ static void publish_endpoint(struct arena *a, struct doc *list, const struct doc
 	doc_set_bool(a, e, "sidecar", istio_sidecar_form_of(doc_get(pod, "spec")) != SIDECAR_NONE);
 }
 
+static void put_counter(struct arena *a, struct doc *c, int64_t source, int64_t port,
+			const char *verdict, int64_t count)
+{
+	doc_set_int(a, c, "source", source);
+	doc_set_int(a, c, "destination", 1001);
+	doc_set_int(a, c, "port", port);
+	doc_set_string(a, c, "protocol", "TCP");
+	doc_set_string(a, c, "verdict", verdict);
+	doc_set_int(a, c, "count", count);
+}
+
 static void publish(struct stand_in *w, struct arena *a, bool audit)
 {
 	struct doc *status = doc_map(a), *s = doc_set_map(a, status, "status"), *list, *c;
@@ -494,12 +505,11 @@ static void publish(struct stand_in *w, struct arena *a, bool audit)
 	foreach_object (w, a, KIND_POD, NAMESPACE, pod)
 		publish_endpoint(a, list, pod, audit);
 	c = w->agent_forgets ? doc_map(a) : doc_append(a, counters, doc_map(a));
-	doc_set_int(a, c, "source", 1002);
-	doc_set_int(a, c, "destination", 1001);
-	doc_set_int(a, c, "port", 8080);
-	doc_set_string(a, c, "protocol", "TCP");
-	doc_set_string(a, c, "verdict", audit ? "audit" : "dropped");
-	doc_set_int(a, c, "count", w->refused);
+	put_counter(a, c, 1002, w->refused_port ? w->refused_port : 8080,
+		    audit ? "audit" : "dropped", w->refused);
+	if (w->scanned)
+		put_counter(a, doc_append(a, counters, doc_map(a)), 1003, COUNTER_PORT_MANY,
+			    "dropped", w->scanned);
 	patch_object(w, object_kind(KIND_SIDESTEP_NODE), NULL, NODE, "status", status);
 }
 

@@ -43,6 +43,8 @@ struct stand_in {
 	bool agent_falters;
 	int64_t refuses_faltering;
 	unsigned looks;
+	int64_t refused_port; /* of those calls; 0: the edge's */
+	int64_t scanned;    /* refused calls that the agent counts of somebody who is on no edge */
 	bool agent_forgets; /* its list of counters is empty */
 	bool agent_stale; /* it lives, and its clock too, but nothing it saw is new: same "updated"
 			   */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters that fit into a SidestepNode: who calls every port does not crowd out the others. */
+#include "tests/support/test.h"
+
+#include "agent/counters.h"
+#include "lib/base/str.h"
+
+enum { MAX = 100, PORTS = 5000 };
+
+static struct sidestep_counter rows[PORTS + MAX];
+static size_t n_rows;
+
+static void add(int64_t source, int64_t port, const char *verdict, int64_t count)
+{
+	rows[n_rows++] = (struct sidestep_counter){.source = source,
+						   .destination = 9,
+						   .port = port,
+						   .protocol = "TCP",
+						   .verdict = verdict,
+						   .count = count};
+}
+
+/* -1: no such row. */
+static int64_t told(size_t n, int64_t source, int64_t port, const char *verdict)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].source == source && rows[i].port == port &&
+		    str_eq(rows[i].verdict, verdict))
+			return rows[i].count;
+	return -1;
+}
+
+TEST(both_ends_of_a_call_are_one_row_and_what_fits_stays)
+{
+	n_rows = 0;
+	add(2, 8080, "dropped", 1);
+	add(1, 8080, "forwarded", 5);
+	add(2, 8080, "dropped", 2);
+	for (int64_t port = 1; port <= 90; port++)
+		add(7, port, "dropped", 1);
+	assert_int_equal(counters_fit(rows, n_rows, MAX), 92);
+	assert_int_equal(told(92, 2, 8080, "dropped"), 3);
+	assert_int_equal(told(92, 1, 8080, "forwarded"), 5);
+	assert_int_equal(told(92, 7, 90, "dropped"), 1);
+	assert_int_equal(counters_fit(rows, 0, MAX), 0);
+}
+
+TEST(every_port_of_a_scan_is_one_row)
+{
+	static const char *const verdicts[] = {"dropped", "audit", "forwarded"};
+
+	for (size_t v = 0; v < ARRAY_SIZE(verdicts); v++) {
+		size_t n;
+
+		n_rows = 0;
+		for (int64_t port = 1; port <= PORTS; port++)
+			add(7, port, verdicts[v], 2);
+		add(1, 8080, verdicts[v], 5);
+		add(1, 8443, "forwarded", 6);
+		n = counters_fit(rows, n_rows, MAX);
+		assert_int_equal(n, 3);
+		assert_int_equal(told(n, 7, COUNTER_PORT_MANY, verdicts[v]), 2 * PORTS);
+		assert_int_equal(told(n, 1, 8080, verdicts[v]), 5);
+		assert_int_equal(told(n, 1, 8443, "forwarded"), 6);
+	}
+}
+
+/* What was refused is told as sums first, and few ports only when many do not suffice. */
+TEST(no_more_is_summed_than_must_be)
+{
+	size_t n;
+
+	n_rows = 0;
+	for (int64_t port = 1; port <= 60; port++)
+		add(1, port, "forwarded", 1);
+	for (int64_t source = 2; source < 12; source++)
+		for (int64_t port = 1; port <= 3 + 17 * (source == 2); port++)
+			add(source, port, "dropped", 1);
+	for (int64_t port = 1; port <= 20; port++)
+		add(20, port, "audit", 1);
+	n = counters_fit(rows, n_rows, MAX);
+	assert_int_equal(n, 60 + 1 + 9 * 3 + 1);
+	assert_int_equal(told(n, 2, COUNTER_PORT_MANY, "dropped"), 20);
+	assert_int_equal(told(n, 3, 3, "dropped"), 1);
+	assert_int_equal(told(n, 1, 60, "forwarded"), 1);
+}
+
+TEST(too_many_pairs_are_as_many_as_fit)
+{
+	n_rows = 0;
+	for (int64_t source = 1; source <= PORTS; source++)
+		add(source, 80, "dropped", 1);
+	assert_int_equal(counters_fit(rows, n_rows, MAX), MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_ends_of_a_call_are_one_row_and_what_fits_stays),
+		cmocka_unit_test(every_port_of_a_scan_is_one_row),
+		cmocka_unit_test(no_more_is_summed_than_must_be),
+		cmocka_unit_test(too_many_pairs_are_as_many_as_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
