@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "lib/base/str.h"
+#include "lib/object/sidestep.h"
 #include "migrate/inventory.h"
 #include "tests/unit/istio/world.h"
 
@@ -128,9 +131,33 @@ TEST(calls_are_judged_by_istios_rules)
 	world_release(&w);
 }
 
+/* Calls to very many ports are told as one sum: no edge of a port, and not the whole graph. */
+TEST(a_sum_of_many_ports_is_no_edge)
+{
+	struct world w;
+	struct inventory inv;
+	struct doc *rows;
+
+	world_init(&w);
+	world_add(&w, cluster, NULL);
+	world_add(&w, counters, NULL);
+	rows = doc_find(w.snapshot.items[w.snapshot.n - 1], "status.counters");
+	doc_set_int(&w.arena, doc_at(rows, 3), "port", COUNTER_PORT_MANY);
+	world_ready(&w);
+	inventory_make(&inv, &w.arena, &w.snapshot, &w.mesh);
+	assert_int_equal(inv.n_edges, 2);
+	assert_true(inv.graph_known);
+	doc_set_int(&w.arena, doc_at(rows, 0), "port", COUNTER_PORT_MANY);
+	inventory_make(&inv, &w.arena, &w.snapshot, &w.mesh);
+	assert_false(inv.graph_known);
+	assert_non_null(strstr(inv.graph_why, "only their sum"));
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sum_of_many_ports_is_no_edge),
 		cmocka_unit_test(workloads_and_their_pods),
 		cmocka_unit_test(calls_are_judged_by_istios_rules),
 	};
