@@ -405,6 +405,37 @@ static void look_auto_mtls(const struct look *l)
 		     "speak plain text to pods with sidecars too, and STRICT ones refuse them");
 }
 
+/* Injection goes off for the namespace at once, sidecars go one workload after the other. */
+static void look_window(const struct look *l)
+{
+	const struct inventory *inv = l->in->inventory;
+	const char *first = NULL;
+	size_t n = 0, at;
+
+	for (size_t i = 0; i < inv->n_edges; i++) {
+		const struct inventory_edge *e = &inv->edges[i];
+
+		if (!e->allowed || !position(l->movers, e->from, &at) ||
+		    !position(l->movers, e->to, &at) ||
+		    !strict_at(l, &inv->workloads[e->to], e->port))
+			continue;
+		if (!n++)
+			first = edge_text(l, e);
+	}
+	if (!l->movers->n)
+		seen(l, FINDING_SKIP, "", "no workload moves");
+	else if (!n)
+		seen(l, FINDING_PASS, "",
+		     "no call among the workloads is to a server under STRICT");
+	else
+		report_add(
+			l->report, l->check, FINDING_FAIL, "",
+			"a pod that comes out of its workload's turn between N8 and N10 (evicted, "
+			"drained, scaled, deployed) has no sidecar yet, and servers that still "
+			"have one refuse it: %zu edges, first %s",
+			n, first);
+}
+
 static void look_encryption(const struct look *l)
 {
 	if (!l->movers->n)
@@ -505,6 +536,14 @@ static const struct {
 	  .remedy = "Set meshConfig.enableAutoMtls: true first.",
 	  .source = "istio mtls_checker.go: only with auto mTLS does an endpoint's label decide"},
 	 look_auto_mtls},
+	{{.id = "MIG-012",
+	  .title = "a quiet window",
+	  .category = "order",
+	  .severity = SEVERITY_WARNING,
+	  .remedy =
+		  "Hold autoscalers, drains and deployments of this namespace between N8 and N10.",
+	  .source = "a label turns injection off for the whole namespace"},
+	 look_window},
 	{{.id = WAIVER_ENCRYPTION_LOST,
 	  .title = "encryption lost",
 	  .category = "accepted by waiver",

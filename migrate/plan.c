@@ -277,7 +277,8 @@ static void add_steps(struct builder *b)
 		    "not built yet: waiver " WAIVER_IDENTITY_BY_ADDRESS);
 	add_skipped(
 		b, "N6", "servers elsewhere accept plain text",
-		"nothing to do: in this order no client without a sidecar meets a server with one");
+		"nothing to do: in this order no client without a sidecar meets a server with one, "
+		"as long as no pod is made anew out of its turn (see 'a quiet window')");
 	if (doc_len(doc_get(relax, "patches")))
 		add_step(b, "N7", NULL, "relax DestinationRules that force mutual TLS", relax);
 	else

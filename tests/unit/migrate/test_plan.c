@@ -141,6 +141,32 @@ TEST(every_kind_of_workload_is_moved_or_refused_with_the_reason)
 	"{app: x}}, spec: {containers: [{name: a, ports: [{name: web, containerPort: "             \
 	"8080}]}]}}}\n" POD(OWNED("ReplicaSet"), "Running", SIDECAR)
 
+#define DEPLOYED(name)                                                                             \
+	"---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " name                       \
+	", namespace: ns}\nspec: {replicas: 2, selector: {matchLabels: {app: " name                \
+	"}}, template: {metadata: {labels: {app: " name "}}, spec: {serviceAccountName: " name     \
+	", containers: [{name: a}]}}}\n"                                                           \
+	"---\napiVersion: v1\nkind: Pod\nmetadata: {name: " name                                   \
+	"-1, namespace: ns, labels: {app: " name                                                   \
+	"}, ownerReferences: [{kind: Deployment, name: " name                                      \
+	", apiVersion: apps/v1, uid: u, controller: true}]}\n"                                     \
+	"spec: {containers: [{name: a}, {name: istio-proxy}]}\nstatus: {phase: Running}\n"
+#define KNOWN(id, name)                                                                            \
+	"{id: " id ", labels: ['k8s:app=" name "', 'k8s:io.kubernetes.pod.namespace=ns', "         \
+	"'k8s:io.cilium.k8s.policy.serviceaccount=" name "']}"
+#define CALLS                                                                                      \
+	DEPLOYED("web")                                                                            \
+	DEPLOYED("caller")                                                                         \
+	"---\napiVersion: v1\nkind: Node\nmetadata: {name: a}\n"                                   \
+	"---\napiVersion: sidestep.dev/v1alpha1\nkind: SidestepNode\nmetadata: {name: a}\n"        \
+	"status: {ready: true, identities: [" KNOWN("300", "web") ", " KNOWN(                      \
+		"301", "caller") "], "                                                             \
+				 "counters: [{source: 301, destination: 300, port: 80, protocol: " \
+				 "TCP, verdict: forwarded, count: 5}]}\n"
+#define MTLS(mode)                                                                                 \
+	"---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"                        \
+	"metadata: {name: d, namespace: ns}\nspec: {mtls: {mode: " mode "}}\n"
+
 /* What Istio is told, and what a plan for it must say or must not say. */
 TEST(what_the_mesh_is_told_decides_what_a_plan_forbids)
 {
@@ -153,6 +179,10 @@ TEST(what_the_mesh_is_told_decides_what_a_plan_forbids)
 		 "MIG-011", NULL},
 		{"auto mTLS off", OF("Deployment", "apps/v1", "") MESH("enableAutoMtls: false"),
 		 "MIG-011", "enableAutoMtls is false"},
+		{"a caller of a server under STRICT", CALLS MTLS("STRICT"), "MIG-012",
+		 "between N8 and N10"},
+		{"a caller of a server that takes plain text", CALLS MTLS("PERMISSIVE"), "MIG-012",
+		 NULL},
 		{"headless, PERMISSIVE", NAMED HEADLESS("8080") PERMISSIVE_BUT(""), "MIG-008",
 		 NULL},
 		{"headless, STRICT on its port",
