@@ -238,8 +238,11 @@ static const struct cli_command commands[] = {
 	 .max_args = 1,
 	 .exits = CLI_EXIT(CLI_INTERRUPTED) | CLI_EXIT(CLI_ROLLBACK_FAILED),
 	 .details =
-		 "Takes back what the run's journal says was made, last first, each with its own "
-		 "gate; works after\nan interrupted, a stopped and a finished run.\n\n"
+		 "Takes back what the run's journal says was made. First injection is switched on "
+		 "and probe pods\nmay look again; then workloads are restarted, callers before "
+		 "their servers, each until its\nsidecars are back; then the rest, the last change "
+		 "first: policies go once sidecars answer. Works\nafter an interrupted, a stopped "
+		 "and a finished run.\n\n"
 		 "Examples:\n"
 		 "  sidestep migrate rollback my-team --dry-run\n"
 		 "  sidestep migrate rollback my-team\n",

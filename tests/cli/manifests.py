@@ -124,6 +124,13 @@ def the_profile_of_the_help_is_one(bin_dir, folder):
     check(waived == wanted, f"the example waives {wanted}, the plan says {waived}")
 
 
+def the_way_back_is_told_in_its_order(bin_dir):
+    """As tests/unit/migrate/test_profile.c holds it against the machine's tables."""
+    page = " ".join(migrate(bin_dir, "rollback", "--help").stdout.split())
+    told = [page.find(words) for words in ("First injection is switched on", "callers before their servers", "then the rest")]
+    check(-1 < told[0] < told[1] < told[2], f"rollback --help: {page}")
+
+
 def istios_own_analysis_is_reflected(bin_dir):
     """What istioctl analyze says of mutual TLS, authorization and injection, an inventory shows as well."""
     shared = os.environ.get("SIDESTEP_SHARED") or os.path.join(os.environ.get("SIDESTEP_SOURCE_DIR", "."), "../shared")
@@ -194,6 +201,7 @@ def main():
         the_profile_of_the_help_is_one(bin_dir, folder)
         what_cannot_be_read_proves_nothing(bin_dir, folder)
         what_istio_refuses_is_blocked(bin_dir, folder)
+    the_way_back_is_told_in_its_order(bin_dir)
     istios_own_analysis_is_reflected(bin_dir)
     files = the_corpus_ends_as_the_help_says(bin_dir)
     print(f"a shop without its namespace, {files} files of the corpus{'' if files else ' (it is not here)'}")

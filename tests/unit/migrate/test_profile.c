@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 #include "lib/cli/exit.h"
 #include "migrate/machine.h"
 #include "migrate/plan.h"
@@ -120,6 +121,30 @@ TEST(every_state_has_a_row_and_every_gate_two_sources)
 	assert_null(machine_kind(&m, "N99"));
 }
 
+/* `rollback --help` tells this order, and where somebody is asked. */
+TEST(the_way_back_is_injection_then_workloads_then_the_rest)
+{
+	static const char *const asked[] = {"N3-policies", "N4", "N8", "N9"};
+	static struct machine m;
+	struct profile p;
+	size_t n = 0;
+	int workloads;
+
+	profile_init(&p);
+	machine_init(&m, &p);
+	workloads = machine_kind(&m, "N9")->undo_rank;
+	assert_true(machine_kind(&m, "N8")->undo_rank < workloads);
+	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++) {
+		const struct step_kind *k = &m.kinds[i];
+
+		if (k->undo_rank < workloads)
+			assert_true(str_eq(k->id, "N8") || str_eq(k->id, "N14"));
+		if (k->undo_after[0])
+			assert_string_equal(k->id, asked[n++]);
+	}
+	assert_int_equal(n, ARRAY_SIZE(asked));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +153,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
 		cmocka_unit_test(a_saved_plan_ends_with_the_waivers_it_stands_on),
 		cmocka_unit_test(every_state_has_a_row_and_every_gate_two_sources),
+		cmocka_unit_test(the_way_back_is_injection_then_workloads_then_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
