@@ -174,8 +174,7 @@ static struct doc *read_marks(struct arena *a, const struct doc *pod, const char
 	return marks;
 }
 
-/* Its words are foreign bytes: only what has our form counts. */
-static const char *take_answer(struct arena *a, const struct doc *pod, struct probe_answer *out)
+const char *probe_read_answer(struct arena *a, const struct doc *pod, struct probe_answer *out)
 {
 	const struct doc *ended = doc_find(status_of(pod), "state.terminated");
 	const char *text = doc_find_str(ended, "message");
@@ -225,7 +224,7 @@ int probe_look(struct migration *m, struct arena *a, const struct probe_question
 	out->waiting = still_at(a, pod);
 	if (out->waiting)
 		return 0;
-	out->waiting = take_answer(a, pod, out);
+	out->waiting = probe_read_answer(a, pod, out);
 	out->wordless = out->waiting != NULL;
 	return take_away(m, a, pod, err);
 }

@@ -49,6 +49,11 @@ struct probe_answer {
  */
 int probe_look(struct migration *m, struct arena *a, const struct probe_question *q,
 	       struct probe_answer *out, struct error *err);
+/*
+ * What a pod that has ended left behind; NULL, else why it is no answer. Its words are foreign
+ * bytes: only what has our form counts.
+ */
+const char *probe_read_answer(struct arena *a, const struct doc *pod, struct probe_answer *out);
 /* Whether the pod that answered was told of this target. */
 bool probe_was_asked(const struct probe_answer *answer, const char *target);
 /* Removes what is there of this run. Best effort: who looks next tries again. */

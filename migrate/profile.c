@@ -73,8 +73,9 @@ int profile_decode(struct arena *a, const struct doc *d, struct profile *p, stru
 		if (r)
 			return r;
 	}
-	if (!p->sample_every_ns)
-		return error_set(err, -EINVAL, "sampleEvery must be longer than 0");
+	/* A plan keeps milliseconds. */
+	if (p->sample_every_ns < NS_PER_MS)
+		return error_set(err, -EINVAL, "sampleEvery must be longer than 0: 1ms or more");
 	return 0;
 }
 

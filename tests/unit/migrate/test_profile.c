@@ -54,6 +54,7 @@ TEST(what_is_wrong_is_said_with_its_place)
 		{"auditWindow: soon\n", "p.yaml:1:14: auditWindow"},
 		{"audit: 1s\n", "no member 'audit'"},
 		{"sampleEvery: 0s\n", "longer than 0"},
+		{"sampleEvery: 999us\n", "1ms or more"},
 		{"settle: 5\n", "want a duration"},
 		{"[]\n", "want a map"},
 	};
