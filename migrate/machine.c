@@ -127,6 +127,14 @@ static void describe_gate(struct arena *a, struct doc *list, const char *id, con
 	}
 }
 
+const char *machine_does(const char *state)
+{
+	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++)
+		if (str_eq(names[i].id, state))
+			return machine_states[i].does;
+	return NULL;
+}
+
 struct doc *machine_gates_of(struct arena *a, const char *state)
 {
 	struct doc *list = doc_list(a);

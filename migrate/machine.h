@@ -129,9 +129,14 @@ struct state_row {
 	int (*undo_changes)(void *env, const struct step *step, struct step_changes *out,
 			    struct error *err);
 	const char *before[3], *after[3], *undo[3]; /* ids of gates */
+	/* Of changes that the plan does not write down as patches: what, and its inverse. */
+	const char *does;
 };
 extern const struct state_row machine_states[MACHINE_STATE_COUNT];
 
+/* What a state changes and how it is taken back, for a plan; NULL: the plan's patches, or nothing.
+ */
+const char *machine_does(const char *state);
 /* The gates of a state for a plan: list of {id, when, title, sources}. */
 struct doc *machine_gates_of(struct arena *a, const char *state);
 

@@ -239,8 +239,10 @@ static void add_step(struct builder *b, const char *state, const char *suffix, c
 	doc_set_string(b->a, d, "state", state);
 	doc_set_string(b->a, d, "title", title);
 	doc_set(b->a, d, "args", args ? args : doc_map(b->a));
-	if (!doc_get(args, "skip"))
-		doc_set(b->a, d, "gates", machine_gates_of(b->a, state));
+	if (doc_get(args, "skip"))
+		return;
+	doc_set_string(b->a, d, "does", machine_does(state));
+	doc_set(b->a, d, "gates", machine_gates_of(b->a, state));
 }
 
 static void add_skipped(struct builder *b, const char *state, const char *title, const char *why)

@@ -69,32 +69,13 @@ static const char *compact(struct page *page, const struct doc *d)
 }
 
 /* What a step does, in words and as the patch that will be sent. */
-static const char *what_it_does(struct page *page, const struct plan *p, const struct doc *step)
+static const char *what_it_does(struct page *page, const struct doc *step)
 {
-	const char *state = str_or_empty(doc_find_str(step, "state"));
-	const char *skip = doc_find_str(step, "args.skip");
+	const char *skip = doc_find_str(step, "args.skip"), *does = doc_find_str(step, "does");
 	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
 
-	if (skip)
-		return skip;
-	if (str_eq(state, "N2"))
-		return arena_printf(
-			&page->arena,
-			"create a ServiceAccount for probe pods of image %s; inverse: delete it. A "
-			"gate that asks a probe pod makes one, reads its termination message and "
-			"removes it; what a killed run leaves is removed by resume and rollback",
-			str_or_empty(doc_find_str(p->doc, "profile.probeImage")));
-	if (str_eq(state, "N3-audit"))
-		return "create the SidestepRequest of kind Audit; inverse: delete it";
-	if (str_eq(state, "N3-policies"))
-		return arena_printf(&page->arena,
-				    "create %zu CiliumNetworkPolicies; inverse: delete them",
-				    doc_len(doc_get(p->doc, "policies")));
-	if (str_eq(state, "N4"))
-		return "delete the SidestepRequest; inverse: create it again";
-	if (str_eq(state, "N9"))
-		return "stamp the pod template, so that its pods are made anew; inverse: stamp it "
-		       "again after injection is back";
+	if (skip || does)
+		return skip ? skip : does;
 	doc_foreach_item (doc_find(step, "args.patches"), patch) {
 		const char *ns = doc_find_str(patch, "ref.namespace");
 
@@ -136,7 +117,7 @@ static void put_steps(const struct plan *p, struct page *page)
 	page_table(page, columns);
 	doc_foreach_item (doc_get(p->doc, "steps"), s)
 		page_row(page, doc_find_str(s, "args.skip") ? PAGE_QUIET : PAGE_PLAIN,
-			 doc_find_str(s, "id"), doc_find_str(s, "title"), what_it_does(page, p, s),
+			 doc_find_str(s, "id"), doc_find_str(s, "title"), what_it_does(page, s),
 			 what_is_asked(page, s), NULL);
 }
 

@@ -154,15 +154,27 @@ static int restart_back(void *env, const struct step *step, struct step_changes 
 
 const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_ASSESSED] = {.after = {"G-WELL"}},
-	[STATE_PROBED] = {let_probe, .after = {"G-PROBED"}},
-	[STATE_AUDIT] = {start_audit, .after = {"G-AUDIT-ON"}},
-	[STATE_POLICIES] = {create_policies, .after = {"G-AUDIT-CLEAN"}, .undo = {"G-UNWATCHED"}},
-	[STATE_ENFORCED] = {end_audit, .after = {"G-ENFORCED"}, .undo = {"G-SIDECARS-ANSWER"}},
+	[STATE_PROBED] = {let_probe, .after = {"G-PROBED"},
+			  .does = "create the ServiceAccount of probe pods, of the profile's "
+				  "probeImage; inverse: delete it. A gate that asks a probe pod "
+				  "makes one, reads its termination message and removes it; what a "
+				  "killed run leaves is removed by resume and rollback"},
+	[STATE_AUDIT] = {start_audit, .after = {"G-AUDIT-ON"},
+			 .does = "create the SidestepRequest of kind Audit; inverse: delete it"},
+	[STATE_POLICIES] = {create_policies, .after = {"G-AUDIT-CLEAN"}, .undo = {"G-UNWATCHED"},
+			    .does = "create the plan's CiliumNetworkPolicies; inverse: delete "
+				    "those that were not there before"},
+	[STATE_ENFORCED] = {end_audit, .after = {"G-ENFORCED"}, .undo = {"G-SIDECARS-ANSWER"},
+			    .does = "delete the SidestepRequest; inverse: create it again"},
 	[STATE_RELAXED] = {planned_patches, .before = {"G-LOOKED"}, .after = {"G-RELAXED"}},
 	[STATE_INJECTION_OFF] = {planned_patches, .before = {"G-RELAXED"},
 				 .after = {"G-INJECTION-OFF"}, .undo = {"G-INJECTION-ON"}},
 	[STATE_RESTARTED] = {restart, restart_back, .before = {"G-RELAXED", "G-BUDGET"},
-			     .after = {"G-RESTARTED"}, .undo = {"G-SIDECARS-BACK"}},
+			     .after = {"G-RESTARTED"}, .undo = {"G-SIDECARS-BACK"},
+			     .does = "stamp the pod template, so that its pods are made anew; "
+				     "inverse: stamp it again after injection is back"},
 	[STATE_SIDECARLESS] = {.after = {"G-SIDECARLESS"}},
-	[STATE_SOAKED] = {end_probing, .after = {"G-SOAK"}},
+	[STATE_SOAKED] = {end_probing, .after = {"G-SOAK"},
+			  .does = "delete the ServiceAccount of probe pods; inverse: create it "
+				  "again"},
 };

@@ -155,7 +155,3 @@ int step_run(struct step_run *run, enum run_state *ret_state, struct error *err)
 /* Takes back what was applied; goes on with a rollback that was interrupted. States ROLLED_BACK,
  * PAUSED or ROLLBACK_STOPPED. */
 int step_rollback(struct step_run *run, enum run_state *ret_state, struct error *err);
-
-/* For a report or an approval: asks every step for its changes against the world as it is, without
- * doing them. List of {step, op, kind, ref, forward, backward | error}. */
-int step_dry_run(struct step_run *run, struct arena *a, struct doc **ret_list, struct error *err);

@@ -332,10 +332,40 @@ TEST(a_plan_notices_what_is_new_changed_or_gone)
 	}
 }
 
+/* In the document as on the page; "only looks" is said of none that changes something. */
+TEST(a_plan_says_of_every_step_what_it_changes)
+{
+	static struct machine m;
+	struct profile profile;
+	struct world w;
+	struct plan p;
+	int changing = 0;
+
+	profile_init(&profile);
+	machine_init(&m, &profile);
+	plan_of(&w, OF("Deployment", "apps/v1", ""), &p);
+	doc_foreach_item (doc_get(p.doc, "steps"), s) {
+		const struct step_kind *kind = machine_kind(&m, doc_find_str(s, "state"));
+		const char *does = doc_find_str(s, "does");
+		bool patches = doc_len(doc_find(s, "args.patches"));
+
+		if (doc_find(s, "args.skip"))
+			continue;
+		if ((kind->changes != NULL) != (does || patches))
+			fail_msg("%s: %s", doc_find_str(s, "id"), does ? does : "says nothing");
+		if (does && !strstr(does, "inverse: "))
+			fail_msg("%s: %s", doc_find_str(s, "id"), does);
+		changing += kind->changes != NULL;
+	}
+	assert_int_equal(changing, 7); /* N2, N3-audit, N3-policies, N4, N8, N9/x, N14 */
+	plan_end(&w, &p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_plan_is_no_plan),
+		cmocka_unit_test(a_plan_says_of_every_step_what_it_changes),
 		cmocka_unit_test(a_plan_notices_what_is_new_changed_or_gone),
 		cmocka_unit_test(every_kind_of_workload_is_moved_or_refused_with_the_reason),
 		cmocka_unit_test(what_the_mesh_is_told_decides_what_a_plan_forbids),

@@ -310,21 +310,6 @@ static void a_pause_is_kept_and_resumed(void **state)
 	finish(f);
 }
 
-static void a_dry_run_changes_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct arena a = ARENA_INIT;
-	struct doc *list;
-
-	begin(f);
-	assert_int_equal(step_dry_run(&f->run, &a, &list, NULL), 0);
-	assert_int_equal(doc_len(list), 4);
-	assert_string_equal(doc_find_str(list, "[0].backward.labels.inject"), "on");
-	assert_start(f);
-	arena_release(&a);
-	finish(f);
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
@@ -367,7 +352,6 @@ int main(void)
 		row(a_foreign_edit_is_a_conflict_and_survives),
 		row(gates_stop_pause_and_let_pass),
 		row(a_pause_is_kept_and_resumed),
-		row(a_dry_run_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
