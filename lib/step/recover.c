@@ -195,17 +195,32 @@ static void count_changes(const struct journal *j, struct run_status *out)
 	}
 }
 
+/* What was begun last, there or back, and has not ended. */
+static const char *at_hand(const struct journal *j)
+{
+	const char *step = NULL;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+
+		if (str_eq(r->type, "begin") || str_eq(r->type, "undo-begin"))
+			step = doc_str(doc_get(r->body, "step"));
+		else if (step && (is_about(r, "end", step) || is_about(r, "undo-end", step)))
+			step = NULL;
+	}
+	return step;
+}
+
 void run_status(struct arena *a, const struct journal *j, const struct step *steps, size_t n_steps,
 		struct run_status *out)
 {
 	*out = (struct run_status){.n_steps = n_steps};
 	out->state = state_of(j, &out->reason, &out->rollback);
+	out->step = at_hand(j);
 	out->steps = arena_array(a, n_steps, enum step_state);
 	for (size_t i = 0; i < n_steps; i++) {
 		out->steps[i] = recover_step(j, steps[i].id);
 		out->n_done += out->steps[i] == STEP_DONE || out->steps[i] == STEP_SKIPPED;
-		if (out->steps[i] == STEP_BEGUN || out->steps[i] == STEP_UNDOING)
-			out->step = steps[i].id;
 	}
 	count_changes(j, out);
 }

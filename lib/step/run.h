@@ -135,13 +135,13 @@ struct step_run {
 struct run_status {
 	enum run_state state;
 	bool rollback;          /* a rollback was begun: the only way is on with it */
-	const char *reason;     /* of the last transition, or NULL */
-	const char *step;       /* the step at hand, or NULL */
+	const char *reason;     /* of the last transition, or NULL; as long as the journal */
+	const char *step;       /* the step at hand, or NULL; as long as the journal */
 	enum step_state *steps; /* per step of the plan */
 	size_t n_steps, n_done;
 	unsigned changes_done, changes_undone;
 };
-/* steps may be NULL (ids are then taken from the journal's order). In arena a. */
+/* Without steps nothing is said of each; what is at hand is. In arena a. */
 void run_status(struct arena *a, const struct journal *j, const struct step *steps, size_t n_steps,
 		struct run_status *out);
 

@@ -222,6 +222,7 @@ def a_rule_put_back_stops_it(desk):
     check(all(all(v) for v in desk.sidecars().values()), f"sidecars are missing: {desk.sidecars()}")
     check(desk.objects("namespace")[0]["metadata"]["labels"].get("istio-injection") == "enabled", "injection is off")
     desk.ends("ann", "status", NAMESPACE, says=("stopped", "G-RELAXED", "mend what the gate names"))
+    desk.ends("ann", "status", NAMESPACE, "-o", "json", says=('"step": "N8"',))
     desk.ends("ann", "pause", NAMESPACE, says=("nothing to pause",))
     desk.nothing_failed("stopped at the gate")
     desk.kubectl("patch", "destinationrule", "server", "-n", NAMESPACE, "--type=merge", "-p",

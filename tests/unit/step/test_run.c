@@ -283,6 +283,9 @@ static void gates_stop_pause_and_let_pass(void **state)
 	assert_int_equal(status.steps[1], STEP_SKIPPED);
 	assert_int_equal(status.steps[2], STEP_BEGUN);
 	assert_non_null(strstr(status.reason, "gate mode"));
+	assert_string_equal(status.step, "C");
+	run_status(&a, f->run.journal, NULL, 0, &status);
+	assert_string_equal(status.step, "C");
 	doc_set_string(&f->w.arena, doc_get(f->w.objects, "app"), "mode", "dark");
 	assert_false(killed(f, 0, step_run, &s));
 	assert_int_equal(s, RUN_INCONCLUSIVE);
@@ -290,6 +293,12 @@ static void gates_stop_pause_and_let_pass(void **state)
 	doc_set_string(&f->w.arena, doc_get(f->w.objects, "app"), "mode", "good");
 	assert_false(killed(f, 0, step_run, &s));
 	assert_int_equal(s, RUN_DONE);
+	run_status(&a, f->run.journal, NULL, 0, &status);
+	assert_null(status.step);
+	/* On the way back it is what is being undone. */
+	journal_append(f->run.journal, "undo-begin", parse(&a, "{\"step\":\"A\"}"), NULL);
+	run_status(&a, f->run.journal, NULL, 0, &status);
+	assert_string_equal(status.step, "A");
 	arena_release(&a);
 	finish(f);
 }
