@@ -65,6 +65,7 @@ def judge(report, args):
     labs.check(r["ok"] > 0 and r["refused"] > 0, f"nothing passed or nothing was refused: {r}")
     labs.check(r["failed"] == 0 and r["announced"] == 0, f"requests failed: {r}, {report['recent'][-5:]}")
     labs.check(r["refused_missing"] == 0, f"what must be refused got through: {r}, {report['recent'][-5:]}")
+    labs.check(r["let_through_while_enforced"] == 0, f"let through while the new policies were in force: {r}")
     labs.check(c["lost"] == 0 and c["long_lived"] > 0, f"long-lived connections: {c}")
     labs.check(s["before"] > 0 and s["after"] == 0 and s["after_rollback"] == s["before"], f"sidecars: {s}")
     e = report["equivalence"]
