@@ -215,8 +215,7 @@ void asking_kubernetes(struct asking *q, pod_question question)
 		say_unwell(q, ASK_KUBERNETES, wrong, "pods are ready and nothing was restarted");
 }
 
-/* --- quiet: the same question in several states
- * ---------------------------------------------------- */
+/* --- quiet: the same question in several states --- */
 
 /* (gate, how it begins, of the pods, of their endpoints, the verdict that no call may meet) */
 #define QUIET_GATE(name, begin, of_pods, of_endpoints, verdict)                                    \
@@ -253,8 +252,7 @@ static int sample_audit_clean(void *env, const struct doc *args, struct gate_sam
 	return 0;
 }
 
-/* --- audit on: the request's own answers, and the endpoints
- * ---------------------------------------- */
+/* --- audit on: the request's own answers, and the endpoints --- */
 
 static const char *unanswered(const struct asking *q, const struct sidestep_request *request)
 {
@@ -297,8 +295,7 @@ static int sample_audit_on(void *env, const struct doc *args, struct gate_sample
 	return 0;
 }
 
-/* --- restarts
- * --------------------------------------------------------------------------------------- */
+/* --- restarts --- */
 
 static int ask_budgets(struct asking *q, struct error *err)
 {

@@ -13,8 +13,7 @@
 #include "migrate/gates_internal.h"
 #include "migrate/probe.h"
 
-/* --- DestinationRules
- * ------------------------------------------------------------------------------ */
+/* --- DestinationRules --- */
 
 static bool tls_is_mutual(const struct doc *policy)
 {
@@ -102,8 +101,7 @@ static const struct istio_mesh *look_at_mesh(struct asking *q, struct error *err
 	return m;
 }
 
-/* --- have the sidecars followed
- * ------------------------------------------------------------------------- */
+/* --- have the sidecars followed --- */
 
 static void not_known(struct asking *q, const char *why)
 {
@@ -477,8 +475,7 @@ int gate_sample_relaxed(void *env, const struct doc *args, struct gate_sample *o
 	return look_while_forced(&q, "not asked while a rule forces", err);
 }
 
-/* --- injection: a pod created as a dry run, and the injector's rules
- * -------------------------------- */
+/* --- injection: a pod created as a dry run, and the injector's rules --- */
 
 /* Asks the API server, webhooks and all, for a pod of the template; nothing is created. */
 static int dry_run_pod(struct asking *q, const struct doc *template, bool *ret_sidecar,

@@ -18,8 +18,7 @@ struct builder {
 	struct doc *doc, *inputs, *steps;
 };
 
-/* --- what was read, so that a change of it is noticed
- * ----------------------------------------------- */
+/* --- what was read, so that a change of it is noticed --- */
 
 static void add_input(struct builder *b, const struct doc *object)
 {
@@ -39,8 +38,7 @@ static void add_inputs(struct builder *b)
 			add_input(b, b->in->snapshot->items[i]);
 }
 
-/* --- edges and workloads
- * ----------------------------------------------------------------------------- */
+/* --- edges and workloads --- */
 
 static const char *workload_key(struct arena *a, const struct inventory_workload *w)
 {
@@ -109,8 +107,7 @@ static void add_workloads(struct builder *b)
 	}
 }
 
-/* --- patches: DestinationRules without their tls, the namespace without injection
- * -------------------- */
+/* --- patches: DestinationRules without their tls, the namespace without injection --- */
 
 static bool drop_mutual(struct doc *policy)
 {
@@ -227,8 +224,7 @@ static struct doc *injection_args(struct builder *b)
 	return args;
 }
 
-/* --- the steps
- * ---------------------------------------------------------------------------------------- */
+/* --- the steps --- */
 
 static void add_step(struct builder *b, const char *state, const char *suffix, const char *title,
 		     struct doc *args)

@@ -126,8 +126,7 @@ struct doc *migration_report(struct arena *a, const struct doc *plan, const stru
 	return d;
 }
 
-/* --- as a page
- * -------------------------------------------------------------------------------------- */
+/* --- as a page --- */
 
 static enum page_mood state_mood(const char *state)
 {

@@ -16,8 +16,7 @@ static void session_options_of(const struct run_opts *o, struct session_options 
 				       .state = o->state};
 }
 
-/* --- run
- * ------------------------------------------------------------------------------------------- */
+/* --- run --- */
 
 /* A plan that was read back, or read for a while: its exit code as of now, and of what there is. */
 static int fits(const struct cli_call *call, struct arena *a, const struct doc *plan,
@@ -219,8 +218,7 @@ int verb_run(const struct cli_call *call, struct error *err)
 	return r;
 }
 
-/* --- resume, rollback
- * -------------------------------------------------------------------------------- */
+/* --- resume, rollback --- */
 
 static bool rolling_back(const struct session *s)
 {
@@ -298,8 +296,7 @@ int verb_rollback(const struct cli_call *call, struct error *err)
 	return with_run(call, true, go_back, err);
 }
 
-/* --- telling
- * ------------------------------------------------------------------------------------------ */
+/* --- telling --- */
 
 /* Who is at the namespace, by the Lease: taken for alive until it runs out. */
 static int add_holder(struct cluster *c, struct arena *a, const char *ns, struct doc *d,

@@ -90,8 +90,7 @@ void session_close(struct session *s)
 	arena_release(&s->arena);
 }
 
-/* --- the run at hand
- * ------------------------------------------------------------------------------- */
+/* --- the run at hand --- */
 
 static const char *file_of(struct session *s, const char *name)
 {
@@ -259,8 +258,7 @@ int session_start(struct session *s, struct doc *plan, struct error *err)
 	return run_copy_create(&s->host, plan, ns, s->journal, err);
 }
 
-/* --- finding one that was interrupted
- * ---------------------------------------------------------------- */
+/* --- finding one that was interrupted --- */
 
 static int restore(struct session *s, const struct sidestep_run *run, struct error *err)
 {
@@ -389,8 +387,7 @@ int session_read_copy(struct arena *a, const struct sidestep_run *run, const str
 	return r;
 }
 
-/* --- lock
- * -------------------------------------------------------------------------------------------- */
+/* --- lock --- */
 
 static void lease_changed(void *arg, bool held, const char *holder)
 {
@@ -503,8 +500,7 @@ int session_lock(struct session *s, const char *ns, struct error *err)
 	return 0;
 }
 
-/* --- going
- * -------------------------------------------------------------------------------------------- */
+/* --- going --- */
 
 static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, struct error *),
 	      enum run_state *ret_state, struct error *err)

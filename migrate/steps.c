@@ -23,8 +23,7 @@ static int add(struct step_changes *out, enum change_kind kind, const char *op,
 	return 0;
 }
 
-/* --- N2: who probe pods are; the pods themselves come and go with the gates that ask them
- * ----------------------------------------------------------------------------------------- */
+/* --- N2: who probe pods are; the pods themselves come and go with the gates that ask them --- */
 
 static int let_probe(void *env, const struct step *step, struct step_changes *out,
 		     struct error *err)
@@ -98,8 +97,7 @@ static int create_policies(void *env, const struct step *step, struct step_chang
 	return 0;
 }
 
-/* --- N7, N8: DestinationRules and the namespace's label
- * ------------------------------------------- */
+/* --- N7, N8: DestinationRules and the namespace's label --- */
 
 /* The plan wrote each as {op, ref, forward}. */
 static int planned_patches(void *env, const struct step *step, struct step_changes *out,
@@ -116,8 +114,7 @@ static int planned_patches(void *env, const struct step *step, struct step_chang
 	return 0;
 }
 
-/* --- N9: a workload's pods, made anew
- * ------------------------------------------------------------- */
+/* --- N9: a workload's pods, made anew --- */
 
 static int stamp(const struct step *step, const char *stamp, struct step_changes *out,
 		 struct error *err)
