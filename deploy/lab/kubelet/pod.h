@@ -187,6 +187,8 @@ void hook_free(struct hook *h);
 
 /* probe.c */
 void probes_start(struct container *c);
+/* It had started under the kubelet before this one: its startup probe asks no more. */
+void probes_had_started(struct container *c);
 void probes_stop(struct container *c);
 bool container_has_probe(const struct container *c, enum probe_kind kind);
 

@@ -248,6 +248,16 @@ void probes_start(struct container *c)
 	}
 }
 
+void probes_had_started(struct container *c)
+{
+	struct probe *p = c->probes[PROBE_STARTUP];
+
+	if (!p)
+		return;
+	p->done = true;
+	loop_timer_stop(p->timer);
+}
+
 void probes_stop(struct container *c)
 {
 	for (size_t i = 0; i < PROBE_KINDS; i++) {

@@ -160,6 +160,8 @@ static void apply_container(struct container *c, const struct saved_container *s
 		if (!c->run.started_wall || c->run.finished_wall)
 			c->run = (struct run_record){
 				.started_wall = clock_wall_ns(loop_clock(c->pod->k->loop))};
+		if (s->started)
+			probes_had_started(c);
 		c->started = c->started || s->started;
 		c->ready = c->ready || (s->ready && c->started);
 		/* A hook is run again; what came after it goes on from there. */

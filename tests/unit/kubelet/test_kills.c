@@ -19,6 +19,14 @@ static bool has_ended(pid_t pid)
 	return waitpid(pid, NULL, WNOHANG) == pid || kill(pid, 0) < 0;
 }
 
+static const char *ready_since(struct one_node *e, const char *name)
+{
+	doc_foreach_item (doc_find(pod_get(e, name), "status.conditions"), c)
+		if (!strcmp(doc_find_str(c, "type"), "Ready"))
+			return doc_find_str(c, "lastTransitionTime");
+	return "";
+}
+
 static void what_runs_survives_the_kubelet(void **state)
 {
 	struct one_node *e = *state;
@@ -42,6 +50,35 @@ static void what_runs_survives_the_kubelet(void **state)
 	pod_wait(e, "adopted", pod_gone, NULL);
 	assert_string_equal(one_node_file(e, "starts"), "start\nend\n");
 	assert_true(has_ended((pid_t)atoi(pid)));
+}
+
+/* Started and ready before: not asked whether it has started, and never not ready meanwhile. */
+static void what_is_ready_survives_the_kubelet(void **state)
+{
+	struct one_node *e = *state;
+	const char *since;
+
+	pod_create_shell(e, "settled", "exec sleep 1000",
+			 arena_printf(&e->arena,
+				      "    startupProbe: {periodSeconds: 1, exec: {command: "
+				      "[/bin/sh, -c, 'echo asked >> %s/startups']}}\n"
+				      "    readinessProbe: {periodSeconds: 1, exec: {command: "
+				      "[\"true\"]}}\n",
+				      e->dir));
+	pod_wait(e, "settled", pod_ready, NULL);
+	since = ready_since(e, "settled");
+	kubelet_kill(e);
+	kubelet_start(e);
+	/* Long enough that every probe of the other has run. */
+	pod_create_shell(e, "later", "exec sleep 1000",
+			 "    readinessProbe: {initialDelaySeconds: 2, exec: {command: "
+			 "[\"true\"]}}\n");
+	pod_wait(e, "later", pod_ready, NULL);
+	pod_delete(e, "later");
+	assert_string_equal(one_node_file(e, "startups"), "asked\n");
+	assert_string_equal(ready_since(e, "settled"), since);
+	pod_delete(e, "settled");
+	pod_wait(e, "settled", pod_gone, NULL);
 }
 
 static void an_end_that_went_unseen_is_made_good(void **state)
@@ -169,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_runs_survives_the_kubelet),
+		cmocka_unit_test(what_is_ready_survives_the_kubelet),
 		cmocka_unit_test(an_end_that_went_unseen_is_made_good),
 		cmocka_unit_test(a_pod_deleted_by_force_while_nobody_looked),
 		cmocka_unit_test(killed_at_any_moment),
