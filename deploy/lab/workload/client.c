@@ -233,6 +233,20 @@ static const char *status_form(int status)
 	return "other status";
 }
 
+/*
+ * One kept line is enough: another, opened while this one was busy, would lie idle for longer than
+ * a server that ends waits for us.
+ */
+static bool is_spare(const struct line *l)
+{
+	if (l->flow->how != HOW_KEPT)
+		return false;
+	for (const struct line *other = l->flow->lines; other; other = other->next)
+		if (other != l && !other->busy)
+			return true;
+	return false;
+}
+
 static void take_http(struct line *l, size_t n)
 {
 	struct flow *f = l->flow;
@@ -248,7 +262,7 @@ static void take_http(struct line *l, size_t n)
 		settle(l, NULL, "200");
 	else
 		settle(l, status == 200 ? "wrong answer" : status_form(status), answer);
-	if (f->how == HOW_FRESH || closing || f->clients->ending)
+	if (f->how == HOW_FRESH || closing || f->clients->ending || is_spare(l))
 		line_free(l);
 }
 
@@ -280,7 +294,7 @@ static void take_text(struct line *l, size_t n)
 	if (f->how == HOW_HOLD && !l->answered)
 		f->n->opened++;
 	l->answered = true;
-	if (f->how == HOW_FRESH || bye || f->clients->ending)
+	if (f->how == HOW_FRESH || bye || f->clients->ending || is_spare(l))
 		done_with(l);
 }
 
@@ -390,11 +404,26 @@ static void begin(struct line *l, uint64_t due_ns)
 
 /* --- the schedule --- */
 
+/* The other side has closed it, which we have not read yet. */
+static bool is_over(const struct line *l)
+{
+	char c;
+	ssize_t n = recv(l->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* As pools of connections do, a kept line is looked at before it is used again. */
 static struct line *idle_line(struct flow *f)
 {
-	for (struct line *l = f->lines; l; l = l->next)
-		if (!l->busy)
+	for (struct line *l = f->lines, *next; l; l = next) {
+		next = l->next;
+		if (l->busy)
+			continue;
+		if (f->how != HOW_KEPT || !is_over(l))
 			return l;
+		done_with(l);
+	}
 	return NULL;
 }
 
