@@ -135,17 +135,35 @@ bool kills_route(struct arena *a, const char *text, size_t n, uint16_t port, int
 
 /* --- a list of them --- */
 
+enum { MAX_LINES_KEPT = 4 };
+
+/* What the sidecar's log has of that port, for whoever wonders why nobody is to blame. */
+static void keep_lines(struct arena *a, struct doc *d, const struct strbuf *text, uint16_t port)
+{
+	auto_free char *needle = xasprintf(":%u\"", port);
+	struct doc *list = doc_set_list(a, d, "sidecar_log");
+	const char *line = strbuf_cstr(text), *stop;
+
+	for (; *line && doc_len(list) < MAX_LINES_KEPT; line = *stop ? stop + 1 : stop) {
+		stop = line + strcspn(line, "\n");
+		if (memmem(line, (size_t)(stop - line), needle, strlen(needle)))
+			doc_append(a, list, doc_stringf(a, "%.*s", (int)(stop - line), line));
+	}
+}
+
 static void ask_sidecar(struct arena *a, struct doc *d, struct kill_incident *i, const char *dir)
 {
 	auto_free char *path = xasprintf("%s/%s_%s.proxy", dir, i->namespace, i->pod);
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	const uint16_t port = (uint16_t)doc_int_or(doc_get(d, "port"), 0);
 	struct kill_route route;
 
-	if (io_read_file(path, ACCESS_LOG_BYTES, &text, NULL) < 0 ||
-	    !kills_route(a, strbuf_cstr(&text), text.len,
-			 (uint16_t)doc_int_or(doc_get(d, "port"), 0), i->began_ns, i->ended_ns,
-			 &route))
+	if (io_read_file(path, ACCESS_LOG_BYTES, &text, NULL) < 0)
 		return;
+	if (!kills_route(a, strbuf_cstr(&text), text.len, port, i->began_ns, i->ended_ns, &route)) {
+		keep_lines(a, d, &text, port);
+		return;
+	}
 	i->server_address = route.address;
 	i->nowhere = !route.address;
 	doc_set_string(a, d, "flags", route.flags);
