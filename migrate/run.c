@@ -254,19 +254,33 @@ static int clear_pause(struct session *s, struct error *err)
 	return cluster_do(&s->cluster, &request, &a, NULL, err);
 }
 
+static int tell_ended(const struct cli_call *call, const char *run, enum run_state state, bool back)
+{
+	fprintf(call->out, "%s: %s already, nothing is left to do\n", run, run_state_name(state));
+	return session_exit_code(state, back);
+}
+
+/* done: also a run that has ended well, to take it back. */
 static int with_run(const struct cli_call *call, bool done,
 		    int (*fn)(const struct cli_call *, struct session *, struct error *),
 		    struct error *err)
 {
 	struct session_options so;
 	struct session s;
-	const char *ns;
+	const char *ns, *ended = NULL;
+	enum run_state state;
 	int r;
 
 	session_options_of(call->opts, &so);
 	r = session_open(&s, &so, err);
 	if (r)
 		return r;
+	r = session_ended(&s, call->args[0], done, &ended, &state, err);
+	if (r || ended) {
+		r = r ? r : tell_ended(call, ended, state, done);
+		session_close(&s);
+		return r;
+	}
 	/* What others have written is read when they can no longer write. */
 	r = session_subject(&s, call->args[0], done, &ns, err);
 	if (!r)

@@ -62,6 +62,13 @@ int session_find(struct session *s, const char *namespace_or_run, bool done, str
 int session_subject(struct session *s, const char *namespace_or_run, bool done,
 		    const char **ret_namespace, struct error *err);
 /*
+ * Whether there is nothing left for session_find() because the newest run has ended: its name
+ * (else NULL, also when there never was one) and whether it is done or rolled back. Somebody who
+ * was cut off after the last record learns so from here that all was well.
+ */
+int session_ended(struct session *s, const char *namespace_or_run, bool done, const char **ret_run,
+		  enum run_state *ret_state, struct error *err);
+/*
  * The lock of the namespace, taken before a run of it is started or found: a file in the state
  * folder and a Lease in the cluster, held by the state folder, not by the machine's name. -EBUSY
  * names owner and expiry, as soon as the owner is seen to live.

@@ -248,6 +248,11 @@ def there_and_back_though_stopped_and_killed():
               "\n".join(f"{start.get(k)}\n{end.get(k)}" for k in differ[:2]))
         check(sidecars(api) == 14, f"{sidecars(api)} sidecars are back")
         quiet(lab, before, f"rolled back, killed at {met}")
+        # Whoever was cut off after the last record asks again and learns how it ended.
+        for verb, code in (("resume", 9), ("rollback", 0)):
+            again = m.run(verb)
+            check(again.returncode == code and "rolled-back already" in again.stdout,
+                  f"{verb} of a run that was rolled back: exit {again.returncode}\n{again.stdout}{again.stderr}")
         now = counts(lab)
         print(f"     back, killed at records {met}: "
               f"{sum(e.get('ok', 0) for e in now.values()) - sum(e.get('ok', 0) for e in before.values())} requests passed")

@@ -298,6 +298,9 @@ static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 			     "migrate", args, t, outcome, words, err);
 	}
 	story_chaos_stop(s);
+	/* The rollback was killed when all was done: `resume` says that there is nothing left. */
+	if (!r && round && !forward && t->code == CLI_ROLLED_BACK)
+		*outcome = STORY_OK;
 	return r;
 }
 
