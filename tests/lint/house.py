@@ -9,6 +9,7 @@ ARROWS = {
     "lib/loop": ["lib/base"],
     "lib/http": ["lib/loop"],
     "lib/object": ["lib/doc", "lib/net"],
+    "lib/diff": ["lib/object"],
     "lib/kube": ["lib/object", "lib/http"],
     "lib/mesh": ["lib/object", "datapath/abi"],
     "lib/istio": ["lib/object"],
@@ -48,7 +49,7 @@ HOMES = {
     "pcre2.h": ["lib/flow"],
     "zlib.h": ["lib/grpc", "preflight"],
     "bpf/": ["agent", "preflight", "tests", "datapath/bpf"],
-    "openssl/": ["lib/http", "lib/step", "agent/auth"],
+    "openssl/": ["lib/http", "lib/step", "lib/diff", "agent/auth"],
     "uthash.h": ["lib/base"],
     "cmocka.h": ["tests"],
 }

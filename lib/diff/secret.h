@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib/diff/secret.h - secret values become keyed digests before anything looks at them.
+ *
+ * What is secret: every value of a Secret; a value whose name says so, where names are free (data
+ * of a ConfigMap, env, annotations, arguments, custom resources); and anything anywhere that looks
+ * like it: PEM, JWT, a kubeconfig with credentials, a URL with a password, each also in base64.
+ *
+ * It is replaced by "hmac-sha256:0123456789abcdef (12 bytes)". Under one key equal values give
+ * equal digests, so objects are redacted first and compared afterwards: no diff, plan, journal or
+ * report made from them can hold a value. Without the key a digest cannot be tried against guesses.
+ *
+ * OpenSSL's HMAC has its home for this purpose here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/doc/doc.h"
+
+#define SECRET_KEY_BYTES 32
+struct secret_key {
+	unsigned char bytes[SECRET_KEY_BYTES];
+};
+
+/* A key that nobody has seen, from the kernel. */
+int secret_key_random(struct secret_key *ret_key, struct error *err);
+/* From a file of at least 32 bytes (all of it counts), so that digests of two runs compare. */
+int secret_key_read(const char *path, struct secret_key *ret_key, struct error *err);
+
+/* "hmac-sha256:0123456789abcdef (12 bytes)" in the arena. */
+const char *secret_digest(struct arena *a, const struct secret_key *key, const void *data,
+			  size_t n);
+/* Whether s looks like a credential by itself (PEM, JWT, kubeconfig, URL with a password). */
+bool secret_looks_like(const char *s);
+/* Whether a field or variable of that name holds one: DB_PASSWORD, api-token; not secretName. */
+bool secret_name(const char *name);
+/*
+ * The object with every secret value replaced; a Secret's stringData is folded into data first, as
+ * its server does. What is not secret is shared with the original, which stays as it is.
+ */
+struct doc *secret_redact(struct arena *a, const struct secret_key *key, const struct doc *object);

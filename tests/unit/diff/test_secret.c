@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/diff/secret.h"
+
+#include <string.h>
+
+#include "tests/support/test.h"
+
+#define JWT "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJl"
+
+static const struct secret_key key = {{1, 2, 3}};
+
+static struct doc *yaml(struct arena *a, const char *text)
+{
+	struct doc_stream s;
+
+	assert_int_equal(doc_read_yaml(a, text, strlen(text), NULL, &s, NULL), 0);
+	return s.docs[0];
+}
+
+static void redacted(struct arena *a, const char *text, struct strbuf *out)
+{
+	doc_write_yaml(secret_redact(a, &key, yaml(a, text)), out);
+}
+
+TEST(what_looks_like_a_credential)
+{
+	static const struct {
+		const char *text;
+		bool looks;
+	} rows[] = {
+		{"-----BEGIN RSA PRIVATE KEY-----\nMIIE", true},
+		{"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1J", true},
+		{"Bearer " JWT, true},
+		{JWT, true},
+		{"eyJhbGciOiJIUzI1NiJ9.short", false},
+		{"postgres://app:hunter2@db/shop", true},
+		{"http://app@db/shop", false},
+		{"http://db:5432/a@b", false},
+		{"http://db:5432", false},
+		{"apiVersion: v1\nkind: Config\nclusters: []\nusers:\n- user: {token: x}\n", true},
+		{"clusters of users", false},
+		{"sidestep.dev/app:1", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (secret_looks_like(rows[i].text) != rows[i].looks)
+			fail_msg("%s", rows[i].text);
+}
+
+TEST(names_that_hold_secrets)
+{
+	static const char *const yes[] = {"DB_PASSWORD",           "api-token",
+					  "clientSecret",          "tls.key",
+					  "AWS_SECRET_ACCESS_KEY", "PGPASSWD"};
+	static const char *const no[] = {"secretName",
+					 "secretKeyRef",
+					 "tokenPath",
+					 "topologyKey",
+					 "key",
+					 "image",
+					 "tokenExpirationSeconds",
+					 "PASSWORD_FILE",
+					 "automountServiceAccountTokenEnabled"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		if (!secret_name(yes[i]))
+			fail_msg("%s is one", yes[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		if (secret_name(no[i]))
+			fail_msg("%s is none", no[i]);
+}
+
+TEST(digests_tell_equal_from_different_and_nothing_else)
+{
+	struct arena a = ARENA_INIT;
+	const struct secret_key other = {{9}};
+	const char *one = secret_digest(&a, &key, "hunter2", 7);
+
+	assert_string_equal(one, secret_digest(&a, &key, "hunter2", 7));
+	assert_string_not_equal(one, secret_digest(&a, &key, "hunter3", 7));
+	assert_string_not_equal(one, secret_digest(&a, &other, "hunter2", 7));
+	assert_non_null(strstr(one, "hmac-sha256:"));
+	assert_non_null(strstr(one, "(7 bytes)"));
+	arena_release(&a);
+}
+
+/* RFC 4231 case 2, its key padded with zeroes as HMAC pads it. */
+TEST(the_digest_is_hmac_sha256)
+{
+	struct arena a = ARENA_INIT;
+	const struct secret_key jefe = {"Jefe"};
+
+	assert_string_equal(secret_digest(&a, &jefe, "what do ya want for nothing?", 28),
+			    "hmac-sha256:5bdcc146bf60754e (28 bytes)");
+	arena_release(&a);
+}
+
+/* Wherever a credential is planted, no byte of it is left; what is harmless stays readable. */
+TEST(no_planted_secret_survives)
+{
+	static const struct {
+		const char *object, *planted, *stays;
+	} rows[] = {
+		{"{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {user: cGxhbnRlZA==}}",
+		 "cGxhbnRlZA", "user: "},
+		{"{apiVersion: v1, kind: Secret, stringData: {user: planted}}", "planted",
+		 "user: "},
+		{"{apiVersion: v1, kind: Secret, data: planted}", "planted", "Secret"},
+		{"{apiVersion: v1, kind: ConfigMap, data: {db.password: planted, size: big}}",
+		 "planted", "size: big"},
+		{"{apiVersion: v1, kind: ConfigMap, data: {dsn: 'pg://a:planted@db'}}", "planted",
+		 "dsn"},
+		{"{apiVersion: v1, kind: ConfigMap, data: {x: " JWT "}}", "eyJzdWI", "x: "},
+		{"{apiVersion: apps/v1, kind: Deployment, spec: {env: [{name: TOKEN, value: "
+		 "planted},"
+		 "{name: A, value: plain}]}}",
+		 "planted", "plain"},
+		{"{apiVersion: apps/v1, kind: Deployment, spec: {args: [--token=planted, --v=2]}}",
+		 "planted", "--v=2"},
+		{"{apiVersion: apps/v1, kind: Deployment, spec: {args: [--password, planted, "
+		 "--x]}}",
+		 "planted", "--x"},
+		{"{apiVersion: example.org/v1, kind: Thing, spec: {password: planted, "
+		 "secretName: mine}}",
+		 "planted", "secretName: mine"},
+		{"{apiVersion: example.org/v1, kind: Thing, spec: {pin: {token: 123456}}}",
+		 "123456", "pin"},
+		{"{apiVersion: v1, kind: Pod, metadata: {annotations: {vendor/api-key: planted}}}",
+		 "planted", "vendor/api-key"},
+		{"{apiVersion: v1, kind: Secret, data: {a: cGxhbnRlZA==}, metadata: {annotations: {"
+		 "kubectl.kubernetes.io/last-applied-configuration: '{\"kind\":\"Secret\","
+		 "\"data\":{\"a\":\"cGxhbnRlZA==\"}}'}}}",
+		 "cGxhbnRlZA", "last-applied"},
+		{"{apiVersion: v1, kind: Secret, data: {}, metadata: {annotations: {"
+		 "kubectl.kubernetes.io/last-applied-configuration: '{broken planted'}}}",
+		 "planted", "Secret"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+		struct arena a = ARENA_INIT;
+
+		redacted(&a, rows[i].object, &out);
+		if (strstr(out.buf, rows[i].planted) || !strstr(out.buf, rows[i].stays))
+			fail_msg("row %zu:\n%s", i, out.buf);
+		arena_release(&a);
+	}
+}
+
+TEST(string_data_is_the_data_it_becomes)
+{
+	auto_release(strbuf) struct strbuf one = STRBUF_INIT, two = STRBUF_INIT;
+	struct arena a = ARENA_INIT;
+
+	redacted(&a, "{kind: Secret, data: {a: aHVudGVyMg==}}", &one);
+	redacted(&a, "{kind: Secret, stringData: {a: hunter2}}", &two);
+	assert_string_equal(one.buf, two.buf);
+	assert_non_null(strstr(one.buf, "(7 bytes)"));
+	arena_release(&a);
+}
+
+TEST(the_original_is_not_touched)
+{
+	struct arena a = ARENA_INIT;
+	const char *text = "{kind: Secret, stringData: {a: hunter2}, metadata: {annotations: {"
+			   "kubectl.kubernetes.io/last-applied-configuration: '{}'}}}";
+	struct doc *d = yaml(&a, text);
+
+	secret_redact(&a, &key, d);
+	assert_true(doc_equal(d, yaml(&a, text)));
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_looks_like_a_credential),
+		cmocka_unit_test(names_that_hold_secrets),
+		cmocka_unit_test(digests_tell_equal_from_different_and_nothing_else),
+		cmocka_unit_test(the_digest_is_hmac_sha256),
+		cmocka_unit_test(no_planted_secret_survives),
+		cmocka_unit_test(string_data_is_the_data_it_becomes),
+		cmocka_unit_test(the_original_is_not_touched),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
