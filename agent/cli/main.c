@@ -130,7 +130,8 @@ static const struct cli_command commands[] = {
 	{"identity", "who is who", CLI_VERBS(identity_verbs)},
 	{"policy", "policies as the agent has them", CLI_VERBS(policy_verbs)},
 	{"service", "services as the agent has them", CLI_VERBS(service_verbs)},
-	{"config", "the agent's configuration", CLI_VERBS(config_verbs)},
+	{"config", "the agent's configuration (other verbs: sidestep-config)",
+	 CLI_VERBS(config_verbs)},
 	{"observe",
 	 "the last flows, or (-f) flows as they happen: who talks to whom, what was refused",
 	 OBSERVE_OPTIONS, .run = cmd_observe,
@@ -152,6 +153,7 @@ static const struct cli_program program = {
 		"`sidestep VERB` starts the program sidestep-VERB where VERB is not listed above:\n"
 		"  preflight   is this node, and this cluster, ready?\n"
 		"  migrate     moves a namespace off Istio's sidecars, and back\n"
+		"  config diff what a change of manifests would do, before it is made\n"
 		"  lab         a whole cluster on this machine\n\n"
 		"What to begin with:\n"
 		"  sidestep help preflight run  # what is asked before anything is installed\n"

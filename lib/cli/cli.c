@@ -196,6 +196,13 @@ static int walk(struct dispatch *d, const struct cli_command *rows, size_t n, in
 		return CLI_OK;
 	}
 	c = cli_find_command(rows, n, words[0]);
+	/* A program of that name may know more of its verbs: words[-1] is what led here. */
+	if (!c && d->depth == 1 && d->program->unknown) {
+		int r = d->program->unknown(d->program, n_words + 1, words - 1);
+
+		if (r != -ENOENT)
+			return r;
+	}
 	if (!c)
 		return usage(d, "unknown command '%s'", words[0]);
 	if (d->depth == CLI_MAX_DEPTH)
@@ -234,7 +241,7 @@ static int help_for(struct dispatch *d, int n_words, char **words)
 	for (int i = 0; i < n_words && d->depth < CLI_MAX_DEPTH; i++) {
 		const struct cli_command *c = cli_find_command(rows, n, words[i]);
 
-		if (!c && i == 0) {
+		if (!c && i <= 1) {
 			int r = help_elsewhere(d, n_words, words);
 
 			if (r != -ENOENT)

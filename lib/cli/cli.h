@@ -170,8 +170,9 @@ struct cli_program {
 	const struct cli_topic *topics;
 	size_t n_topics;
 	/*
-	 * First word is in no row: for the front door, which looks for another program. Answers an
-	 * exit code, or -ENOENT to let the dispatcher report an unknown command. May be NULL.
+	 * First word is in no row, or the second in none of its verbs: for the front door, which
+	 * looks for another program. Answers an exit code, or -ENOENT to let the dispatcher report
+	 * an unknown command. May be NULL.
 	 */
 	int (*unknown)(const struct cli_program *program, int argc, char **argv);
 	/* Further lines for completion of the first word (NULL-terminated), or NULL. */

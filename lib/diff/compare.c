@@ -248,12 +248,16 @@ static bool all_in(const struct keyed *list, const struct keyed *other)
 	return true;
 }
 
-/* True when the three lists could be compared by their keys, and have been. */
+/*
+ * True when the lists could be compared by their keys, and have been. What was applied counts only
+ * where it has keys, too: how two lists compare must not hang on a third.
+ */
 static bool try_keyed(struct compare *c, const struct diff_path *path, struct three t)
 {
 	const struct list_rule *rule = schema_list(c->s.kind, path);
 	struct keyed ka = {0}, kl = {0}, kd = {0};
-	bool ok = rule->list != LIST_ATOMIC && keyed_read(c->s.arena, rule, t.applied, &ka) &&
+	bool ok = rule->list != LIST_ATOMIC &&
+		  (keyed_read(c->s.arena, rule, t.applied, &ka) || t.desired) &&
 		  keyed_read(c->s.arena, rule, t.live, &kl) &&
 		  keyed_read(c->s.arena, rule, t.desired, &kd);
 

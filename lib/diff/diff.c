@@ -151,9 +151,6 @@ static void compare_one(struct pairing *p, const char *key)
 	diff_object_make(&o, p->arena, applied, live, desired,
 			 any && map_has(&p->scaled, scaled_key(p->arena, any, any)),
 			 p->in->managers);
-	d->compared++;
-	if (o.n == 0)
-		return;
 	if (d->n == d->cap) {
 		struct diff_object *old = d->objects;
 

@@ -77,9 +77,8 @@ const char *diff_object_ref(struct arena *a, const struct diff_object *o);
 bool diff_object_pending(const struct diff_object *o);
 
 struct diff {
-	struct diff_object *objects; /* those with a change, by kind, namespace, name */
+	struct diff_object *objects; /* all that were compared, by kind, namespace, name */
 	size_t n, cap;
-	size_t compared; /* objects looked at */
 };
 
 struct diff_input {

@@ -22,7 +22,8 @@ void snapshot_release(struct snapshot *s)
 	vec_release(s);
 }
 
-/* A manifest may leave its namespace out; where nothing else is said that is "default". */
+/* A manifest may leave its namespace out; where nothing else is said that is kubectl's "default".
+ */
 static void give_namespace(struct snapshot *s, struct doc *object)
 {
 	const struct object_kind *k = object_kind_of(object);
@@ -30,7 +31,8 @@ static void give_namespace(struct snapshot *s, struct doc *object)
 
 	if (k && k->namespaced && meta && meta->kind == DOC_MAP &&
 	    (!said || said->kind == DOC_NULL))
-		doc_set_string(s->arena, meta, "namespace", "default");
+		doc_set_string(s->arena, meta, "namespace",
+			       s->default_namespace ? s->default_namespace : "default");
 }
 
 int snapshot_add(struct snapshot *s, struct doc *object, struct error *err)

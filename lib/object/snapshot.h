@@ -19,6 +19,7 @@ struct snapshot {
 	struct arena *arena; /* borrowed; owns the documents */
 	struct doc **items;  /* every object, in order of addition */
 	size_t n, cap;
+	const char *default_namespace; /* of manifests that name none; NULL = "default" */
 };
 
 /* More objects than this in one snapshot is an error. */
@@ -28,7 +29,7 @@ void snapshot_init(struct snapshot *s, struct arena *a);
 void snapshot_release(struct snapshot *s);
 /*
  * Adds an object, or its items when it is a List (of any kind). One of a namespaced kind that names
- * no namespace is put into "default", as kubectl would.
+ * no namespace is put into the default one, as kubectl would.
  */
 int snapshot_add(struct snapshot *s, struct doc *object, struct error *err);
 /* A file, "-" or a folder (its *.yaml, *.yml and *.json, sorted by name, not recursive). */

@@ -26,9 +26,10 @@ ARROWS = {
     "agent/cni": ["lib", "datapath/abi"],
     "migrate": ["lib"],
     "preflight": ["lib"],
+    "upgrade": ["lib"],
     "deploy/lab": ["lib"],
     "deploy/lab/apiserver": ["lib"],
-    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/datapath", "agent/cni", "migrate", "preflight", "deploy/lab",
+    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/datapath", "agent/cni", "migrate", "preflight", "upgrade", "deploy/lab",
               "deploy/lab/apiserver"],
 }
 LIBRARIES = sorted(f for f in ARROWS if f.startswith("lib/"))

@@ -319,6 +319,8 @@ static int elsewhere(UNUSED const struct cli_program *p, int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[0], "lab") && !strcmp(argv[1], "help"))
 		return 43;
+	if (argc == 3 && !strcmp(argv[0], "thing") && !strcmp(argv[1], "move"))
+		return 44;
 	return argc == 2 && !strcmp(argv[0], "lab") ? 42 : -ENOENT;
 }
 
@@ -338,6 +340,13 @@ TEST(the_front_door_looks_elsewhere)
 	assert_int_equal(o.code, 43);
 	release(&o);
 	o = run(&front, "nowhere");
+	assert_int_equal(o.code, CLI_USAGE);
+	release(&o);
+	/* A verb that our own command does not have, and one that nobody has. */
+	o = run(&front, "thing move it");
+	assert_int_equal(o.code, 44);
+	release(&o);
+	o = run(&front, "thing got");
 	assert_int_equal(o.code, CLI_USAGE);
 	release(&o);
 }

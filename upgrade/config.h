@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* upgrade/config.h - options and verbs of sidestep-config, and what they share. */
+#pragma once
+
+#include "lib/cli/cli.h"
+#include "lib/diff/diff.h"
+#include "lib/diff/secret.h"
+
+/* X(symbol, name): how a comparison prints. */
+#define CONFIG_FORMATS(X)                                                                          \
+	X(CONFIG_DIFF, "diff")                                                                     \
+	X(CONFIG_TABLE, "table")                                                                   \
+	X(CONFIG_JSON, "json")                                                                     \
+	X(CONFIG_YAML, "yaml")                                                                     \
+	X(CONFIG_JUNIT, "junit")                                                                   \
+	X(CONFIG_MARKDOWN, "markdown")                                                             \
+	X(CONFIG_HTML, "html")
+enum config_format {
+#define CONFIG_FORMAT_ENUM(symbol, name) symbol,
+	CONFIG_FORMATS(CONFIG_FORMAT_ENUM)
+#undef CONFIG_FORMAT_ENUM
+};
+
+struct config_diff_opts {
+	struct cli_list files; /* -f */
+	const char *against, *applied, *live;
+	const char *namespace_, *digest_key;
+	const char *kubeconfig, *context;
+	int output;
+	int64_t context_lines;
+	bool detailed_exit;
+};
+
+/* What is compared: read, redacted, and as diff_make() takes it. */
+struct config_scene {
+	struct arena arena;
+	struct snapshot desired, applied, live;
+	struct diff diff;
+	const char *live_name; /* what the left side of a diff is called: "live", a path */
+};
+/* Reads and compares what the options say. Release it also after a failure. */
+int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err);
+void config_scene_release(struct config_scene *s);
+
+/*
+ * The live objects that s->desired and s->applied name, from the API server, into s->live. Objects
+ * that are not there are left out; a kind that the server does not know has none.
+ */
+int config_live_read(struct config_scene *s, const char *kubeconfig, const char *context,
+		     struct error *err);
+
+void config_print(const struct config_scene *s, enum config_format format, size_t context_lines,
+		  struct strbuf *out);
+
+int verb_diff(const struct cli_call *call, struct error *err);

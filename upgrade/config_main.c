@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sidestep-config: configuration that can be seen before it is changed. The commands as a table. */
+#include "lib/base/macros.h"
+#include "upgrade/config.h"
+
+static const char *const formats[] = {
+#define CONFIG_FORMAT_NAME(symbol, name) name,
+	CONFIG_FORMATS(CONFIG_FORMAT_NAME) NULL,
+#undef CONFIG_FORMAT_NAME
+};
+
+static const struct cli_option cluster_options[] = {
+	CLI_OPT(struct config_diff_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"the cluster (else KUBECONFIG, ~/.kube/config, a pod's own account)"),
+	CLI_OPT(struct config_diff_opts, context, "context", 0, CLI_STRING, "NAME",
+		"context of the kubeconfig"),
+	CLI_OPT(struct config_diff_opts, live, "live", 0, CLI_STRING, "PATH",
+		"look at this file or folder of objects instead of a live API"),
+};
+
+static const struct config_diff_opts diff_defaults = {.context_lines = 3};
+static const struct cli_option diff_options[] = {
+	CLI_OPT(struct config_diff_opts, files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that are wanted: files, folders, or - for standard input"),
+	CLI_OPT(struct config_diff_opts, against, "against", 0, CLI_STRING, "PATH",
+		"compare with these manifests, not with a cluster"),
+	CLI_OPT(struct config_diff_opts, applied, "applied", 0, CLI_STRING, "PATH",
+		"what was applied last (else what kubectl apply noted in the live objects)"),
+	CLI_OPT(struct config_diff_opts, namespace_, "namespace", 'n', CLI_STRING, "NAME",
+		"of manifests that name none (else default)"),
+	CLI_CHOICE(struct config_diff_opts, output, "output", 'o', formats, "how to print"),
+	CLI_NUMBER(struct config_diff_opts, context_lines, "unified", 'U', "N", 0, 1000,
+		   "lines around each difference"),
+	CLI_OPT(struct config_diff_opts, detailed_exit, "detailed-exitcode", 0, CLI_FLAG, NULL,
+		"answer 2 when something differs"),
+	CLI_OPT(struct config_diff_opts, digest_key, "digest-key", 0, CLI_STRING, "FILE",
+		"key of the digests of secret values, to compare those of two runs (else a new "
+		"one)"),
+	{.name = "Cluster",
+	 .kind = CLI_GROUP,
+	 .group = cluster_options,
+	 .n_group = ARRAY_SIZE(cluster_options)},
+};
+
+static const struct cli_command commands[] = {
+	{.name = "diff",
+	 .summary = "what is wanted, what was applied last and what is there, field by field",
+	 .details = "Compares three ways, so that it tells apart:\n"
+		    "  change    wanted now, not there yet\n"
+		    "  drift     somebody changed it; an apply would put it back\n"
+		    "  conflict  changed by somebody, and wanted otherwise now\n"
+		    "  adopt     differs, and nobody recorded what was applied\n"
+		    "What the server filled in and what others keep (an autoscaler's replicas, a "
+		    "webhook's caBundle,\nan injected sidecar) is no difference. Nothing is "
+		    "changed.\n\n"
+		    "Values of Secrets, and whatever looks like a credential, are shown as keyed "
+		    "digests: equal digests\nare equal values, and that is all they tell.\n\n"
+		    "Examples:\n"
+		    "  helm template my-release my-chart | sidestep config diff -f - -n my-team\n"
+		    "  sidestep config diff -f manifests --against released --detailed-exitcode\n"
+		    "  sidestep config diff -f new.yaml --applied old.yaml -o markdown\n",
+	 .exits = CLI_EXIT(CLI_CHANGES),
+	 .run = verb_diff,
+	 CLI_OPTIONS(diff_options),
+	 CLI_DEFAULTS(diff_defaults)},
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "sidestep-config",
+		.summary = "see what a change of configuration would do before it is made",
+		.commands = commands,
+		.n_commands = ARRAY_SIZE(commands),
+	};
+
+	return cli_main(&program, argc, argv);
+}
