@@ -8,6 +8,7 @@
 #include "lib/report/page.h"
 #include "lib/report/report.h"
 #include "upgrade/config.h"
+#include "upgrade/config_effect.h"
 
 struct printer {
 	struct arena arena;
@@ -115,6 +116,19 @@ static void hunks(struct printer *p, const struct diff_object *o, struct strbuf 
 	lines_diff(yaml(p, before), yaml(p, after), p->context_lines, out);
 }
 
+/* Each effect that the object's changes have, once. */
+static void print_effects(const struct diff_object *o, struct strbuf *out)
+{
+	bool has[CONFIG_EFFECT_COUNT] = {false};
+
+	for (size_t i = 0; i < o->n; i++)
+		has[config_effect_of(o, &o->changes[i])] = true;
+	for (enum config_effect e = EFFECT_NONE + 1; e < CONFIG_EFFECT_COUNT; e++)
+		if (has[e])
+			strbuf_addf(out, "# effect: %s (%s)\n", config_effect_name(e),
+				    config_effect_what(e));
+}
+
 static void print_diff(struct printer *p, struct strbuf *out)
 {
 	const struct diff *d = &p->scene->diff;
@@ -135,6 +149,7 @@ static void print_diff(struct printer *p, struct strbuf *out)
 					    field(p, c), who[0] ? ", last written by " : "", who,
 					    diff_class_meaning(c->class));
 		}
+		print_effects(o, out);
 		hunks(p, o, out);
 	}
 	strbuf_addf(out, "# %s\n", summary(p));
@@ -146,14 +161,20 @@ static void set_if(struct arena *a, struct doc *map, const char *key, const stru
 		doc_set(a, map, key, doc_clone(a, d));
 }
 
-static struct doc *change_doc(struct printer *p, const struct diff_change *c)
+static struct doc *change_doc(struct printer *p, const struct diff_object *o,
+			      const struct diff_change *c)
 {
+	const enum config_effect effect = config_effect_of(o, c);
 	struct arena *a = &p->arena;
 	struct doc *d = doc_map(a);
 
 	doc_set_string(a, d, "class", diff_class_name(c->class));
 	doc_set_string(a, d, "op", diff_op_name(c->op));
 	doc_set_string(a, d, "path", diff_path_text(a, c->path));
+	if (diff_class_pending(c->class)) {
+		doc_set_string(a, d, "effect", config_effect_name(effect));
+		doc_set_string(a, d, "risk", config_effect_risk(effect));
+	}
 	set_if(a, d, "applied", c->applied);
 	set_if(a, d, "live", c->live);
 	set_if(a, d, "desired", c->desired);
@@ -183,7 +204,7 @@ static struct doc *object_doc(struct printer *p, const struct diff_object *o)
 	doc_set_bool(a, d, "pending", diff_object_pending(o));
 	changes = doc_set_list(a, d, "changes");
 	for (size_t i = 0; i < o->n; i++)
-		doc_append(a, changes, change_doc(p, &o->changes[i]));
+		doc_append(a, changes, change_doc(p, o, &o->changes[i]));
 	return d;
 }
 
@@ -243,8 +264,8 @@ static enum page_mood mood_of(enum diff_class c)
 
 static void make_page(struct printer *p, struct page *page, bool with_hunks)
 {
-	static const char *const columns[] = {"object",          "what", "field", "live -> wanted",
-					      "last written by", NULL};
+	static const char *const columns[] = {
+		"object", "what", "field", "live -> wanted", "effect", "last written by", NULL};
 	const struct diff *d = &p->scene->diff;
 
 	page_init(page, "Configuration: what differs", p->scene->live_name);
@@ -256,7 +277,8 @@ static void make_page(struct printer *p, struct page *page, bool with_hunks)
 
 			page_row(page, mood_of(c->class),
 				 diff_object_ref(&p->arena, &d->objects[i]),
-				 diff_class_name(c->class), field(p, c), from_to(p, c), by(p, c),
+				 diff_class_name(c->class), field(p, c), from_to(p, c),
+				 config_effect_name(config_effect_of(&d->objects[i], c)), by(p, c),
 				 NULL);
 		}
 	for (size_t i = 0; with_hunks && i < d->n; i++) {

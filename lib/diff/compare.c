@@ -278,7 +278,9 @@ static void compare_list(struct compare *c, const struct diff_path *path, struct
 
 	if (try_keyed(c, path, t))
 		return;
-	if (!t.desired || doc_len(t.desired) != n || (t.applied && doc_len(t.applied) != n)) {
+	/* Items that lack the keys they should have, or share them, are nobody's single items. */
+	if (schema_list(c->s.kind, path)->list != LIST_ATOMIC || !t.desired ||
+	    doc_len(t.desired) != n || (t.applied && doc_len(t.applied) != n)) {
 		leaf(c, path, t);
 		return;
 	}

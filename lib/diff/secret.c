@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is secret, and its keyed digest. */
-#include "lib/diff/secret.h"
+#include "lib/diff/secret_impl.h"
 
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -91,7 +91,7 @@ static bool has_userinfo(const char *s)
 	return false;
 }
 
-static bool has_kubeconfig(const char *s)
+bool secret_is_kubeconfig(const char *s)
 {
 	static const char *const credentials[] = {"client-key-data", "token", "password",
 						  "client-certificate-data"};
@@ -106,7 +106,7 @@ static bool has_kubeconfig(const char *s)
 
 static bool looks_plain(const char *s)
 {
-	return strstr(s, "-----BEGIN ") || has_jwt(s) || has_userinfo(s) || has_kubeconfig(s);
+	return strstr(s, "-----BEGIN ") || has_jwt(s) || has_userinfo(s) || secret_is_kubeconfig(s);
 }
 
 bool secret_looks_like(const char *s)
@@ -225,13 +225,23 @@ static void walk_map(const struct redactor *r, struct doc *d, bool names)
 /* Changes d in place, or answers what stands for it. */
 static struct doc *walk(const struct redactor *r, struct doc *d, bool names)
 {
+	const char *text;
+
 	if (d && d->kind == DOC_LIST)
 		walk_list(r, d, names);
 	else if (d && d->kind == DOC_MAP)
 		walk_map(r, d, names);
-	else if (d && d->kind == DOC_STRING && secret_looks_like(d->string))
-		return hide(r, d, false);
-	return d;
+	if (!d || d->kind != DOC_STRING)
+		return d;
+	text = secret_text(r->arena, r->key, d->string);
+	return text == d->string ? d : doc_string(r->arena, text);
+}
+
+struct doc *secret_redact_names(struct arena *a, const struct secret_key *key, const struct doc *d)
+{
+	struct redactor r = {a, key, true};
+
+	return walk(&r, doc_clone(a, d), true);
 }
 
 /* Every value of a Secret; stringData is written over data when one is stored. */

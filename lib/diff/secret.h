@@ -3,8 +3,9 @@
  * lib/diff/secret.h - secret values become keyed digests before anything looks at them.
  *
  * What is secret: every value of a Secret; a value whose name says so, where names are free (data
- * of a ConfigMap, env, annotations, arguments, custom resources); and anything anywhere that looks
- * like it: PEM, JWT, a kubeconfig with credentials, a URL with a password, each also in base64.
+ * of a ConfigMap, env, annotations, arguments, custom resources, and in files embedded in any of
+ * these); and anything anywhere that looks like it: PEM, JWT, a kubeconfig with credentials, a URL
+ * with a password, each also in base64.
  *
  * It is replaced by "hmac-sha256:0123456789abcdef (12 bytes)". Under one key equal values give
  * equal digests, so objects are redacted first and compared afterwards: no diff, plan, journal or
@@ -34,6 +35,12 @@ const char *secret_digest(struct arena *a, const struct secret_key *key, const v
 			  size_t n);
 /* Whether s looks like a credential by itself (PEM, JWT, kubeconfig, URL with a password). */
 bool secret_looks_like(const char *s);
+/*
+ * A text with what is secret in it replaced: of one line the whole, of a file (several lines, or
+ * JSON) the values of fields whose names say so and the lines that look like a credential, so that
+ * the rest can still be read and compared. s itself when nothing is.
+ */
+const char *secret_text(struct arena *a, const struct secret_key *key, const char *s);
 /* Whether a field or variable of that name holds one: DB_PASSWORD, api-token; not secretName. */
 bool secret_name(const char *name);
 /*

@@ -142,7 +142,7 @@ static const struct row {
 	     "{name: X, value: '2'}]}]}"),
 	 POD("{containers: [{name: a, env: [{name: X, value: '1'}, {name: X, value: '2'}]}]}"),
 	 POD("{containers: [{name: a, env: [{name: X, value: '1'}, {name: X, value: '3'}]}]}"),
-	 "change replace spec.template.spec.containers[name=a].env[1].value\n"},
+	 "change replace spec.template.spec.containers[name=a].env\n"},
 	{"finalizers in any order", "kind: A\nmetadata: {finalizers: [a, b]}",
 	 "kind: A\nmetadata: {finalizers: [b, theirs, a]}", "kind: A\nmetadata: {finalizers: [b]}",
 	 "change remove metadata.finalizers[=a]\n"},

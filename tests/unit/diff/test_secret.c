@@ -132,6 +132,8 @@ TEST(no_planted_secret_survives)
 		 "kubectl.kubernetes.io/last-applied-configuration: '{\"kind\":\"Secret\","
 		 "\"data\":{\"a\":\"cGxhbnRlZA==\"}}'}}}",
 		 "cGxhbnRlZA", "last-applied"},
+		{"{apiVersion: v1, kind: ConfigMap, data: {app.yaml: \"a: 1\\npwd: planted\\n\"}}",
+		 "planted", "a: 1"},
 		{"{apiVersion: v1, kind: Secret, data: {}, metadata: {annotations: {"
 		 "kubectl.kubernetes.io/last-applied-configuration: '{broken planted'}}}",
 		 "planted", "Secret"},
@@ -144,6 +146,48 @@ TEST(no_planted_secret_survives)
 		redacted(&a, rows[i].object, &out);
 		if (strstr(out.buf, rows[i].planted) || !strstr(out.buf, rows[i].stays))
 			fail_msg("row %zu:\n%s", i, out.buf);
+		arena_release(&a);
+	}
+}
+
+/* Files in a ConfigMap: what is not secret stays, so that a change of it can be read. */
+TEST(embedded_files_are_redacted_in_part)
+{
+	static const struct {
+		const char *text, *want; /* D for a digest */
+	} rows[] = {
+		{"level: info\npassword: planted\nport: 80\n",
+		 "level: info\npassword: D\nport: 80\n"},
+		{"export API_TOKEN=planted\nA=1\n", "export API_TOKEN=D\nA=1\n"},
+		{"db:\n  - password:\n      planted\n\n      planted\n  host: x\n",
+		 "db:\n  - password:D\n  host: x\n"},
+		{"secret: |\n  planted\n  planted\nplain: 1", "secret: D\nplain: 1"},
+		{"a: 1\n-----BEGIN KEY-----\nplanted\n-----END KEY-----\nb: 2\n",
+		 "a: 1\nD\nb: 2\n"},
+		{"-----BEGIN KEY-----\nplanted\n", "D"},
+		{"url = pg://a:planted@b/c\nx = 1\n", "url = D\nx = 1\n"},
+		{"ca: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1J\nx: 1\n", "ca: D\nx: 1\n"},
+		{"{\"a\": {\"token\": \"planted\"}, \"b\": 1}",
+		 "{\"a\":{\"token\":\"D\"},\"b\":1}"},
+		{"{ \"b\": 1 }", "{ \"b\": 1 }"},
+		{"token:\n", "token:\n"},
+		{"=\n:\n", "=\n:\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_release(strbuf) struct strbuf got = STRBUF_INIT;
+		struct arena a = ARENA_INIT;
+		const char *s = secret_text(&a, &key, rows[i].text);
+
+		while (*s) {
+			if (strncmp(s, "hmac-sha256:", 12) == 0) {
+				strbuf_addc(&got, 'D');
+				s = strchr(s, ')') + 1;
+			} else {
+				strbuf_addc(&got, *s++);
+			}
+		}
+		assert_string_equal(strbuf_cstr(&got), rows[i].want);
 		arena_release(&a);
 	}
 }
@@ -180,6 +224,7 @@ int main(void)
 		cmocka_unit_test(digests_tell_equal_from_different_and_nothing_else),
 		cmocka_unit_test(the_digest_is_hmac_sha256),
 		cmocka_unit_test(no_planted_secret_survives),
+		cmocka_unit_test(embedded_files_are_redacted_in_part),
 		cmocka_unit_test(string_data_is_the_data_it_becomes),
 		cmocka_unit_test(the_original_is_not_touched),
 	};
