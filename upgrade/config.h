@@ -40,13 +40,19 @@ struct config_scene {
 };
 /* Reads and compares what the options say. Release it also after a failure. */
 int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err);
+/* The second half of it, for sets that are read: hides what is secret, and compares. */
+int config_scene_compare(struct config_scene *s, const struct config_diff_opts *o,
+			 struct error *err);
 void config_scene_release(struct config_scene *s);
 
+struct kube_client;
 /*
  * The live objects that s->desired and s->applied name, from the API server, into s->live. Objects
  * that are not there are left out; a kind that the server does not know has none.
  */
-int config_live_read(struct config_scene *s, const char *kubeconfig, const char *context,
+int config_live_read(struct config_scene *s, struct kube_client *client, struct error *err);
+/* The same from the API of kubeconfig and context (NULL: the usual places). */
+int config_live_open(struct config_scene *s, const char *kubeconfig, const char *context,
 		     struct error *err);
 
 void config_print(const struct config_scene *s, enum config_format format, size_t context_lines,

@@ -37,7 +37,7 @@ static int read_others(struct config_scene *s, const struct config_diff_opts *o,
 		return r;
 	if (o->live)
 		return read_set(s, &s->live, o->live, o->namespace_, err);
-	return config_live_read(s, o->kubeconfig, o->context, err);
+	return config_live_open(s, o->kubeconfig, o->context, err);
 }
 
 static void redact_set(struct config_scene *s, const struct secret_key *key, struct snapshot *set)
@@ -59,31 +59,36 @@ static int read_key(const struct config_diff_opts *o, struct secret_key *ret_key
 			     : secret_key_random(ret_key, err);
 }
 
-int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
+int config_scene_compare(struct config_scene *s, const struct config_diff_opts *o,
+			 struct error *err)
 {
 	struct diff_input in = {.desired = &s->desired, .live = &s->live};
 	struct secret_key key;
+	int r = read_key(o, &key, err);
+
+	if (r)
+		return r;
+	redact_set(s, &key, &s->desired);
+	redact_set(s, &key, &s->applied);
+	redact_set(s, &key, &s->live);
+	/* Two sets of manifests: what the other says is what was applied, and nobody changed it. */
+	in.applied = o->against ? &s->live : o->applied ? &s->applied : NULL;
+	in.annotations = !o->against && !o->applied;
+	return diff_make(&s->diff, &s->arena, &in, err);
+}
+
+int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
+{
 	int r;
 
 	memset(s, 0, sizeof(*s));
 	snapshot_init(&s->desired, &s->arena);
 	snapshot_init(&s->applied, &s->arena);
 	snapshot_init(&s->live, &s->arena);
-	r = read_key(o, &key, err);
-	if (!r)
-		r = read_desired(s, o, err);
+	r = read_desired(s, o, err);
 	if (!r)
 		r = read_others(s, o, err);
-	if (r)
-		return r;
-	redact_set(s, &key, &s->desired);
-	redact_set(s, &key, &s->applied);
-	redact_set(s, &key, &s->live);
-	/* Two sets of manifests: what the other one says is what was applied, and nobody changed
-	 * it. */
-	in.applied = o->against ? &s->live : o->applied ? &s->applied : NULL;
-	in.annotations = !o->against && !o->applied;
-	return diff_make(&s->diff, &s->arena, &in, err);
+	return r ? r : config_scene_compare(s, o, err);
 }
 
 void config_scene_release(struct config_scene *s)

@@ -91,12 +91,23 @@ static int read_all(struct reader *r, const struct snapshot *set, struct error *
 	return code;
 }
 
-int config_live_read(struct config_scene *s, const char *kubeconfig, const char *context,
+int config_live_read(struct config_scene *s, struct kube_client *client, struct error *err)
+{
+	struct reader r = {.scene = s, .client = client};
+	int code = read_all(&r, &s->desired, err);
+
+	if (!code)
+		code = read_all(&r, &s->applied, err);
+	map_release(&r.seen);
+	return code;
+}
+
+int config_live_open(struct config_scene *s, const char *kubeconfig, const char *context,
 		     struct error *err)
 {
 	struct kube_config_options where = {kubeconfig, context};
 	struct kube_client_options options = {.field_manager = "sidestep-config"};
-	struct reader r = {.scene = s};
+	struct kube_client *client;
 	struct kube_config config;
 	struct loop *loop;
 	int code = kube_config_load(&s->arena, &where, &config, err);
@@ -104,12 +115,9 @@ int config_live_read(struct config_scene *s, const char *kubeconfig, const char 
 	if (code)
 		return code;
 	loop = loop_new(NULL);
-	r.client = kube_client_new(loop, &config, &options);
-	code = read_all(&r, &s->desired, err);
-	if (!code)
-		code = read_all(&r, &s->applied, err);
-	map_release(&r.seen);
-	kube_client_free(r.client);
+	client = kube_client_new(loop, &config, &options);
+	code = config_live_read(s, client, err);
+	kube_client_free(client);
 	loop_free(loop);
 	return code;
 }

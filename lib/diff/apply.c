@@ -15,7 +15,7 @@ struct applier {
 /* The list's item that a path's last part names; NULL when it is not there. */
 static struct doc **item_at(struct applier *p, struct doc *list, const struct diff_path *path)
 {
-	const struct list_rule *rule = schema_list(p->kind, path->up);
+	const struct list_rule *rule = field_list(p->kind, path->up);
 	const char *want;
 
 	if (!list || list->kind != DOC_LIST)
@@ -86,7 +86,7 @@ static void reorder(struct applier *p, const struct diff_path *path, const struc
 	struct keyed k;
 	size_t next = 0, n = 0;
 
-	if (!keyed_read(p->arena, schema_list(p->kind, path), list, &k))
+	if (!keyed_read(p->arena, field_list(p->kind, path), list, &k))
 		return;
 	sorted = arena_array(p->arena, k.n + 1, struct doc *);
 	doc_foreach_item (order, word) {

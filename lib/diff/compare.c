@@ -59,7 +59,7 @@ static bool raw_zero(const struct doc *d)
 static bool is_theirs(const struct compare *c, const struct diff_path *path, const struct three *t,
 		      const struct field_owner *owner)
 {
-	const struct schema_rule *r = t->live ? schema_theirs(c->s.kind, path) : NULL;
+	const struct field_rule *r = t->live ? field_theirs(c->s.kind, path) : NULL;
 
 	if (!r)
 		return false;
@@ -79,7 +79,7 @@ static bool is_theirs(const struct compare *c, const struct diff_path *path, con
 static bool is_default(const struct compare *c, const struct diff_path *path,
 		       const struct doc *live, const struct field_owner *owner)
 {
-	const char *text = schema_default(c->s.kind, path);
+	const char *text = field_default(c->s.kind, path);
 	struct doc *d;
 
 	if (owner->manager)
@@ -254,7 +254,7 @@ static bool all_in(const struct keyed *list, const struct keyed *other)
  */
 static bool try_keyed(struct compare *c, const struct diff_path *path, struct three t)
 {
-	const struct list_rule *rule = schema_list(c->s.kind, path);
+	const struct list_rule *rule = field_list(c->s.kind, path);
 	struct keyed ka = {0}, kl = {0}, kd = {0};
 	bool ok = rule->list != LIST_ATOMIC &&
 		  (keyed_read(c->s.arena, rule, t.applied, &ka) || t.desired) &&
@@ -279,7 +279,7 @@ static void compare_list(struct compare *c, const struct diff_path *path, struct
 	if (try_keyed(c, path, t))
 		return;
 	/* Items that lack the keys they should have, or share them, are nobody's single items. */
-	if (schema_list(c->s.kind, path)->list != LIST_ATOMIC || !t.desired ||
+	if (field_list(c->s.kind, path)->list != LIST_ATOMIC || !t.desired ||
 	    doc_len(t.desired) != n || (t.applied && doc_len(t.applied) != n)) {
 		leaf(c, path, t);
 		return;
@@ -317,8 +317,7 @@ static void compare(struct compare *c, const struct diff_path *path, struct thre
 		leaf(c, path, t);
 	else if (ours->kind == DOC_LIST)
 		compare_list(c, path, in);
-	else if (ours->kind == DOC_MAP &&
-		 (t.desired || (schema_shared_map(path) && has_others(&t))))
+	else if (ours->kind == DOC_MAP && (t.desired || (field_shared_map(path) && has_others(&t))))
 		compare_map(c, path, in);
 	else
 		leaf(c, path, t);
@@ -389,7 +388,7 @@ void diff_object_make(struct diff_object *ret_object, struct arena *a, const str
 	o->live = live;
 	o->desired = desired;
 	name_object(o, a, desired ? desired : live ? live : applied);
-	c.s = (struct sameness){a, o->kind, schema_drops_zeroes(o->api_version)};
+	c.s = (struct sameness){a, o->kind, field_drops_zeroes(o->api_version)};
 	if (t.live && t.desired)
 		compare(&c, NULL, t);
 	else if (t.desired || t.applied)

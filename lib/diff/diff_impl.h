@@ -4,7 +4,7 @@
 
 #include "lib/base/map.h"
 #include "lib/diff/diff.h"
-#include "lib/diff/schema.h"
+#include "lib/diff/fields.h"
 
 /* Where kubectl apply notes what it applied. */
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"

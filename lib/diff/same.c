@@ -11,7 +11,7 @@ bool says_nothing(const struct sameness *s, const struct diff_path *path, const 
 	if (!d)
 		return true;
 	/* An object without content is still an object. */
-	if (!path || !s->drops_zeroes || schema_zero_counts(s->kind, path))
+	if (!path || !s->drops_zeroes || field_zero_counts(s->kind, path))
 		return false;
 	switch (d->kind) {
 	case DOC_NULL:
@@ -86,7 +86,7 @@ static bool holds_keyed(const struct sameness *s, const struct diff_path *path,
 static bool holds_list(const struct sameness *s, const struct diff_path *path, const struct doc *x,
 		       const struct doc *y, bool exact)
 {
-	const struct list_rule *rule = schema_list(s->kind, path);
+	const struct list_rule *rule = field_list(s->kind, path);
 	struct keyed kx, ky;
 
 	if (rule->list != LIST_ATOMIC && keyed_read(s->arena, rule, x, &kx)) {
@@ -119,5 +119,5 @@ bool holds(const struct sameness *s, const struct diff_path *path, const struct 
 		return holds_map(s, path, x, y, exact);
 	if (x->kind == DOC_LIST && y->kind == DOC_LIST)
 		return holds_list(s, path, x, y, exact);
-	return schema_value_same(schema_value(s->kind, path), x, y);
+	return field_value_same(field_value(s->kind, path), x, y);
 }

@@ -5,7 +5,7 @@
 
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
-#include "lib/diff/schema.h"
+#include "lib/diff/fields.h"
 
 /* A number without rounding: digits of the mantissa, then a power of ten and one of two. */
 #define QUANTITY_DIGITS 36
@@ -142,7 +142,7 @@ static const char *text_of(const struct doc *d, struct strbuf *sb)
 	return strbuf_cstr(sb);
 }
 
-bool schema_value_same(enum value_kind kind, const struct doc *a, const struct doc *b)
+bool field_value_same(enum value_kind kind, const struct doc *a, const struct doc *b)
 {
 	auto_release(strbuf) struct strbuf sa = STRBUF_INIT;
 	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;

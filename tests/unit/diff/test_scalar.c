@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "lib/diff/schema.h"
+#include "lib/diff/fields.h"
 #include "tests/support/test.h"
 
 static const struct {
@@ -56,8 +56,8 @@ TEST(scalars_mean_the_same_or_not)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct doc *x = yaml(&a, rows[i].one), *y = yaml(&a, rows[i].two);
 
-		if (schema_value_same(rows[i].kind, x, y) != rows[i].same ||
-		    schema_value_same(rows[i].kind, y, x) != rows[i].same)
+		if (field_value_same(rows[i].kind, x, y) != rows[i].same ||
+		    field_value_same(rows[i].kind, y, x) != rows[i].same)
 			fail_msg("%s and %s", rows[i].one, rows[i].two);
 	}
 	arena_release(&a);

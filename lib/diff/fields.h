@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lib/diff/schema.h - what must be known of the fields of Kubernetes objects to compare two.
+ * lib/diff/fields.h - what must be known of the fields of Kubernetes objects to compare two.
  *
  * Tables, each row with a kind ("*" for any) and a pattern of diff_path_fits(): which lists have
  * merge keys, which strings are quantities or durations, which zero is not the same as nothing,
@@ -42,28 +42,28 @@ enum theirs_when {
 	THEIRS_ALLOCATED, /* the manifest leaves it empty: the server chooses */
 };
 
-struct schema_rule {
+struct field_rule {
 	const char *kind, *pattern;
 	int what;          /* of the table */
 	const char *value; /* a default, as JSON */
 };
 
 /* The rows for a list there; LIST_ATOMIC when nothing else is said. Never NULL. */
-const struct list_rule *schema_list(const char *kind, const struct diff_path *path);
-enum value_kind schema_value(const char *kind, const struct diff_path *path);
+const struct list_rule *field_list(const char *kind, const struct diff_path *path);
+enum value_kind field_value(const char *kind, const struct diff_path *path);
 /* A field that says the zero of its type says something else than an absent one. */
-bool schema_zero_counts(const char *kind, const struct diff_path *path);
+bool field_zero_counts(const char *kind, const struct diff_path *path);
 /* Kinds whose servers drop the zeroes of their types when they store (all but custom resources). */
-bool schema_drops_zeroes(const char *api_version);
+bool field_drops_zeroes(const char *api_version);
 /* A map that many write into (labels, data): of one that a manifest drops, others' entries stay. */
-bool schema_shared_map(const struct diff_path *path);
+bool field_shared_map(const struct diff_path *path);
 /* What the server fills in where nothing is said, as JSON; NULL when we do not know of it. */
-const char *schema_default(const char *kind, const struct diff_path *path);
+const char *field_default(const char *kind, const struct diff_path *path);
 /* The row that says a field may be somebody else's (what: enum theirs_when), or NULL. */
-const struct schema_rule *schema_theirs(const char *kind, const struct diff_path *path);
+const struct field_rule *field_theirs(const char *kind, const struct diff_path *path);
 
 /*
  * Whether two scalars mean the same to whoever reads a field of that kind. Nodes of other kinds are
  * compared by doc_equal().
  */
-bool schema_value_same(enum value_kind kind, const struct doc *a, const struct doc *b);
+bool field_value_same(enum value_kind kind, const struct doc *a, const struct doc *b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of fields, and how scalars of each kind compare. Sources: k8s.io/api, apimachinery. */
-#include "lib/diff/schema.h"
+#include "lib/diff/fields.h"
 
 #include <string.h>
 
@@ -49,7 +49,7 @@ static const struct list_rule lists[] = {
 	{"Gateway", "^spec.listeners", LIST_KEYED, false, {"name"}, {0}},
 };
 
-static const struct schema_rule values[] = {
+static const struct field_rule values[] = {
 	{ANY, "resources.requests.*", VALUE_QUANTITY, NULL},
 	{ANY, "resources.limits.*", VALUE_QUANTITY, NULL},
 	{ANY, "emptyDir.sizeLimit", VALUE_QUANTITY, NULL},
@@ -89,7 +89,7 @@ static const struct schema_rule values[] = {
 };
 
 /* Pointers in k8s.io/api: nil is the default, zero is zero. */
-static const struct schema_rule zeroes[] = {
+static const struct field_rule zeroes[] = {
 	{ANY, "^spec.replicas", 0, NULL},
 	{ANY, "automountServiceAccountToken", 0, NULL},
 	{ANY, "enableServiceLinks", 0, NULL},
@@ -138,7 +138,7 @@ static const struct schema_rule zeroes[] = {
 };
 
 /* k8s.io/kubernetes pkg/apis/.../defaults.go; for objects without managedFields (snapshots). */
-static const struct schema_rule defaults[] = {
+static const struct field_rule defaults[] = {
 	{ANY, "^spec.replicas", 0, "1"},
 	{ANY, "revisionHistoryLimit", 0, "10"},
 	{ANY, "progressDeadlineSeconds", 0, "600"},
@@ -178,7 +178,7 @@ static const struct schema_rule defaults[] = {
 	{ANY, "reinvocationPolicy", 0, "\"Never\""},
 };
 
-static const struct schema_rule theirs[] = {
+static const struct field_rule theirs[] = {
 	{ANY, "^spec.replicas", THEIRS_SCALED, NULL},
 	{"MutatingWebhookConfiguration", "webhooks.clientConfig.caBundle", THEIRS_MANAGED, NULL},
 	{"ValidatingWebhookConfiguration", "webhooks.clientConfig.caBundle", THEIRS_MANAGED, NULL},
@@ -222,8 +222,8 @@ static bool kind_fits(const char *row, const char *kind)
 	return row[0] == '*' || str_eq(row, kind);
 }
 
-static const struct schema_rule *find(const struct schema_rule *rows, size_t n, const char *kind,
-				      const struct diff_path *path)
+static const struct field_rule *find(const struct field_rule *rows, size_t n, const char *kind,
+				     const struct diff_path *path)
 {
 	for (size_t i = 0; i < n; i++)
 		if (kind_fits(rows[i].kind, kind) && diff_path_fits(path, rows[i].pattern))
@@ -231,7 +231,7 @@ static const struct schema_rule *find(const struct schema_rule *rows, size_t n, 
 	return NULL;
 }
 
-const struct list_rule *schema_list(const char *kind, const struct diff_path *path)
+const struct list_rule *field_list(const char *kind, const struct diff_path *path)
 {
 	static const struct list_rule atomic = {ANY, "", LIST_ATOMIC, true, {0}, {0}};
 
@@ -241,31 +241,31 @@ const struct list_rule *schema_list(const char *kind, const struct diff_path *pa
 	return &atomic;
 }
 
-enum value_kind schema_value(const char *kind, const struct diff_path *path)
+enum value_kind field_value(const char *kind, const struct diff_path *path)
 {
-	const struct schema_rule *r = find(values, ARRAY_SIZE(values), kind, path);
+	const struct field_rule *r = find(values, ARRAY_SIZE(values), kind, path);
 
 	return r ? (enum value_kind)r->what : VALUE_PLAIN;
 }
 
-bool schema_zero_counts(const char *kind, const struct diff_path *path)
+bool field_zero_counts(const char *kind, const struct diff_path *path)
 {
 	return find(zeroes, ARRAY_SIZE(zeroes), kind, path) != NULL;
 }
 
-const char *schema_default(const char *kind, const struct diff_path *path)
+const char *field_default(const char *kind, const struct diff_path *path)
 {
-	const struct schema_rule *r = find(defaults, ARRAY_SIZE(defaults), kind, path);
+	const struct field_rule *r = find(defaults, ARRAY_SIZE(defaults), kind, path);
 
 	return r ? r->value : NULL;
 }
 
-const struct schema_rule *schema_theirs(const char *kind, const struct diff_path *path)
+const struct field_rule *field_theirs(const char *kind, const struct diff_path *path)
 {
 	return find(theirs, ARRAY_SIZE(theirs), kind, path);
 }
 
-bool schema_drops_zeroes(const char *api_version)
+bool field_drops_zeroes(const char *api_version)
 {
 	const char *slash = api_version ? strchr(api_version, '/') : NULL;
 	const size_t n = slash ? (size_t)(slash - api_version) : 0;
@@ -277,7 +277,7 @@ bool schema_drops_zeroes(const char *api_version)
 	return false;
 }
 
-bool schema_shared_map(const struct diff_path *path)
+bool field_shared_map(const struct diff_path *path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
 		if (diff_path_fits(path, shared[i]))
