@@ -12,6 +12,7 @@ struct compare {
 	struct diff_object *o;
 	const struct doc *server; /* the live object with its managedFields; may be NULL */
 	bool recorded;            /* somebody noted what was applied */
+	bool manifests;           /* live is what was applied: two manifests, no cluster */
 	bool autoscaled;
 	const char *const *managers;
 };
@@ -61,13 +62,15 @@ static bool is_theirs(const struct compare *c, const struct diff_path *path, con
 {
 	const struct field_rule *r = t->live ? field_theirs(c->s.kind, path) : NULL;
 
-	if (!r)
+	if (!r || c->manifests)
 		return false;
 	switch ((enum theirs_when)r->what) {
 	case THEIRS_SCALED:
 		return c->autoscaled || (str_eq(owner->subresource, "scale") &&
 					 !str_starts(owner->manager, "kubectl"));
 	case THEIRS_MANAGED:
+		if (t->applied && holds(&c->s, path, t->applied, t->live, false))
+			return false;
 		return !owner->manager || !is_us(c, owner->manager);
 	case THEIRS_ALLOCATED:
 		return raw_zero(t->desired);
@@ -379,6 +382,7 @@ void diff_object_make(struct diff_object *ret_object, struct arena *a, const str
 	struct compare c = {.o = o,
 			    .server = live,
 			    .recorded = applied || !live,
+			    .manifests = applied && applied == live,
 			    .autoscaled = autoscaled,
 			    .managers = managers};
 	struct three t = {content(a, applied), content(a, live), content(a, desired)};

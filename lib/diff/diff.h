@@ -93,12 +93,14 @@ struct diff_input {
 };
 
 /*
- * Compares everything that desired or applied names; objects that only live has are not ours. An
+ * Compares everything that desired or applied names; objects that only live has are not ours. With
+ * the same set as applied and as live it compares two sets of manifests: nothing is theirs then. An
  * object that occurs twice in one set is -EEXIST, with both places.
  */
 int diff_make(struct diff *ret_diff, struct arena *a, const struct diff_input *in,
 	      struct error *err);
-/* One object; any of the three may be NULL. autoscaled: an autoscaler keeps its replicas. */
+/* One object; any of the three may be NULL; the same as applied and live: see above. autoscaled: an
+ * autoscaler keeps its replicas. */
 void diff_object_make(struct diff_object *ret_object, struct arena *a, const struct doc *applied,
 		      const struct doc *live, const struct doc *desired, bool autoscaled,
 		      const char *const *managers);

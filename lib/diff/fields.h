@@ -38,7 +38,7 @@ enum value_kind {
 /* Why a difference is not ours to mend. */
 enum theirs_when {
 	THEIRS_SCALED,  /* somebody wrote it through /scale, or an autoscaler targets the object */
-	THEIRS_MANAGED, /* somebody else has written it, or nobody can tell */
+	THEIRS_MANAGED, /* it is not what was applied, and not ours or nobody can tell whose */
 	THEIRS_ALLOCATED, /* the manifest leaves it empty: the server chooses */
 };
 

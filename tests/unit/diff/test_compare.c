@@ -68,6 +68,10 @@ static const struct row {
 	 HOOK "webhooks: [{name: i, clientConfig: {caBundle: Q0E=}, timeoutSeconds: 10}]",
 	 HOOK "webhooks: [{name: i, clientConfig: {caBundle: ''}}]",
 	 "theirs keep webhooks[name=i].clientConfig.caBundle\n"},
+	{"a caBundle that we change", HOOK "webhooks: [{name: i, clientConfig: {caBundle: Q0E=}}]",
+	 HOOK "webhooks: [{name: i, clientConfig: {caBundle: Q0E=}}]",
+	 HOOK "webhooks: [{name: i, clientConfig: {caBundle: Q0I=}}]",
+	 "change replace webhooks[name=i].clientConfig.caBundle\n"},
 	{"an address the server chose", SERVICE "spec: {clusterIP: ''}",
 	 SERVICE "spec: {clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7]}",
 	 SERVICE "spec: {clusterIP: ''}", "theirs keep spec.clusterIP\n"},
@@ -245,11 +249,29 @@ TEST(what_was_applied_differs_no_more)
 	}
 }
 
+/* Without a cluster nothing is somebody else's. */
+TEST(two_manifests_are_compared_in_every_field)
+{
+	struct arena a = ARENA_INIT;
+	struct doc *one = yaml(&a, SERVICE "spec: {clusterIP: 10.96.0.7}");
+	struct doc *two = yaml(&a, DEPLOYMENT "spec: {replicas: 2}");
+	struct diff_object o;
+
+	diff_object_make(&o, &a, one, one, yaml(&a, SERVICE "spec: {clusterIP: ''}"), false, NULL);
+	assert_int_equal(o.n, 1);
+	assert_int_equal(o.changes[0].class, DIFF_CHANGE);
+	diff_object_make(&o, &a, two, two, yaml(&a, DEPLOYMENT "spec: {replicas: 3}"), true, NULL);
+	assert_int_equal(o.n, 1);
+	assert_int_equal(o.changes[0].class, DIFF_CHANGE);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(three_documents_give_these_changes),
 		cmocka_unit_test(what_was_applied_differs_no_more),
+		cmocka_unit_test(two_manifests_are_compared_in_every_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
