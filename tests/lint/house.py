@@ -17,6 +17,7 @@ ARROWS = {
     "lib/flow": ["lib/doc", "lib/net", "datapath/abi"],
     "lib/report": ["lib/doc"],
     "lib/step": ["lib/report"],
+    "lib/store": ["lib/doc"],
     "lib/cli": ["lib/base"],
     "datapath/abi": [],
     "datapath/bpf": ["datapath/abi"],
