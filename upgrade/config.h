@@ -29,6 +29,13 @@ struct config_diff_opts {
 	int output;
 	int64_t context_lines;
 	bool detailed_exit;
+	bool was_applied; /* what is wanted is what was applied last */
+};
+
+struct config_drift_opts {
+	struct config_diff_opts diff;
+	const char *ignore; /* a file of waivers */
+	int output;         /* enum report_format */
 };
 
 /* What is compared: read, redacted, and as diff_make() takes it. */
@@ -58,4 +65,5 @@ int config_live_open(struct config_scene *s, const char *kubeconfig, const char 
 void config_print(const struct config_scene *s, enum config_format format, size_t context_lines,
 		  struct strbuf *out);
 
+int verb_drift(const struct cli_call *call, struct error *err);
 int verb_diff(const struct cli_call *call, struct error *err);

@@ -73,7 +73,9 @@ int config_scene_compare(struct config_scene *s, const struct config_diff_opts *
 	redact_set(s, &key, &s->live);
 	/* Two sets of manifests: what the other says is what was applied, and nobody changed it. */
 	in.applied = o->against ? &s->live : o->applied ? &s->applied : NULL;
-	in.annotations = !o->against && !o->applied;
+	if (o->was_applied)
+		in.applied = &s->desired;
+	in.annotations = !in.applied;
 	return diff_make(&s->diff, &s->arena, &in, err);
 }
 

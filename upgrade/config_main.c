@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-config: configuration that can be seen before it is changed. The commands as a table. */
 #include "lib/base/macros.h"
+#include "lib/report/report.h"
 #include "upgrade/config.h"
 
 static const char *const formats[] = {
@@ -36,10 +37,29 @@ static const struct cli_option diff_options[] = {
 	CLI_OPT(struct config_diff_opts, digest_key, "digest-key", 0, CLI_STRING, "FILE",
 		"key of the digests of secret values, to compare those of two runs (else a new "
 		"one)"),
+	/* The struct itself: the options of the cluster are among its members. */
 	{.name = "Cluster",
 	 .kind = CLI_GROUP,
 	 .group = cluster_options,
 	 .n_group = ARRAY_SIZE(cluster_options)},
+};
+
+static const struct config_drift_opts drift_defaults = {.diff.was_applied = true};
+static const struct cli_option drift_options[] = {
+	CLI_OPT(struct config_drift_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that were applied: files, folders, or - for standard input"),
+	CLI_OPT(struct config_drift_opts, ignore, "ignore", 0, CLI_STRING, "FILE",
+		"drift that somebody accepts, see 'sidestep-config help ignore'"),
+	CLI_OPT(struct config_drift_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
+		"of manifests that name none (else default)"),
+	CLI_CHOICE(struct config_drift_opts, output, "output", 'o', report_format_names,
+		   "how to print"),
+	CLI_OPT(struct config_drift_opts, diff.detailed_exit, "detailed-exitcode", 0, CLI_FLAG,
+		NULL, "answer 2 when something has drifted"),
+	CLI_OPT(struct config_drift_opts, diff.digest_key, "digest-key", 0, CLI_STRING, "FILE",
+		"key of the digests of secret values, to compare those of two runs (else a new "
+		"one)"),
+	CLI_USE(struct config_drift_opts, diff, "Cluster", cluster_options),
 };
 
 static const struct cli_command commands[] = {
@@ -63,6 +83,41 @@ static const struct cli_command commands[] = {
 	 .run = verb_diff,
 	 CLI_OPTIONS(diff_options),
 	 CLI_DEFAULTS(diff_defaults)},
+	{.name = "drift",
+	 .summary = "what has changed since it was applied, by whom and since when",
+	 .details =
+		 "Looks once and heals nothing. What the server filled in and what others keep "
+		 "(an autoscaler's\nreplicas, a webhook's caBundle, an injected sidecar) has not "
+		 "drifted.\n\n"
+		 "Examples:\n"
+		 "  sidestep config drift -f released -n my-team\n"
+		 "  sidestep config drift -f released --ignore accepted.yaml -o prometheus\n"
+		 "  sidestep config drift -f released --detailed-exitcode -o junit\n",
+	 .exits = CLI_EXIT(CLI_CHANGES) | CLI_EXIT(CLI_WAIVER_EXPIRED),
+	 .run = verb_drift,
+	 CLI_OPTIONS(drift_options),
+	 CLI_DEFAULTS(drift_defaults)},
+};
+
+static void ignore_help(FILE *out)
+{
+	fputs("The file that `--ignore FILE` of drift reads: what somebody accepts for a while. It "
+	      "is YAML (or\nJSON):\n\n"
+	      "  waivers:\n"
+	      "  - id: config-drift\n"
+	      "    scope: Deployment/my-team/web spec.replicas  # as drift prints it\n"
+	      "    reason: scaled by hand for the sale\n"
+	      "    owner: web-team@example.org\n"
+	      "    expires: 2030-06-30  # a day (its end, UTC) or a time like "
+	      "2030-06-30T12:00:00Z\n\n"
+	      "After its expiry an entry covers nothing, and drift ends with 6 so that nobody "
+	      "forgets.\n",
+	      out);
+}
+
+static const struct cli_topic topics[] = {
+	{"ignore", "the file that drift's --ignore reads: accepted drift, with an expiry",
+	 ignore_help},
 };
 
 int main(int argc, char **argv)
@@ -72,6 +127,8 @@ int main(int argc, char **argv)
 		.summary = "see what a change of configuration would do before it is made",
 		.commands = commands,
 		.n_commands = ARRAY_SIZE(commands),
+		.topics = topics,
+		.n_topics = ARRAY_SIZE(topics),
 	};
 
 	return cli_main(&program, argc, argv);
