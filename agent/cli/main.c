@@ -153,7 +153,7 @@ static const struct cli_program program = {
 		"`sidestep VERB` starts the program sidestep-VERB where VERB is not listed above:\n"
 		"  preflight   is this node, and this cluster, ready?\n"
 		"  migrate     moves a namespace off Istio's sidecars, and back\n"
-		"  config diff what a change of manifests would do, before it is made\n"
+		"  config      diff, drift: what manifests would change, what has changed since\n"
 		"  lab         a whole cluster on this machine\n\n"
 		"What to begin with:\n"
 		"  sidestep help preflight run  # what is asked before anything is installed\n"

@@ -33,6 +33,13 @@ static const struct list_rule lists[] = {
 	{"Service", "^spec.ports", LIST_KEYED, false, {"port", "protocol"}, {0, "TCP"}},
 	{"ServiceAccount", "^secrets", LIST_KEYED, false, {"name"}, {0}},
 	{"LimitRange", "^spec.limits", LIST_KEYED, false, {"type"}, {0}},
+	/* atomic for the server, but admission adds to those of a pod */
+	{"Pod",
+	 "^spec.tolerations",
+	 LIST_KEYED,
+	 false,
+	 {"key", "operator", "effect"},
+	 {"", "Equal", ""}},
 	/* atomic for the server, but its controller knows them by name */
 	{"StatefulSet", "^spec.volumeClaimTemplates", LIST_KEYED, true, {"metadata.name"}, {0}},
 	{ANY, "metadata.ownerReferences", LIST_KEYED, false, {"uid"}, {0}},
@@ -134,6 +141,8 @@ static const struct field_rule zeroes[] = {
 	{ANY, "resources.limits.*", 0, NULL},
 	{ANY, "resources.requests.*", 0, NULL},
 	{"ResourceQuota", "^spec.hard.*", 0, NULL},
+	/* a schema's own zeroes: default: false, minimum: 0 */
+	{"CustomResourceDefinition", "openAPIV3Schema.**", 0, NULL},
 	{ANY, "emptyDir", 0, NULL}, /* a union: the member that is there says which */
 };
 

@@ -102,10 +102,11 @@ static const struct diff_path *field_at(const struct diff_path *p)
 	return p;
 }
 
-bool diff_path_fits(const struct diff_path *path, const char *pattern)
+/* Whether the fields of path end with the pattern in front of end. */
+static bool ends_with(const struct diff_path *path, const char *pattern, const char *end)
 {
 	const bool from_top = pattern[0] == '^';
-	const char *start = pattern + from_top, *end = start + strlen(start);
+	const char *start = pattern + from_top;
 	const struct diff_path *p = field_at(path);
 
 	while (end > start) {
@@ -123,4 +124,16 @@ bool diff_path_fits(const struct diff_path *path, const char *pattern)
 		end = word > start ? word - 1 : start;
 	}
 	return !from_top || !p;
+}
+
+bool diff_path_fits(const struct diff_path *path, const char *pattern)
+{
+	const size_t n = strlen(pattern);
+
+	if (!str_ends(pattern, ".**"))
+		return ends_with(path, pattern, pattern + n);
+	for (path = path ? path->up : NULL; path; path = path->up)
+		if (path->part == PART_FIELD && ends_with(path, pattern, pattern + n - 3))
+			return true;
+	return false;
 }

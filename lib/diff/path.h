@@ -39,6 +39,6 @@ const char *diff_path_text(struct arena *a, const struct diff_path *path);
 /*
  * Whether the fields of path end with pattern's: "containers.ports" fits
  * spec.template.spec.containers[name=app].ports. Items of lists do not count; '*' is any one field;
- * a leading '^' means from the top: "^spec.replicas".
+ * a leading '^' means from the top: "^spec.replicas"; "**" at the end is everything below.
  */
 bool diff_path_fits(const struct diff_path *path, const char *pattern);

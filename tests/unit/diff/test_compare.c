@@ -13,6 +13,10 @@
 #define HOOK                                                                                       \
 	"apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\n"        \
 	"metadata: {name: injector}\n"
+#define CRD(schema)                                                                                \
+	"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "   \
+	"c}\n"                                                                                     \
+	"spec: {versions: [{name: v1, schema: {openAPIV3Schema: " schema "}}]}\n"
 #define POD(spec)    DEPLOYMENT "spec: {template: {spec: " spec "}}\n"
 #define MANAGED(who) "managedFields: [{manager: " who ", operation: Update, fieldsV1: {'f:spec': "
 
@@ -157,6 +161,11 @@ static const struct row {
 	 "change add spec.template.spec.containers[name=a].livenessProbe.tcpSocket\n"
 	 "change remove spec.template.spec.containers[name=a].livenessProbe.httpGet\n"},
 
+	{"a pod's tolerations", "kind: Pod\nspec: {tolerations: [{key: a, operator: Exists}]}",
+	 "kind: Pod\nspec: {tolerations: [{key: a, operator: Exists}, {key: not-ready, operator: "
+	 "Exists, effect: NoExecute, tolerationSeconds: 300}]}",
+	 "kind: Pod\nspec: {tolerations: [{key: a, operator: Exists}]}", ""},
+
 	/* other spellings */
 	{"a quantity", POD("{containers: [{name: a, resources: {limits: {cpu: 0.5}}}]}"),
 	 POD("{containers: [{name: a, resources: {limits: {cpu: 500m}}}]}"),
@@ -174,6 +183,8 @@ static const struct row {
 	{"a zero that says something", POD("{automountServiceAccountToken: false}"), POD("{}"),
 	 POD("{automountServiceAccountToken: false}"),
 	 "drift add spec.template.spec.automountServiceAccountToken\n"},
+	{"a zero in a schema", CRD("{default: false}"), CRD("{default: false}"), CRD("{}"),
+	 "change remove spec.versions[name=v1].schema.openAPIV3Schema.default\n"},
 	{"a label without a value", "kind: A\nmetadata: {labels: {a: ''}}",
 	 "kind: A\nmetadata: {labels: {}}", "kind: A\nmetadata: {labels: {a: ''}}",
 	 "drift add metadata.labels\n"},

@@ -50,6 +50,12 @@ TEST(patterns_fit_the_end_of_a_path)
 		{"initContainers.ports", false},
 		{"port", false},
 		{"x.spec.containers.ports", false},
+		{"spec.**", true},
+		{"^spec.**", true},
+		{"^spec.containers.**", true},
+		{"ports.**", true}, /* an item is below its list */
+		{"port.**", false},
+		{"^containers.**", false},
 	};
 	struct arena a = ARENA_INIT;
 
