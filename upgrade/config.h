@@ -29,13 +29,16 @@ struct config_diff_opts {
 	int output;
 	int64_t context_lines;
 	bool detailed_exit;
-	bool was_applied; /* what is wanted is what was applied last */
+	bool was_applied;             /* what is wanted is what was applied last */
+	const struct secret_key *key; /* instead of digest_key's; NULL: that, or a new one */
 };
 
 struct config_drift_opts {
 	struct config_diff_opts diff;
 	const char *ignore; /* a file of waivers */
 	int output;         /* enum report_format */
+	bool watch;
+	uint64_t every; /* ns */
 };
 
 /* What is compared: read, redacted, and as diff_make() takes it. */
@@ -47,6 +50,8 @@ struct config_scene {
 };
 /* Reads and compares what the options say. Release it also after a failure. */
 int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err);
+/* The key that the options name, or a new one. */
+int config_key(const struct config_diff_opts *o, struct secret_key *ret_key, struct error *err);
 /* The second half of it, for sets that are read: hides what is secret, and compares. */
 int config_scene_compare(struct config_scene *s, const struct config_diff_opts *o,
 			 struct error *err);

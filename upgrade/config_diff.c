@@ -53,8 +53,12 @@ static void redact_set(struct config_scene *s, const struct secret_key *key, str
 	}
 }
 
-static int read_key(const struct config_diff_opts *o, struct secret_key *ret_key, struct error *err)
+int config_key(const struct config_diff_opts *o, struct secret_key *ret_key, struct error *err)
 {
+	if (o->key) {
+		*ret_key = *o->key;
+		return 0;
+	}
 	return o->digest_key ? secret_key_read(o->digest_key, ret_key, err)
 			     : secret_key_random(ret_key, err);
 }
@@ -64,7 +68,7 @@ int config_scene_compare(struct config_scene *s, const struct config_diff_opts *
 {
 	struct diff_input in = {.desired = &s->desired, .live = &s->live};
 	struct secret_key key;
-	int r = read_key(o, &key, err);
+	int r = config_key(o, &key, err);
 
 	if (r)
 		return r;

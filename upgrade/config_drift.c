@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verb drift: what was applied, and what has become of it. Heals nothing. */
+#include <signal.h>
+#include <string.h>
+
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
+#include "lib/loop/loop.h"
 #include "lib/report/report.h"
 #include "upgrade/config.h"
 
@@ -83,10 +87,11 @@ static void render(struct arena *a, const struct report *r, enum report_format f
 	}
 }
 
-static int tell(const struct cli_call *call, struct config_scene *s, struct error *err)
+/* One look, as text in out; gist: what did not pass, without the time. The exit code, or an error.
+ */
+static int tell(const struct config_drift_opts *o, struct config_scene *s, struct strbuf *out,
+		struct strbuf *gist, struct error *err)
 {
-	const struct config_drift_opts *o = call->opts;
-	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	struct report r;
 	int code = 0;
 
@@ -98,24 +103,117 @@ static int tell(const struct cli_call *call, struct config_scene *s, struct erro
 			add_object(&r, &s->arena, &s->diff.objects[i]);
 		report_finish(&r);
 		code = outcome(&r, o->diff.detailed_exit);
-		render(&s->arena, &r, (enum report_format)o->output, code, &out);
-		fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+		render(&s->arena, &r, (enum report_format)o->output, code, out);
+		report_render(&r, REPORT_SHORT, gist);
 	}
 	report_release(&r);
 	return code;
 }
 
+static int look(const struct config_drift_opts *o, struct strbuf *out, struct strbuf *gist,
+		struct error *err)
+{
+	struct config_scene s;
+	int r = config_scene_load(&s, &o->diff, err);
+
+	if (!r)
+		r = tell(o, &s, out, gist, err);
+	config_scene_release(&s);
+	return r;
+}
+
+struct watch {
+	const struct cli_call *call;
+	const struct config_drift_opts *opts;
+	struct strbuf gist; /* of what was printed last */
+	bool due, stopped;
+	int code;
+};
+
+/* Prints what has changed since the last look; one that fails is said, and the next one comes. */
+static void look_again(struct watch *w)
+{
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT, gist = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	int r = look(w->opts, &out, &gist, &err);
+
+	if (r < 0) {
+		fprintf(w->call->err, "%s: %s\n", w->call->program->name, err.msg);
+		return;
+	}
+	w->code = r;
+	if (str_eq(strbuf_cstr(&gist), strbuf_cstr(&w->gist)))
+		return;
+	fwrite(strbuf_cstr(&out), 1, out.len, w->call->out);
+	fflush(w->call->out);
+	strbuf_clear(&w->gist);
+	strbuf_adds(&w->gist, strbuf_cstr(&gist));
+}
+
+static void on_timer(void *arg)
+{
+	((struct watch *)arg)->due = true;
+}
+
+static void on_signal(void *arg, UNUSED int signo)
+{
+	((struct watch *)arg)->stopped = true;
+}
+
+/* Until somebody ends it; then the code of the last look. */
+static int watch(struct watch *w, struct error *err)
+{
+	struct loop *loop = loop_new(NULL);
+	struct loop_timer *timer = loop_timer_new(loop, on_timer, w);
+	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, w);
+	struct loop_signal *terminate = loop_signal_new(loop, SIGTERM, on_signal, w);
+	int r = 0;
+
+	while (r >= 0 && !w->stopped) {
+		loop_timer_set(timer, w->opts->every);
+		for (w->due = false; r >= 0 && !w->due && !w->stopped;)
+			r = loop_turn(loop, true, err);
+		if (r >= 0 && w->due)
+			look_again(w);
+	}
+	loop_signal_free(terminate);
+	loop_signal_free(interrupt);
+	loop_timer_free(timer);
+	loop_free(loop);
+	return r < 0 ? r : w->code;
+}
+
+static bool from_stdin(const struct cli_list *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (str_eq(files->items[i], "-"))
+			return true;
+	return false;
+}
+
 int verb_drift(const struct cli_call *call, struct error *err)
 {
-	const struct config_drift_opts *o = call->opts;
-	struct config_scene s;
+	struct config_drift_opts o = *(const struct config_drift_opts *)call->opts;
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct watch w = {.call = call, .opts = &o, .gist = STRBUF_INIT};
+	struct secret_key key;
 	int r;
 
-	if (o->diff.files.n == 0)
+	if (o.diff.files.n == 0)
 		return cli_usage(call, "say with -f what was applied (- is standard input)");
-	r = config_scene_load(&s, &o->diff, err);
+	if (o.watch && from_stdin(&o.diff.files))
+		return cli_usage(call, "--watch reads the manifests again and again: give files");
+	r = config_key(&o.diff, &key, err);
+	o.diff.key = &key; /* one for all looks: digests are compared */
 	if (!r)
-		r = tell(call, &s, err);
-	config_scene_release(&s);
+		r = look(&o, &out, &w.gist, err);
+	if (r >= 0) {
+		fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+		fflush(call->out);
+		w.code = r;
+	}
+	if (r >= 0 && o.watch)
+		r = watch(&w, err);
+	strbuf_release(&w.gist);
 	return r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-config: configuration that can be seen before it is changed. The commands as a table. */
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/report/report.h"
 #include "upgrade/config.h"
@@ -44,10 +45,15 @@ static const struct cli_option diff_options[] = {
 	 .n_group = ARRAY_SIZE(cluster_options)},
 };
 
-static const struct config_drift_opts drift_defaults = {.diff.was_applied = true};
+static const struct config_drift_opts drift_defaults = {.diff.was_applied = true,
+							.every = 30 * NS_PER_S};
 static const struct cli_option drift_options[] = {
 	CLI_OPT(struct config_drift_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
 		"manifests that were applied: files, folders, or - for standard input"),
+	CLI_OPT(struct config_drift_opts, watch, "watch", 0, CLI_FLAG, NULL,
+		"look again and again, and print what is new, until interrupted"),
+	CLI_OPT(struct config_drift_opts, every, "every", 0, CLI_DURATION, "TIME",
+		"how long between two looks"),
 	CLI_OPT(struct config_drift_opts, ignore, "ignore", 0, CLI_STRING, "FILE",
 		"drift that somebody accepts, see 'sidestep-config help ignore'"),
 	CLI_OPT(struct config_drift_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
@@ -85,14 +91,13 @@ static const struct cli_command commands[] = {
 	 CLI_DEFAULTS(diff_defaults)},
 	{.name = "drift",
 	 .summary = "what has changed since it was applied, by whom and since when",
-	 .details =
-		 "Looks once and heals nothing. What the server filled in and what others keep "
-		 "(an autoscaler's\nreplicas, a webhook's caBundle, an injected sidecar) has not "
-		 "drifted.\n\n"
-		 "Examples:\n"
-		 "  sidestep config drift -f released -n my-team\n"
-		 "  sidestep config drift -f released --ignore accepted.yaml -o prometheus\n"
-		 "  sidestep config drift -f released --detailed-exitcode -o junit\n",
+	 .details = "Looks once, or with --watch until interrupted, and heals nothing. What the "
+		    "server filled in and\nwhat others keep (an autoscaler's replicas, a "
+		    "webhook's caBundle, an injected sidecar) has not\ndrifted.\n\n"
+		    "Examples:\n"
+		    "  sidestep config drift -f released -n my-team\n"
+		    "  sidestep config drift -f released --ignore accepted.yaml -o prometheus\n"
+		    "  sidestep config drift -f released --detailed-exitcode -o junit\n",
 	 .exits = CLI_EXIT(CLI_CHANGES) | CLI_EXIT(CLI_WAIVER_EXPIRED),
 	 .run = verb_drift,
 	 CLI_OPTIONS(drift_options),
