@@ -46,18 +46,47 @@ int secret_key_read(const char *path, struct secret_key *ret_key, struct error *
 	return 0;
 }
 
+static const char *hex_text(struct arena *a, const unsigned char *bytes, size_t n)
+{
+	char *text = arena_alloc(a, 2 * n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return text;
+}
+
 const char *secret_digest(struct arena *a, const struct secret_key *key, const void *data, size_t n)
 {
 	unsigned char mac[EVP_MAX_MD_SIZE];
-	char hex[2 * DIGEST_SHOWN + 1];
 	unsigned len = 0;
 
 	/* Without a digest the value still must not be shown. */
 	if (!HMAC(EVP_sha256(), key->bytes, sizeof(key->bytes), data, n, mac, &len))
 		return arena_printf(a, "redacted (%zu bytes)", n);
-	for (size_t i = 0; i < DIGEST_SHOWN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", mac[i]);
-	return arena_printf(a, "hmac-sha256:%s (%zu byte%s)", hex, n, n == 1 ? "" : "s");
+	return arena_printf(a, "hmac-sha256:%s (%zu byte%s)", hex_text(a, mac, DIGEST_SHOWN), n,
+			    n == 1 ? "" : "s");
+}
+
+const char *secret_key_id(struct arena *a, const struct secret_key *key)
+{
+	static const char what[] = "sidestep digest key";
+	unsigned char mac[EVP_MAX_MD_SIZE] = {0};
+	unsigned len = 0;
+
+	HMAC(EVP_sha256(), key->bytes, sizeof(key->bytes), (const unsigned char *)what,
+	     sizeof(what) - 1, mac, &len);
+	return hex_text(a, mac, DIGEST_SHOWN);
+}
+
+const char *content_digest(struct arena *a, const struct doc *redacted)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+	unsigned char md[EVP_MAX_MD_SIZE] = {0};
+	unsigned len = 0;
+
+	doc_write_json(diff_view(a, redacted), DOC_COMPACT, &sb);
+	EVP_Digest(sb.buf, sb.len, md, &len, EVP_sha256(), NULL);
+	return arena_printf(a, "sha256:%s", hex_text(a, md, len));
 }
 
 /* A JSON Web Token: three runs of base64url, the first an encoded '{"'. */

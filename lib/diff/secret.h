@@ -33,6 +33,13 @@ int secret_key_read(const char *path, struct secret_key *ret_key, struct error *
 /* "hmac-sha256:0123456789abcdef (12 bytes)" in the arena. */
 const char *secret_digest(struct arena *a, const struct secret_key *key, const void *data,
 			  size_t n);
+/* "0123456789abcdef": tells whether two runs had the same key, and nothing else of it. */
+const char *secret_key_id(struct arena *a, const struct secret_key *key);
+/*
+ * "sha256:..." of an object as far as it takes part in a comparison (diff_view()), to tell later
+ * whether it has moved. The object must have been redacted: this digest has no key.
+ */
+const char *content_digest(struct arena *a, const struct doc *redacted);
 /* Whether s looks like a credential by itself (PEM, JWT, kubeconfig, URL with a password). */
 bool secret_looks_like(const char *s);
 /*
