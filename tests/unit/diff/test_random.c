@@ -9,7 +9,7 @@
 #include "lib/diff/diff.h"
 #include "tests/support/test.h"
 
-#define SEEDS 4000
+#define SEEDS 3000
 
 struct random {
 	struct arena *a;
