@@ -236,18 +236,34 @@ static bool is_secret_pair(const struct doc *d)
 	return name && doc_get(d, "value") && secret_name(name);
 }
 
+static bool is_scalar(const struct doc *d)
+{
+	return d && d->kind != DOC_MAP && d->kind != DOC_LIST;
+}
+
+/* password: {value: x}, as some custom resources have it. */
+static void hide_value(const struct redactor *r, struct doc *d)
+{
+	struct doc *v = doc_get(d, "value");
+
+	if (is_scalar(v))
+		doc_set(r->arena, d, "value", hide(r, v, false));
+}
+
 static void walk_map(const struct redactor *r, struct doc *d, bool names)
 {
 	const bool pair = is_secret_pair(d);
 
 	doc_foreach_entry (d, e) {
-		const bool scalar =
-			e->value && e->value->kind != DOC_MAP && e->value->kind != DOC_LIST;
-		const bool hidden = scalar && ((pair && str_eq(e->key, "value")) ||
-					       ((names || r->free_names) && secret_name(e->key)));
+		const bool secret = (names || r->free_names) && secret_name(e->key);
 
-		e->value = hidden ? hide(r, e->value, false)
-				  : walk(r, e->value, names || free_map(e->key));
+		if (is_scalar(e->value) && (secret || (pair && str_eq(e->key, "value")))) {
+			e->value = hide(r, e->value, false);
+			continue;
+		}
+		if (secret)
+			hide_value(r, e->value);
+		e->value = walk(r, e->value, names || free_map(e->key));
 	}
 }
 

@@ -124,6 +124,9 @@ TEST(no_planted_secret_survives)
 		{"{apiVersion: example.org/v1, kind: Thing, spec: {password: planted, "
 		 "secretName: mine}}",
 		 "planted", "secretName: mine"},
+		{"{apiVersion: example.org/v1, kind: Thing, spec: {password: {value: planted, key: "
+		 "k}}}",
+		 "planted", "key: k"},
 		{"{apiVersion: example.org/v1, kind: Thing, spec: {pin: {token: 123456}}}",
 		 "123456", "pin"},
 		{"{apiVersion: v1, kind: Pod, metadata: {annotations: {vendor/api-key: planted}}}",
