@@ -28,10 +28,11 @@ ARROWS = {
     "migrate": ["lib"],
     "preflight": ["lib"],
     "upgrade": ["lib"],
+    "runbooks": ["lib"],
     "deploy/lab": ["lib"],
     "deploy/lab/apiserver": ["lib"],
-    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/datapath", "agent/cni", "migrate", "preflight", "upgrade", "deploy/lab",
-              "deploy/lab/apiserver"],
+    "tests": ["lib", "datapath/abi", "datapath/bpf", "agent", "agent/datapath", "agent/cni", "migrate", "preflight", "upgrade", "runbooks",
+              "deploy/lab", "deploy/lab/apiserver"],
 }
 LIBRARIES = sorted(f for f in ARROWS if f.startswith("lib/"))
 
