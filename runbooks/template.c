@@ -41,12 +41,16 @@ static int add_expr(struct arena *a, const char *text, const char *from, const c
 int template_parse(struct arena *a, const char *text, struct template *ret_template,
 		   struct error *err)
 {
-	struct template t = {arena_array(a, TEMPLATE_MAX_PARTS + 2, struct template_part), 0};
+	struct template t = {0};
 	const char *p = text;
+	size_t most = 1; /* a ${...} and the text behind it for every dollar sign */
 
 	if (strlen(text) > TEMPLATE_MAX_BYTES)
 		return error_set(err, -E2BIG, "column 1: a text of more than %u bytes",
 				 TEMPLATE_MAX_BYTES);
+	for (const char *dollar = text; (dollar = strchr(dollar, '$')); dollar++)
+		most += 2;
+	t.parts = arena_array(a, MIN(most, TEMPLATE_MAX_PARTS) + 1, struct template_part);
 	while (*p) {
 		const size_t plain = strcspn(p, "$");
 		const char *end;

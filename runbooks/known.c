@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runbooks/known.h"
+
+#include <string.h>
+
+#include "lib/base/str.h"
+
+/* clang-format off */
+static const struct known_source sources[] = {
+	{"agents", false, "one row per node: whether its agent is there and ready, its version, generation, restarts"},
+	{"auth", false, "pairs of identities with their authentication: state, expiry, last failure"},
+	{"certificates", false, "certificates by owner: not_after, remaining, names, issuer, trust domain"},
+	{"connections", true, "remembered connections of a node, by state"},
+	{"endpoints", false, "one row per endpoint: state, generation, node, what stands in its way"},
+	{"events", false, "Kubernetes events of a namespace or an object"},
+	{"flows", false, "flows by verdict, drop reason (enumerated name) and identities"},
+	{"hooks", true, "programs attached to a node's interfaces, ours and foreign ones"},
+	{"logs", false, "the last lines of a container, redacted"},
+	{"maps", true, "BPF maps of a node: entries, capacity, failed updates"},
+	{"nodes", false, "one row per node: ready, addresses, taints, pressure"},
+	{"policies", false, "policies with their selectors, what they ask, and when they changed"},
+	{"probe", false, "a request or handshake made on purpose, and what came back"},
+	{"proxy", false, "node Envoys: ready, version, listeners against redirects, rejected resources"},
+	{"relay", false, "the flow relay: reachable, peers connected and missing, last error"},
+	{"rollout", false, "a DaemonSet or Deployment: desired, updated, ready, per node version"},
+	{"snapshot", false, "what was recorded before a change, for comparison"},
+	{"spire", false, "SPIRE server and agents: ready, storage, entries, time left on identities"},
+};
+
+static const struct known_operation operations[] = {
+	{"k8s.patch", "ref patch", "preserve", true, "patches one object; its pre-image is kept"},
+	{"k8s.apply", "object", "", true, "applies one object on the server's side"},
+	{"k8s.delete", "ref", "", true, "deletes one object; its pre-image is kept"},
+	{"k8s.restart", "ref", "nodes", false, "rolls a workload's pods, on some nodes or all"},
+	{"k8s.evict", "selector", "namespace nodes", false, "evicts pods, asking their disruption budgets"},
+	{"endpoint.regenerate", "selector", "nodes", false, "rebuilds endpoints; the generation must advance"},
+	{"policy.suspend", "ref until", "", true, "takes a policy out of force until a time; its pre-image is kept"},
+	{"command", "argv", "output", false, "runs one allowed program that changes something"},
+};
+
+static const struct known_command commands[] = {
+	{"uname -a", false, false},
+	{"df -P", true, false},
+	{"findmnt --json", false, false},
+	{"dmesg --ctime --level=err,warn", false, false},
+	{"journalctl --no-pager --output=short-iso --lines=200 --unit", true, false},
+	{"systemctl show --no-pager", true, false},
+	{"ip -json -details link show", true, false},
+	{"ip -json address show", true, false},
+	{"ip -json route show", true, false},
+	{"ip -json neighbour show", true, false},
+	{"ss -H -s", false, false},
+	{"ss -H -t -a -n", false, false},
+	{"tc -json qdisc show", true, false},
+	{"tc -json filter show", true, false},
+	{"bpftool -j net show", false, false},
+	{"bpftool -j link show", false, false},
+	{"bpftool -j map show", false, false},
+	{"bpftool -j prog show", false, false},
+	{"sidestep status -o json", false, false},
+	{"sidestep endpoint list -o json", false, false},
+	{"sidestep identity list -o json", false, false},
+	{"sidestep bpf ct list -o json", false, false},
+	{"sidestep bpf policy list -o json", false, false},
+	{"sidestep-preflight run --passive --node-only -o json", false, false},
+	{"sidestep endpoint regenerate", true, true},
+	{"systemctl restart", true, true},
+};
+/* clang-format on */
+
+static const char *const interpreters[] = {
+	"ash",     "awk",  "bash", "busybox", "chroot",  "csh",     "dash",    "docker", "env",
+	"find",    "fish", "gawk", "kubectl", "ksh",     "lua",     "nerdctl", "nice",   "node",
+	"nsenter", "perl", "php",  "python",  "python3", "ruby",    "script",  "sed",    "setsid",
+	"sh",      "ssh",  "su",   "sudo",    "tclsh",   "timeout", "unshare", "xargs",  "zsh",
+};
+
+static const char *const discoveries[] = {"hubble.namespace", "mesh.namespace", "proxy.namespace",
+					  "spire.namespace", "version"};
+
+const struct known_source *known_source_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		if (str_eq(sources[i].name, name))
+			return &sources[i];
+	}
+	return NULL;
+}
+
+const struct known_operation *known_operation_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		if (str_eq(operations[i].name, name))
+			return &operations[i];
+	}
+	return NULL;
+}
+
+/* How many words of row argv begins with; 0 when it does not begin with all of them. */
+static size_t begins(const char *row, const char *const *argv, size_t n)
+{
+	size_t words = 0;
+
+	while (*row) {
+		const size_t len = strcspn(row, " ");
+
+		if (words == n || strlen(argv[words]) != len || strncmp(argv[words], row, len) != 0)
+			return 0;
+		words++;
+		row += len + (row[len] == ' ');
+	}
+	return words;
+}
+
+const struct known_command *known_command_find(const char *const *argv, size_t n, size_t *ret_words)
+{
+	const struct known_command *best = NULL;
+	size_t most = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const size_t words = begins(commands[i].words, argv, n);
+
+		if (words > most) {
+			most = words;
+			best = &commands[i];
+		}
+	}
+	if (best)
+		*ret_words = most;
+	return best;
+}
+
+bool known_interpreter(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	program = slash ? slash + 1 : program;
+	for (size_t i = 0; i < ARRAY_SIZE(interpreters); i++) {
+		if (strcmp(program, interpreters[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool known_discovery(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(discoveries); i++) {
+		if (str_eq(discoveries[i], key))
+			return true;
+	}
+	return false;
+}
+
+struct doc *known_doc(struct arena *a)
+{
+	struct doc *d = doc_map(a), *list, *row;
+
+	list = doc_set_list(a, d, "sources");
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		row = doc_append(a, list, doc_map(a));
+		doc_set_string(a, row, "name", sources[i].name);
+		doc_set_bool(a, row, "node", sources[i].node);
+		doc_set_string(a, row, "what", sources[i].what);
+	}
+	list = doc_set_list(a, d, "operations");
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		row = doc_append(a, list, doc_map(a));
+		doc_set_string(a, row, "name", operations[i].name);
+		doc_set_string(a, row, "arguments", operations[i].arguments);
+		doc_set_string(a, row, "optional", operations[i].optional);
+		doc_set_bool(a, row, "invertible", operations[i].invertible);
+		doc_set_string(a, row, "what", operations[i].what);
+	}
+	list = doc_set_list(a, d, "commands");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		row = doc_append(a, list, doc_map(a));
+		doc_set_string(a, row, "argv", commands[i].words);
+		doc_set_bool(a, row, "more", commands[i].more);
+		doc_set_bool(a, row, "mutates", commands[i].mutates);
+	}
+	list = doc_set_list(a, d, "discoveries");
+	for (size_t i = 0; i < ARRAY_SIZE(discoveries); i++)
+		doc_append(a, list, doc_string(a, discoveries[i]));
+	return d;
+}

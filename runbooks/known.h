@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runbooks/known.h - what a runbook can name: sources, operations, programs, places to discover.
+ *
+ * Tables. What is not in them is refused by the lint, so a runbook that passes asks and does
+ * nothing but this, and reading these rows says all that a runbook of a stranger could do.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/doc/doc.h"
+
+struct known_source {
+	const char *name;
+	bool node; /* answered on the node itself, without a cluster */
+	const char *what;
+};
+/* NULL when there is none of that name. */
+const struct known_source *known_source_find(const char *name);
+
+struct known_operation {
+	const char *name;
+	const char *arguments; /* required ones, by blanks */
+	const char *optional;
+	bool invertible; /* `inverse: auto`: the pre-image can be put back */
+	const char *what;
+};
+const struct known_operation *known_operation_find(const char *name);
+
+/*
+ * An argv that may run: its words, one by one and literally; with more, further arguments that do
+ * not begin with a dash. There is no shell, so nothing else in them means anything.
+ */
+struct known_command {
+	const char *words;
+	bool more, mutates;
+};
+/* The row that the first words of argv are, the longest one; NULL when there is none. */
+const struct known_command *known_command_find(const char *const *argv, size_t n,
+					       size_t *ret_words);
+/* Programs that run what their arguments say: never allowed, and named when refused. */
+bool known_interpreter(const char *program);
+
+/* What `default: {discover: KEY}` can find. */
+bool known_discovery(const char *key);
+
+/* Every table, as a document for `sidestep-runbook tables`. */
+struct doc *known_doc(struct arena *a);

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sidestep-runbook: what to do when, as data that can be read, checked and shown. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/io.h"
+#include "lib/base/limits.h"
+#include "lib/base/str.h"
+#include "lib/base/vec.h"
+#include "lib/cli/cli.h"
+#include "runbooks/known.h"
+#include "runbooks/lint.h"
+#include "runbooks/shipped.h"
+#include "runbooks/show.h"
+
+/* One file of a runbook or a fixture. */
+#define RUNBOOK_MAX_FILE  (1u << 20)
+#define RUNBOOK_MAX_FILES 1000u
+
+static const char *const doc_formats[] = {"table", "json", "yaml", NULL};
+enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_YAML };
+
+/* --- what is read -------------------------------------------------------------------------------
+ */
+
+struct source {
+	const struct doc *root; /* NULL: the text is no document */
+	const char *from, *why_not;
+};
+struct sources {
+	struct arena *arena;
+	VEC(struct source) all;
+};
+
+static void add_text(struct sources *s, const char *from, const char *text, size_t n)
+{
+	struct doc_stream stream = {0};
+	struct error err = ERROR_INIT;
+	int rc = doc_read_yaml(s->arena, text, n, from, &stream, &err);
+
+	if (rc < 0 || !stream.n) {
+		struct source *bad = vec_add(&s->all);
+
+		bad->from = from;
+		bad->why_not = arena_strdup(s->arena, rc < 0 ? err.msg : "an empty file");
+	}
+	for (size_t i = 0; rc == 0 && i < stream.n; i++) {
+		struct source *one = vec_add(&s->all);
+
+		one->from = from;
+		one->root = stream.docs[i];
+	}
+}
+
+static int add_file(struct sources *s, const char *path, struct error *err)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	int rc = io_read_file(path, RUNBOOK_MAX_FILE, &text, err);
+
+	if (rc < 0)
+		return rc;
+	add_text(s, arena_strdup(s->arena, path), strbuf_cstr(&text), text.len);
+	return 0;
+}
+
+static int yaml_file(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && (str_ends(d->d_name, ".yaml") || str_ends(d->d_name, ".yml"));
+}
+
+/* The YAML files of a folder by name, or the one file. */
+static int add_path(struct sources *s, const char *path, struct error *err)
+{
+	struct dirent **names = NULL;
+	struct stat st;
+	int n, rc = 0;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return add_file(s, path, err);
+	n = scandir(path, &names, yaml_file, alphasort);
+	if (n < 0)
+		return error_errno(err, -errno, "%s", path);
+	if (!n)
+		rc = error_set(err, -ENOENT, "%s: no file there ends in .yaml", path);
+	if (n > (int)RUNBOOK_MAX_FILES)
+		rc = error_set(err, -E2BIG, "%s: more than %u files", path, RUNBOOK_MAX_FILES);
+	for (int i = 0; i < n; i++) {
+		if (!rc)
+			rc = add_file(s, arena_printf(s->arena, "%s/%s", path, names[i]->d_name),
+				      err);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
+
+static void add_shipped(struct sources *s)
+{
+	for (size_t i = 0; i < shipped_n; i++)
+		add_text(s, arena_printf(s->arena, "shipped/%s", shipped_runbooks[i].file),
+			 shipped_runbooks[i].text, shipped_runbooks[i].n);
+}
+
+static int add_all(struct sources *s, char **paths, int n, struct error *err)
+{
+	int rc = 0;
+
+	if (!n)
+		add_shipped(s);
+	for (int i = 0; i < n && !rc; i++)
+		rc = add_path(s, paths[i], err);
+	return rc;
+}
+
+static void put_doc(const struct cli_call *call, const struct doc *d, int format)
+{
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+
+	if (format == FORMAT_YAML) {
+		doc_write_yaml(d, &out);
+	} else {
+		doc_write_json(d, DOC_PRETTY, &out);
+		strbuf_addc(&out, '\n');
+	}
+	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+}
+
+/* --- lint ---------------------------------------------------------------------------------------
+ */
+
+struct lint_opts {
+	struct cli_list fixtures;
+	int output, fail_on;
+};
+static const char *const fail_on_names[] = {"error", "warn", NULL};
+static const struct lint_opts lint_defaults = {0};
+static const struct cli_option lint_options[] = {
+	CLI_OPT(struct lint_opts, fixtures, "fixtures", 0, CLI_LIST, "PATH",
+		"recorded cases, a file or folder: branches covered are counted"),
+	CLI_CHOICE(struct lint_opts, output, "output", 'o', report_format_names, "how to print"),
+	CLI_CHOICE(struct lint_opts, fail_on, "fail-on", 0, fail_on_names,
+		   "what makes the exit code differ from 0"),
+};
+
+struct fixtures {
+	struct fixture *items;
+	size_t n;
+};
+
+/* Every one must be a case without unknown fields. */
+static int read_fixtures(struct arena *a, const struct cli_list *paths, struct fixtures *ret,
+			 struct error *err)
+{
+	struct sources s = {.arena = a};
+	int rc = 0;
+
+	for (size_t i = 0; i < paths->n && !rc; i++)
+		rc = add_path(&s, paths->items[i], err);
+	ret->items = arena_array(a, s.all.n + 1, struct fixture);
+	for (size_t i = 0; i < s.all.n && !rc; i++) {
+		struct bind_unknown unknown = {.arena = a};
+
+		if (!s.all.items[i].root)
+			rc = error_set(err, -EINVAL, "%s", s.all.items[i].why_not);
+		else
+			rc = fixture_decode(a, s.all.items[i].root, &ret->items[ret->n++], &unknown,
+					    err);
+		if (!rc && unknown.n)
+			rc = error_set(err, -EINVAL, "%s: a fixture has no field %s",
+				       doc_where(a, unknown.items[0].node), unknown.items[0].path);
+	}
+	vec_release(&s.all);
+	return rc;
+}
+
+static void lint_source(struct report *r, const struct source *s, const struct fixtures *f)
+{
+	size_t n;
+	const struct check *rules = lint_rules(&n);
+
+	if (s->root) {
+		lint_runbook(r, s->root, f->items, f->n);
+		return;
+	}
+	r->checks = rules;
+	r->n_checks = n;
+	report_add(r, &rules[0], FINDING_FAIL, s->from, "%s", s->why_not)->where =
+		arena_strdup(&r->arena, s->from);
+}
+
+static int lint_all(const struct cli_call *call, struct report *r, struct error *err)
+{
+	const struct lint_opts *o = call->opts;
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct sources s = {.arena = &r->arena};
+	struct fixtures f = {0};
+	int rc = add_all(&s, call->args, call->n_args, err);
+
+	if (!rc)
+		rc = read_fixtures(&r->arena, &o->fixtures, &f, err);
+	for (size_t i = 0; i < s.all.n && !rc; i++)
+		lint_source(r, &s.all.items[i], &f);
+	vec_release(&s.all);
+	if (rc < 0)
+		return rc;
+	report_finish(r);
+	report_render(r, (enum report_format)o->output, &out);
+	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+	return (int)report_verdict(r, o->fail_on ? SEVERITY_WARNING : SEVERITY_ERROR);
+}
+
+static int cmd_lint(const struct cli_call *call, struct error *err)
+{
+	struct report r;
+	int rc;
+
+	report_init(&r, "sidestep-runbook", "Runbooks", clock_system());
+	rc = lint_all(call, &r, err);
+	report_release(&r);
+	return rc;
+}
+
+/* --- list, show ---------------------------------------------------------------------------------
+ */
+
+struct print_opts {
+	int output;
+};
+static const struct print_opts print_defaults = {0};
+static const struct cli_option print_options[] = {
+	CLI_CHOICE(struct print_opts, output, "output", 'o', doc_formats, "how to print"),
+};
+
+static int decode(struct arena *a, const struct source *s, struct runbook *ret_runbook,
+		  struct error *err)
+{
+	struct bind_unknown unknown = {.arena = a};
+	int rc = s->root ? runbook_decode(a, s->root, ret_runbook, &unknown, err)
+			 : error_set(err, -EINVAL, "%s", s->why_not);
+
+	if (!rc && unknown.n)
+		rc = error_set(err, -EINVAL, "%s: a runbook has no field %s",
+			       doc_where(a, unknown.items[0].node), unknown.items[0].path);
+	return rc;
+}
+
+static int list_all(const struct cli_call *call, struct sources *s, struct error *err)
+{
+	const struct print_opts *o = call->opts;
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct doc *list = doc_list(s->arena);
+	int rc = add_all(s, call->args, call->n_args, err);
+
+	for (size_t i = 0; i < s->all.n && !rc; i++) {
+		struct runbook rb;
+
+		rc = decode(s->arena, &s->all.items[i], &rb, err);
+		if (rc < 0)
+			break;
+		doc_append(s->arena, list, runbook_row(s->arena, &rb, s->all.items[i].from));
+		strbuf_addf(&out, "%-26s %-5s %-8s %s\n", rb.name, str_or_empty(rb.severity),
+			    runbook_mutates(&rb) ? "changes" : "reads", str_or_empty(rb.summary));
+	}
+	if (rc < 0)
+		return rc;
+	if (o->output)
+		put_doc(call, list, o->output);
+	else
+		fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+	return CLI_OK;
+}
+
+static int cmd_list(const struct cli_call *call, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct sources s = {.arena = &a};
+	int rc = list_all(call, &s, err);
+
+	vec_release(&s.all);
+	return rc;
+}
+
+/* A shipped one by its name, else a file. */
+static int find_one(struct sources *s, const char *what, struct runbook *ret_runbook,
+		    struct error *err)
+{
+	int rc;
+
+	add_shipped(s);
+	for (size_t i = 0; i < s->all.n; i++) {
+		if (str_eq(doc_find_str(s->all.items[i].root, "metadata.name"), what))
+			return decode(s->arena, &s->all.items[i], ret_runbook, err);
+	}
+	if (!strchr(what, '/') && !strchr(what, '.') && !str_eq(what, "-"))
+		return error_set(err, -ENOENT,
+				 "no runbook %s is shipped (see sidestep-runbook list; a file's "
+				 "name has a . or a /)",
+				 what);
+	vec_clear(&s->all);
+	rc = add_file(s, what, err);
+	if (!rc && s->all.n != 1)
+		rc = error_set(err, -EINVAL, "%s: %zu documents, want one", what, s->all.n);
+	return rc ? rc : decode(s->arena, &s->all.items[0], ret_runbook, err);
+}
+
+static int cmd_show(const struct cli_call *call, struct error *err)
+{
+	const struct print_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct sources s = {.arena = &a};
+	struct runbook rb;
+	int rc = find_one(&s, call->args[0], &rb, err);
+
+	vec_release(&s.all);
+	if (rc < 0)
+		return rc;
+	if (o->output) {
+		put_doc(call, rb.root, o->output);
+		return CLI_OK;
+	}
+	runbook_show(&rb, &out);
+	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+	return CLI_OK;
+}
+
+/* --- rules, tables ------------------------------------------------------------------------------
+ */
+
+static int cmd_rules(const struct cli_call *call, UNUSED struct error *err)
+{
+	const struct print_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *list = doc_list(&a);
+	size_t n;
+	const struct check *rules = lint_rules(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct doc *d = doc_append(&a, list, doc_map(&a));
+
+		doc_set_string(&a, d, "id", rules[i].id);
+		doc_set_string(&a, d, "title", rules[i].title);
+		doc_set_string(&a, d, "category", rules[i].category);
+		doc_set_string(&a, d, "severity", severity_name(rules[i].severity));
+		doc_set_string(&a, d, "remedy", rules[i].remedy);
+		doc_set_string(&a, d, "explain", rules[i].explain);
+		if (!o->output)
+			fprintf(call->out, "%-8s %-8s %-11s %s\n", rules[i].id,
+				severity_name(rules[i].severity), rules[i].category,
+				rules[i].title);
+	}
+	if (o->output)
+		put_doc(call, list, o->output);
+	return CLI_OK;
+}
+
+static int cmd_tables(const struct cli_call *call, UNUSED struct error *err)
+{
+	const struct print_opts *o = call->opts;
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	put_doc(call, known_doc(&a), o->output ? o->output : FORMAT_YAML);
+	return CLI_OK;
+}
+
+/* --- the program --------------------------------------------------------------------------------
+ */
+
+static void print_expressions(FILE *out)
+{
+	fputs("Conditions (when, items, verify, wait, outcomes) are expressions; texts may hold\n"
+	      "${expression}, and $$ is a dollar sign. There are no loops and no functions of your "
+	      "own.\n\n"
+	      "  a or b   a and b   not a          true, false or unknown (Kleene's logic)\n"
+	      "  == != < <= > >=                   numbers, durations, strings; they do not chain\n"
+	      "  x in [1, 2]   x not in list       is an equal item there?\n"
+	      "  name matches \"web-*\"              a glob over the whole string: * ? and \\\n"
+	      "  + - * /                           numbers and durations; / gives a real number\n"
+	      "  length(x) min(list) max(list)     how many; the least, the greatest\n"
+	      "  known(x)                          true or false, whatever x is\n"
+	      "  drops.rows[0].src  pod[\"app\"]     what a step registered; params. vars. run. "
+	      "step.\n"
+	      "  5  0.25  12.5%  512Mi  1h30m  \"text\"  true  false\n\n"
+	      "What is missing, null or of another type is unknown, never false: agents.oom == 0 "
+	      "is\n"
+	      "unknown when nobody could ask the agents. A branch is taken and an outcome "
+	      "concluded\n"
+	      "only by what is true.\n",
+	      out);
+}
+
+static const struct cli_topic topics[] = {
+	{"expressions", "the language of conditions and templates", print_expressions},
+};
+
+static const struct cli_command commands[] = {
+	{
+		.name = "list",
+		.summary = "the runbooks that are shipped, or those of files and folders",
+		.args = "[FILE|DIR...]",
+		.max_args = -1,
+		.details = "Examples:\n"
+			   "  sidestep runbook list\n"
+			   "  sidestep runbook list ./runbooks -o json\n",
+		.run = cmd_list,
+		CLI_OPTIONS(print_options),
+		CLI_DEFAULTS(print_defaults),
+	},
+	{
+		.name = "show",
+		.summary = "one runbook: what it asks, what it would change, how that is undone",
+		.args = "NAME|FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.details = "NAME is one that is shipped; a file's name has a . or a / in it.\n\n"
+			   "Examples:\n"
+			   "  sidestep runbook show mtls-auth-failure\n"
+			   "  sidestep runbook show ./mine.yaml -o json\n",
+		.run = cmd_show,
+		CLI_OPTIONS(print_options),
+		CLI_DEFAULTS(print_defaults),
+	},
+	{
+		.name = "lint",
+		.summary = "is a runbook fit to run, whoever wrote it?",
+		.args = "[FILE|DIR...]",
+		.max_args = -1,
+		.details =
+			"Without a file: the runbooks that are shipped. It reads the files and "
+			"nothing else.\n"
+			"Exit 3 when a rule is broken; what is wrong is named with file, line and "
+			"column.\n\n"
+			"Examples:\n"
+			"  sidestep runbook lint mine.yaml\n"
+			"  sidestep runbook lint ./runbooks --fixtures ./runbooks/fixtures -o "
+			"junit\n"
+			"  sidestep runbook rules  # what is asked\n",
+		.exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_WARNED) | CLI_EXIT(CLI_INCONCLUSIVE),
+		.run = cmd_lint,
+		CLI_OPTIONS(lint_options),
+		CLI_DEFAULTS(lint_defaults),
+	},
+	{
+		.name = "rules",
+		.summary = "every rule of the lint, and why it is one",
+		.details = "Example:\n  sidestep runbook rules -o yaml\n",
+		.run = cmd_rules,
+		CLI_OPTIONS(print_options),
+		CLI_DEFAULTS(print_defaults),
+	},
+	{
+		.name = "tables",
+		.summary = "all that a runbook can ask, do and run: sources, operations, commands",
+		.details = "Example:\n  sidestep runbook tables -o json\n",
+		.run = cmd_tables,
+		CLI_OPTIONS(print_options),
+		CLI_DEFAULTS(print_defaults),
+	},
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "sidestep-runbook",
+		.summary = "what to do when something is wrong, as data that can be checked",
+		.details = "Begin with:  sidestep runbook list\n",
+		.commands = commands,
+		.n_commands = ARRAY_SIZE(commands),
+		.topics = topics,
+		.n_topics = ARRAY_SIZE(topics),
+	};
+
+	return cli_main(&program, argc, argv);
+}
