@@ -144,7 +144,7 @@ static const struct cli_command commands[] = {
 	 CLI_VERBS(bpf_verbs)},
 };
 
-static const char *const other_programs[] = {"preflight", "migrate", "lab", NULL};
+static const char *const other_programs[] = {"preflight", "migrate", "runbook", "lab", NULL};
 
 static const struct cli_program program = {
 	.name = "sidestep",
@@ -154,6 +154,7 @@ static const struct cli_program program = {
 		"  preflight   is this node, and this cluster, ready?\n"
 		"  migrate     moves a namespace off Istio's sidecars, and back\n"
 		"  config      diff, drift: what manifests would change, what has changed since\n"
+		"  runbook     what to do when something is wrong, as data\n"
 		"  lab         a whole cluster on this machine\n\n"
 		"What to begin with:\n"
 		"  sidestep help preflight run  # what is asked before anything is installed\n"

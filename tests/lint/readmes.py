@@ -19,7 +19,7 @@ BLOCK = re.compile(r"(<!-- (?:commands|help) (\S+) ?(\S*) -->\n)(.*?)(<!-- end -
 # Program -> the README that must show its commands.
 PROGRAMS = {"sidestep": "agent/cli", "sidestep-preflight": "preflight", "sidestep-migrate": "migrate",
             "sidestep-config": "upgrade",
-            "sidestep-lab": "deploy/lab"}
+            "sidestep-lab": "deploy/lab", "sidestep-runbook": "runbooks"}
 
 
 def folders():
