@@ -98,9 +98,9 @@ static const struct check rules[] = {
 	ROW("RBL-028", "fixtures take every branch", "fixtures", SEVERITY_ERROR, rule_coverage,
 	    "Record a case that takes it.",
 	    "A branch that was never taken is a guess."),
-	ROW("RBL-029", "fixtures are ways through it", "fixtures", SEVERITY_ERROR, rule_walks,
-	    "Correct the path, outcome or mode of the fixture.",
-	    "A case of an older version proves nothing."),
+	ROW("RBL-029", "fixtures lead where they say", "fixtures", SEVERITY_ERROR, rule_walks,
+	    "Correct the runbook, or what the fixture expects of it.",
+	    "The answers recorded are followed through the runbook: its path, outcome and exit must be those expected."),
 };
 /* clang-format on */
 
@@ -130,7 +130,7 @@ static void run_rule(struct lint *l, const struct check *rule)
 	if (rule->run(rule, l, l->report, &err) < 0)
 		report_add(l->report, rule, FINDING_UNKNOWN, l->name, "%s", err.msg);
 	else if (l->report->n == before)
-		report_add(l->report, rule, FINDING_PASS, l->name, "it is so");
+		report_add(l->report, rule, FINDING_PASS, l->name, "nothing to complain of");
 }
 
 const struct runbook *lint_runbook(struct report *r, const struct doc *root,

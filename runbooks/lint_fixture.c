@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules of the recorded cases: each is a way through the runbook, together they take every branch.
- */
+/* Rules of the recorded cases: each leads where it says, together they take every branch. */
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "runbooks/lint_internal.h"
+#include "runbooks/walk.h"
 
 #define RULE(name_)                                                                                \
 	int name_(const struct check *check, void *env, struct report *report,                     \
@@ -24,111 +24,116 @@ static bool any_ours(const struct lint *l)
 	return false;
 }
 
-/* "end" for the last one. */
-static const char *after(const struct fixture *f, size_t i)
+static struct walk walk_of(struct lint *l, const struct fixture *f)
 {
-	return i + 1 < f->path.n ? f->path.items[i + 1] : "end";
+	struct walk w;
+
+	runbook_walk(l->arena, &l->rb, (enum runbook_mode)f->mode, f->params, f->answers, &w);
+	return w;
 }
 
-static bool goes(const struct lint *l, const char *from, const char *to)
-{
-	for (size_t i = 0; i < l->n_fixtures; i++) {
-		const struct fixture *f = &l->fixtures[i];
+/* --- coverage ----------------------------------------------------------------------------------
+ */
 
-		for (size_t k = 0; ours(l, f) && k < f->path.n; k++) {
-			if (str_eq(f->path.items[k], from) && str_eq(after(f, k), to))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool concludes(const struct lint *l, const char *outcome)
+static bool takes(const struct walk *w, size_t step, size_t branch)
 {
-	for (size_t i = 0; i < l->n_fixtures; i++) {
-		if (ours(l, &l->fixtures[i]) && str_eq(l->fixtures[i].outcome, outcome))
+	for (size_t i = 0; i < w->n_taken; i++) {
+		if (w->taken[i].step == step && w->taken[i].branch == branch)
 			return true;
 	}
 	return false;
 }
 
+struct covered {
+	struct walk *walks;
+	size_t n, all, hit;
+};
+
+static void cover_branch(struct lint *l, struct covered *c, size_t step, size_t branch)
+{
+	c->all++;
+	for (size_t i = 0; i < c->n; i++) {
+		if (takes(&c->walks[i], step, branch)) {
+			c->hit++;
+			return;
+		}
+	}
+	lint_fail(l, arena_printf(l->arena, "steps[%zu].next[%zu]", step, branch),
+		  "no fixture goes from %s to %s", l->rb.steps[step].id,
+		  l->rb.steps[step].next[branch].to);
+}
+
+static void cover_outcome(struct lint *l, struct covered *c, size_t outcome)
+{
+	c->all++;
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->walks[i].outcome == &l->rb.outcomes[outcome]) {
+			c->hit++;
+			return;
+		}
+	}
+	lint_fail(l, arena_printf(l->arena, "outcomes[%zu]", outcome), "no fixture concludes %s",
+		  l->rb.outcomes[outcome].id);
+}
+
 RULE(rule_coverage)
 {
 	struct lint *l = env;
-	const struct runbook *rb = &l->rb;
-	size_t all = 0, taken = 0;
+	struct covered c = {arena_array(l->arena, l->n_fixtures + 1, struct walk), 0, 0, 0};
 
 	if (!l->n_fixtures) {
 		report_add(report, check, FINDING_SKIP, l->name, "no fixtures were given");
 		return 0;
 	}
-	for (size_t i = 0; i < rb->n_steps; i++) {
-		for (size_t k = 0; k < rb->steps[i].n_next; k++) {
-			const bool hit = goes(l, rb->steps[i].id, rb->steps[i].next[k].to);
-
-			all++;
-			taken += hit;
-			if (!hit)
-				lint_fail(l, arena_printf(l->arena, "steps[%zu].next[%zu]", i, k),
-					  "no fixture goes from %s to %s", rb->steps[i].id,
-					  rb->steps[i].next[k].to);
-		}
+	for (size_t i = 0; i < l->n_fixtures; i++) {
+		if (ours(l, &l->fixtures[i]))
+			c.walks[c.n++] = walk_of(l, &l->fixtures[i]);
 	}
-	for (size_t i = 0; i < rb->n_outcomes; i++) {
-		const bool hit = concludes(l, rb->outcomes[i].id);
-
-		all++;
-		taken += hit;
-		if (!hit)
-			lint_fail(l, arena_printf(l->arena, "outcomes[%zu]", i),
-				  "no fixture concludes %s", rb->outcomes[i].id);
+	for (size_t i = 0; i < l->rb.n_steps; i++) {
+		for (size_t k = 0; k < l->rb.steps[i].n_next; k++)
+			cover_branch(l, &c, i, k);
 	}
-	if (taken == all)
+	for (size_t i = 0; i < l->rb.n_outcomes; i++)
+		cover_outcome(l, &c, i);
+	if (c.hit == c.all)
 		report_add(report, check, FINDING_PASS, l->name,
-			   "all %zu branches and outcomes are covered", all);
+			   "%zu fixtures take all %zu branches and outcomes", c.n, c.all);
 	return 0;
 }
 
-struct looked {
-	size_t to;
-	bool found;
-};
+/* --- each leads where it says ------------------------------------------------------------------
+ */
 
-static void look(void *ctx, size_t to)
+static const char *ran_at(const struct walk *w, size_t i)
 {
-	struct looked *k = ctx;
-
-	k->found |= to == k->to;
+	return i < w->n_ran ? w->ran[i]->id : "the end";
 }
 
-static bool is_edge(const struct lint *l, size_t from, size_t to)
+static void compare_path(struct lint *l, const struct fixture *f, const struct walk *w)
 {
-	struct looked k = {to, false};
+	for (size_t i = 0; i < MAX(f->path.n, w->n_ran); i++) {
+		const char *said = i < f->path.n ? f->path.items[i] : "the end";
 
-	lint_each_edge(l->rb.steps, l->rb.n_steps, from, look, &k);
-	return k.found;
-}
-
-static void walk(struct lint *l, const struct fixture *f)
-{
-	const size_t n = l->rb.n_steps;
-	bool outcome = false;
-
-	for (size_t k = 0; k < f->path.n; k++) {
-		const ssize_t from = lint_target(l->rb.steps, n, f->path.items[k]);
-		const ssize_t to = lint_target(l->rb.steps, n, after(f, k));
-
-		if (from < 0 || from == (ssize_t)n || (k == 0 && from != 0))
-			lint_fail(l, "steps", "fixture %s: the way cannot %s %s", f->name,
-				  k ? "pass" : "begin at", f->path.items[k]);
-		else if (to >= 0 && !is_edge(l, (size_t)from, (size_t)to))
-			lint_fail(l, "steps", "fixture %s: no way leads from %s to %s", f->name,
-				  f->path.items[k], after(f, k));
+		if (str_eq(said, ran_at(w, i)))
+			continue;
+		lint_fail(l, "steps", "fixture %s: behind %s comes %s, not %s", f->name,
+			  i ? ran_at(w, i - 1) : "the beginning", ran_at(w, i), said);
+		return;
 	}
-	for (size_t i = 0; i < l->rb.n_outcomes; i++)
-		outcome |= str_eq(l->rb.outcomes[i].id, f->outcome);
-	if (!outcome)
-		lint_fail(l, "outcomes", "fixture %s: there is no outcome %s", f->name, f->outcome);
+}
+
+static void compare(struct lint *l, const struct fixture *f)
+{
+	const struct walk w = walk_of(l, f);
+	const char *outcome = w.outcome ? w.outcome->id : "none";
+
+	compare_path(l, f, &w);
+	if (!str_eq(outcome, f->outcome))
+		lint_fail(l, "outcomes", "fixture %s concludes %s, not %s%s%s", f->name, outcome,
+			  f->outcome, w.why ? ": " : "", str_or_empty(w.why));
+	if (f->exit.set && f->exit.value != w.exit)
+		lint_fail(l, "outcomes", "fixture %s ends with %d, not %lld", f->name, w.exit,
+			  (long long)f->exit.value);
 	if (!runbook_allows(&l->rb, (enum runbook_mode)f->mode))
 		lint_fail(l, "modes", "fixture %s: its mode is not allowed", f->name);
 }
@@ -143,7 +148,7 @@ RULE(rule_walks)
 	}
 	for (size_t i = 0; i < l->n_fixtures; i++) {
 		if (ours(l, &l->fixtures[i]))
-			walk(l, &l->fixtures[i]);
+			compare(l, &l->fixtures[i]);
 	}
 	return 0;
 }

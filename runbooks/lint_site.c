@@ -35,13 +35,16 @@ void lint_fail(struct lint *l, const char *path, const char *fmt, ...)
 {
 	const char *scope = *path ? arena_printf(l->arena, "%s/%s", l->name, path) : l->name;
 	const char *where = doc_where(l->arena, nearest(l, path));
+	const char *what;
 	struct finding *f;
 	va_list ap;
 
 	va_start(ap, fmt);
-	f = report_add(l->report, l->rule, FINDING_FAIL, scope, "%s",
-		       arena_vprintf(l->arena, fmt, ap));
+	what = arena_vprintf(l->arena, fmt, ap);
 	va_end(ap);
+	/* The place is in the words, too: terminals show nothing else. */
+	f = report_add(l->report, l->rule, FINDING_FAIL, scope, *where ? "%s (%s)" : "%s", what,
+		       where);
 	if (*where)
 		f->where = arena_strdup(&l->report->arena, where);
 }

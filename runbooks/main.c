@@ -260,8 +260,9 @@ static int list_all(const struct cli_call *call, struct sources *s, struct error
 		if (rc < 0)
 			break;
 		doc_append(s->arena, list, runbook_row(s->arena, &rb, s->all.items[i].from));
-		strbuf_addf(&out, "%-26s %-5s %-8s %s\n", rb.name, str_or_empty(rb.severity),
-			    runbook_mutates(&rb) ? "changes" : "reads", str_or_empty(rb.summary));
+		strbuf_addf(&out, "%-6s %-26s %-5s %-8s %s\n", str_or_empty(rb.id), rb.name,
+			    str_or_empty(rb.severity), runbook_mutates(&rb) ? "changes" : "reads",
+			    str_or_empty(rb.summary));
 	}
 	if (rc < 0)
 		return rc;
@@ -290,7 +291,10 @@ static int find_one(struct sources *s, const char *what, struct runbook *ret_run
 
 	add_shipped(s);
 	for (size_t i = 0; i < s->all.n; i++) {
-		if (str_eq(doc_find_str(s->all.items[i].root, "metadata.name"), what))
+		const struct doc *root = s->all.items[i].root;
+
+		if (str_eq(doc_find_str(root, "metadata.name"), what) ||
+		    str_eq(doc_find_str(root, "metadata.id"), what))
 			return decode(s->arena, &s->all.items[i], ret_runbook, err);
 	}
 	if (!strchr(what, '/') && !strchr(what, '.') && !str_eq(what, "-"))
@@ -414,9 +418,11 @@ static const struct cli_command commands[] = {
 		.args = "NAME|FILE",
 		.min_args = 1,
 		.max_args = 1,
-		.details = "NAME is one that is shipped; a file's name has a . or a / in it.\n\n"
+		.details = "NAME is one that is shipped, or its id; a file's name has a . or a / "
+			   "in it.\n\n"
 			   "Examples:\n"
 			   "  sidestep runbook show mtls-auth-failure\n"
+			   "  sidestep runbook show RB-3\n"
 			   "  sidestep runbook show ./mine.yaml -o json\n",
 		.run = cmd_show,
 		CLI_OPTIONS(print_options),

@@ -200,6 +200,7 @@ static const struct bind_field runbook_fields[] = {
 	BIND(struct runbook, api_version, "apiVersion", BIND_STRING, BIND_REQUIRED),
 	BIND(struct runbook, kind, "kind", BIND_STRING, BIND_REQUIRED),
 	BIND(struct runbook, name, "metadata.name", BIND_STRING, BIND_REQUIRED | BIND_NON_EMPTY),
+	BIND(struct runbook, id, "metadata.id", BIND_STRING, BIND_NON_EMPTY),
 	BIND(struct runbook, summary, "metadata.summary", BIND_STRING, 0),
 	BIND_RANGE(struct runbook, version, "metadata.version", BIND_INT64, BIND_REQUIRED, 1, 1000000),
 	BIND(struct runbook, owners, "metadata.owners", BIND_STRINGS, 0),

@@ -214,7 +214,7 @@ struct param {
 
 struct runbook {
 	const char *api_version, *kind;
-	const char *name, *summary, *severity, *docs, *reviewed;
+	const char *name, *id, *summary, *severity, *docs, *reviewed; /* id: short, "RB-3" */
 	int64_t version;
 	struct strings owners, tags;
 	struct strmap applies_to;

@@ -17,8 +17,8 @@ static void show_list(const char *label, const struct strings *s, struct strbuf 
 
 static void show_head(const struct runbook *rb, struct strbuf *out)
 {
-	strbuf_addf(out, "%s, version %" PRId64 "\n%s\n\n", rb->name, rb->version,
-		    str_or_empty(rb->summary));
+	strbuf_addf(out, "%s%s%s, version %" PRId64 "\n%s\n\n", str_or_empty(rb->id),
+		    rb->id ? " " : "", rb->name, rb->version, str_or_empty(rb->summary));
 	strbuf_addf(out, "%-10s%s\n", "Severity", rb->severity ? rb->severity : "not said");
 	show_list("Owners", &rb->owners, out);
 	strbuf_addf(out, "%-10s%s\n", "Reviewed", rb->reviewed ? rb->reviewed : "never");
@@ -154,6 +154,7 @@ struct doc *runbook_row(struct arena *a, const struct runbook *rb, const char *f
 {
 	struct doc *d = doc_map(a), *modes;
 
+	doc_set_string(a, d, "id", rb->id);
 	doc_set_string(a, d, "name", rb->name);
 	doc_set_int(a, d, "version", rb->version);
 	doc_set_string(a, d, "severity", rb->severity);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any YAML as a runbook and as a fixture of it: the lint ends, judges every rule, and whatever it
- * takes for a runbook can be shown. */
+ * takes for a runbook can be shown and walked. */
 #include "lib/base/clock.h"
 #include "runbooks/lint.h"
 #include "runbooks/show.h"
+#include "runbooks/walk.h"
 #include "tests/fuzz/fuzz.h"
 
 static void look_at(struct report *r, const struct doc *root)
@@ -16,8 +17,13 @@ static void look_at(struct report *r, const struct doc *root)
 
 	lint_rules(&n);
 	fuzz_check(r->n >= n);
-	if (rb)
+	if (rb) {
+		struct walk w;
+
 		runbook_show(rb, &out);
+		runbook_walk(&r->arena, rb, MODE_EXECUTE, NULL, root, &w);
+		fuzz_check(w.n_ran <= rb->n_steps && w.n_taken <= rb->n_steps);
+	}
 	fuzz_check(!rb || out.len > 0);
 	strbuf_release(&out);
 }

@@ -333,26 +333,54 @@ TEST(the_place_of_a_complaint_is_where_it_stands)
 	report_release(&r);
 	lint(&r, unknown, NULL, 0);
 	f = first_fail(&r, "RBL-001");
-	assert_string_equal(f->message, "the schema has no field steps[5].verfy");
+	assert_string_equal(f->message, "the schema has no field steps[5].verfy (r.yaml:59:10)");
 	assert_string_equal(f->where, "r.yaml:59:10");
 	report_release(&r);
 }
 
-TEST(what_is_shipped_is_clean)
+/* The cases that stand beside the shipped runbooks, by the runbook's name. */
+static size_t shipped_cases(struct arena *a, const char *name, struct fixture *f, size_t most)
+{
+	struct doc_stream s = {0};
+	struct error err = ERROR_INIT;
+
+	if (doc_read_file(a, arena_printf(a, "runbooks/fixtures/%s.yaml", name), &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_in_range(s.n, 1, most);
+	for (size_t i = 0; i < s.n; i++) {
+		struct bind_unknown unknown = {.arena = a};
+
+		if (fixture_decode(a, s.docs[i], &f[i], &unknown, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_int_equal(unknown.n, 0);
+	}
+	return s.n;
+}
+
+TEST(what_is_shipped_is_clean_and_its_cases_take_every_branch)
 {
 	auto_release(map) struct map names = MAP_INIT;
 
 	assert_true(shipped_n >= 4);
 	for (size_t i = 0; i < shipped_n; i++) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct fixture f[50];
+		struct doc_stream s = {0};
 		struct report r;
-		const struct finding *f;
+		const struct finding *bad;
+		const char *name;
 
-		lint(&r, shipped_runbooks[i].text, NULL, 0);
-		f = first_fail(&r, NULL);
-		if (f)
-			fail_msg("%s: %s %s: %s", shipped_runbooks[i].file, f->id, f->scope,
-				 f->message);
-		assert_null(map_set(&names, r.findings[0].scope, &names));
+		assert_int_equal(doc_read_yaml(&a, shipped_runbooks[i].text, shipped_runbooks[i].n,
+					       "shipped", &s, NULL),
+				 0);
+		name = doc_find_str(s.docs[0], "metadata.name");
+		assert_null(map_set(&names, name, &names));
+		lint(&r, shipped_runbooks[i].text, f, shipped_cases(&a, name, f, ARRAY_SIZE(f)));
+		bad = first_fail(&r, NULL);
+		if (bad)
+			fail_msg("%s: %s %s: %s", shipped_runbooks[i].file, bad->id, bad->scope,
+				 bad->message);
+		assert_int_equal(report_count(&r, FINDING_SKIP), 0);
 		report_release(&r);
 	}
 }
@@ -360,53 +388,96 @@ TEST(what_is_shipped_is_clean)
 /* --- fixtures ----------------------------------------------------------------------------------
  */
 
-static const char *dropped[] = {"first", "second", "third", "choose", "agree", "fix"};
-static const char *quiet[] = {"first", "second", "third", "choose"};
-static const char *jumps[] = {"first", "fix"};
+static const char fixture_text[] =
+	"- {name: dropped, mode: execute, path: [first, second, third, choose, agree, fix], "
+	"outcome: dropped, exit: 0,\n"
+	"   answers: {first: {count: 3}, second: {ready: true}, agree: {approved: true}, fix: "
+	"{verified: true}}}\n"
+	"- {name: quiet, mode: diagnose, path: [first, second, third, choose], outcome: unknown, "
+	"exit: 5,\n"
+	"   answers: {first: {count: 0}, second: {ready: true}}}\n"
+	"- {name: reads, mode: diagnose, path: [first, second, third, choose], outcome: dropped, "
+	"exit: 0,\n"
+	"   answers: {first: {count: 1}, second: {ready: true}}}\n"
+	"- {name: waits, mode: execute, path: [first, second, third, choose, agree], outcome: "
+	"none, exit: 7,\n"
+	"   answers: {first: {count: 1}, second: {ready: true}}}\n"
+	"- {name: refused, mode: execute, path: [first, second, third, choose, agree], outcome: "
+	"dropped, exit: 8,\n"
+	"   answers: {first: {count: 1}, second: {ready: true}, agree: {approved: false}}}\n"
+	"- {name: unproved, mode: execute, path: [first, second, third, choose, agree, fix], "
+	"outcome: dropped, exit: 3,\n"
+	"   answers: {first: {count: 1}, second: {ready: true}, agree: {approved: true}, fix: "
+	"{}}}\n"
+	"- {name: mute, mode: diagnose, path: [first], outcome: unknown, exit: 3, answers: {}}\n"
+	"- {name: vague, mode: diagnose, path: [first, second, third, choose], outcome: unknown, "
+	"exit: 5,\n"
+	"   answers: {first: {rows: []}, second: {ready: true}}}\n"
+	"- {name: jumps, mode: diagnose, path: [first, fix], outcome: unknown, answers: {first: "
+	"{count: 0}, second: {}}}\n"
+	"- {name: lost, mode: diagnose, path: [first, second, third, choose], outcome: dropped,\n"
+	"   answers: {first: {count: 0}, second: {}}}\n";
 
-TEST(fixtures_must_take_every_branch_and_be_ways)
+#define N_GOOD_FIXTURES 8
+#define N_FIXTURES      10
+
+static void read_fixtures(struct arena *a, struct fixture f[N_FIXTURES])
 {
-	struct fixture f[] = {
-		{.name = "dropped",
-		 .runbook = "sample",
-		 .mode = MODE_EXECUTE,
-		 .path = {dropped, ARRAY_SIZE(dropped)},
-		 .outcome = "dropped"},
-		{.name = "quiet",
-		 .runbook = "sample",
-		 .mode = MODE_DIAGNOSE,
-		 .path = {quiet, ARRAY_SIZE(quiet)},
-		 .outcome = "unknown"},
-		{.name = "jumps",
-		 .runbook = "sample",
-		 .mode = MODE_DIAGNOSE,
-		 .path = {jumps, ARRAY_SIZE(jumps)},
-		 .outcome = "unknown"},
-		{.name = "lost",
-		 .runbook = "sample",
-		 .mode = MODE_DIAGNOSE,
-		 .path = {quiet, ARRAY_SIZE(quiet)},
-		 .outcome = "nothing"},
-	};
+	struct doc_stream s = {0};
+
+	assert_int_equal(doc_read_yaml(a, fixture_text, strlen(fixture_text), "f.yaml", &s, NULL),
+			 0);
+	assert_int_equal(doc_len(s.docs[0]), N_FIXTURES);
+	for (size_t i = 0; i < N_FIXTURES; i++) {
+		const struct doc *d = doc_at(s.docs[0], i), *path = doc_get(d, "path");
+
+		f[i] = (struct fixture){
+			.name = doc_find_str(d, "name"),
+			.runbook = "sample",
+			.mode = str_eq(doc_find_str(d, "mode"), "execute") ? MODE_EXECUTE
+									   : MODE_DIAGNOSE,
+			.answers = doc_get(d, "answers"),
+			.path = {arena_array(a, doc_len(path), const char *), doc_len(path)},
+			.outcome = doc_find_str(d, "outcome"),
+			.exit = {doc_get(d, "exit") != NULL, doc_find_int(d, "exit", 0)},
+		};
+		doc_foreach_item (path, it)
+			f[i].path.items[it_i] = doc_str(it);
+	}
+}
+
+static void fails_with(const struct fixture *f, const char *rule, const char *says)
+{
+	struct report r;
+	bool found = false;
+
+	lint(&r, good, f, 1);
+	for (size_t i = 0; i < r.n; i++)
+		found |= r.findings[i].result == FINDING_FAIL && str_eq(r.findings[i].id, rule) &&
+			 str_starts(r.findings[i].message, says);
+	if (!found)
+		fail_msg("%s: %s does not say \"%s\"", f->name, rule, says);
+	report_release(&r);
+}
+
+TEST(fixtures_must_take_every_branch_and_lead_where_they_say)
+{
+	struct arena a = ARENA_INIT;
+	struct fixture f[N_FIXTURES];
 	struct report r;
 	const struct finding *found;
 
-	lint(&r, good, f, 2);
-	assert_null(first_fail(&r, "RBL-028"));
-	assert_null(first_fail(&r, "RBL-029"));
+	read_fixtures(&a, f);
+	lint(&r, good, f, N_GOOD_FIXTURES);
+	found = first_other(&r, NULL);
+	if (found)
+		fail_msg("%s", found->message);
 	report_release(&r);
-	lint(&r, good, f, 1);
-	found = first_fail(&r, "RBL-028");
-	assert_string_equal(found->scope, "sample/outcomes[1]");
-	report_release(&r);
-	lint(&r, good, &f[2], 1);
-	found = first_fail(&r, "RBL-029");
-	assert_string_equal(found->message, "fixture jumps: no way leads from first to fix");
-	report_release(&r);
-	lint(&r, good, &f[3], 1);
-	found = first_fail(&r, "RBL-029");
-	assert_string_equal(found->message, "fixture lost: there is no outcome nothing");
-	report_release(&r);
+	fails_with(&f[0], "RBL-028", "no fixture goes from choose to end");
+	fails_with(&f[1], "RBL-028", "no fixture goes from choose to agree");
+	fails_with(&f[8], "RBL-029", "fixture jumps: behind first comes second, not fix");
+	fails_with(&f[9], "RBL-029", "fixture lost concludes unknown, not dropped");
+	arena_release(&a);
 }
 
 TEST(a_fixture_is_decoded_and_its_unknown_fields_are_named)
@@ -477,8 +548,8 @@ int main(void)
 		cmocka_unit_test(every_edit_breaks_its_rule_and_no_other),
 		cmocka_unit_test(every_rule_has_an_edit_that_breaks_it),
 		cmocka_unit_test(the_place_of_a_complaint_is_where_it_stands),
-		cmocka_unit_test(what_is_shipped_is_clean),
-		cmocka_unit_test(fixtures_must_take_every_branch_and_be_ways),
+		cmocka_unit_test(what_is_shipped_is_clean_and_its_cases_take_every_branch),
+		cmocka_unit_test(fixtures_must_take_every_branch_and_lead_where_they_say),
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
