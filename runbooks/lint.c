@@ -123,6 +123,7 @@ static void run_rule(struct lint *l, const struct check *rule)
 	struct error err = ERROR_INIT;
 
 	l->rule = rule;
+	l->said = 0;
 	if (!l->decoded && rule->run != rule_schema) {
 		report_add(l->report, rule, FINDING_SKIP, l->name, "it is no runbook");
 		return;

@@ -13,6 +13,7 @@ struct site {
 	const struct runbook_step *list;
 	size_t n_list, index;
 	const struct site *parent; /* the step that holds the list, or NULL */
+	const struct site *first;  /* of the list */
 	bool undoes;               /* it stands in a rollback, however deep */
 	bool finally;
 };
@@ -21,6 +22,7 @@ struct lint {
 	struct arena *arena;
 	struct report *report;
 	const struct check *rule; /* the one at work */
+	size_t said;              /* complaints of it so far */
 	const struct doc *root;
 	const char *name; /* of the runbook, or its file */
 	bool decoded;
@@ -28,10 +30,14 @@ struct lint {
 	struct bind_unknown unknown;
 	struct runbook rb;
 	struct site *sites;
-	size_t n_sites, cap_sites;
+	size_t n_sites;
+	bool **reached; /* by site: lint_reached()'s answers so far */
 	const struct fixture *fixtures;
 	size_t n_fixtures;
 };
+
+/* More complaints of one rule than this are left out, and that is said. */
+#define LINT_MAX_COMPLAINTS 100u
 
 /* A fail of the rule at work at a path of the document. */
 void lint_fail(struct lint *l, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -66,6 +72,8 @@ void lint_each_edge(const struct runbook_step *list, size_t n, size_t i,
  * ones (may be NULL). mark has n + 1 places. */
 void lint_reach(const struct runbook_step *list, size_t n, size_t from, const bool *blocked,
 		bool *mark);
+/* What can be reached from a step (itself too), by index in its list; worked out once. */
+const bool *lint_reached(struct lint *l, const struct site *s);
 /* What `site` may know by that name: a step registered it before. */
 const struct site *lint_registered(struct lint *l, const struct text *t, const char *name);
 const struct param *lint_param(const struct runbook *rb, const char *name);

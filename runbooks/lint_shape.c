@@ -207,13 +207,10 @@ RULE(rule_reachable)
 
 	for (size_t i = 0; i < l->n_sites; i++) {
 		const struct site *s = &l->sites[i];
-		bool *mark = arena_array(l->arena, s->n_list + 1, bool);
 
-		if (s->index == 0)
-			continue;
-		lint_reach(s->list, s->n_list, 0, NULL, mark);
 		/* what is done in parallel has no order */
-		if (!mark[s->index] && !(s->parent && s->parent->step->kind == STEP_PARALLEL))
+		if (!lint_reached(l, s->first)[s->index] &&
+		    !(s->parent && s->parent->step->kind == STEP_PARALLEL))
 			lint_fail(l, s->path, "no way leads to step %s", s->step->id);
 	}
 	return 0;

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runbooks/lint_internal.h"
 #include "runbooks/template.h"
@@ -33,12 +32,18 @@ static const struct doc *nearest(struct lint *l, const char *path)
 
 void lint_fail(struct lint *l, const char *path, const char *fmt, ...)
 {
-	const char *scope = *path ? arena_printf(l->arena, "%s/%s", l->name, path) : l->name;
-	const char *where = doc_where(l->arena, nearest(l, path));
-	const char *what;
+	const char *scope, *where, *what;
 	struct finding *f;
 	va_list ap;
 
+	if (l->said++ >= LINT_MAX_COMPLAINTS) {
+		if (l->said == LINT_MAX_COMPLAINTS + 1)
+			report_add(l->report, l->rule, FINDING_FAIL, l->name,
+				   "there is more of this; it is left out");
+		return;
+	}
+	scope = *path ? arena_printf(l->arena, "%s/%s", l->name, path) : l->name;
+	where = doc_where(l->arena, nearest(l, path));
 	va_start(ap, fmt);
 	what = arena_vprintf(l->arena, fmt, ap);
 	va_end(ap);
@@ -74,6 +79,8 @@ static size_t count_steps(const struct runbook_step *steps, size_t n)
 
 static void lay_out(struct lint *l, const struct place *p)
 {
+	const struct site *first = &l->sites[l->n_sites];
+
 	for (size_t i = 0; i < p->n; i++) {
 		struct site *s = &l->sites[l->n_sites++];
 		struct place below;
@@ -85,6 +92,7 @@ static void lay_out(struct lint *l, const struct place *p)
 			.n_list = p->n,
 			.index = i,
 			.parent = p->parent,
+			.first = first,
 			.undoes = p->undoes,
 			.finally = p->finally,
 		};
@@ -113,10 +121,11 @@ void lint_lay_out(struct lint *l)
 	const struct place steps = {rb->steps, rb->n_steps, "steps", NULL, false, false};
 	const struct place finally = {rb->finally, rb->n_finally, "finally", NULL, false, true};
 
-	l->sites = arena_array(l->arena,
-			       count_steps(rb->steps, rb->n_steps) +
-				       count_steps(rb->finally, rb->n_finally) + 1,
-			       struct site);
+	const size_t n =
+		count_steps(rb->steps, rb->n_steps) + count_steps(rb->finally, rb->n_finally);
+
+	l->sites = arena_array(l->arena, n + 1, struct site);
+	l->reached = arena_array(l->arena, n + 1, bool *);
 	lay_out(l, &steps);
 	lay_out(l, &finally);
 }
@@ -342,17 +351,18 @@ static const struct site *lifted(const struct site *s, const struct runbook_step
 	return s;
 }
 
-static bool leads_to(const struct site *from, const struct site *to)
+const bool *lint_reached(struct lint *l, const struct site *s)
 {
-	bool *mark = xcalloc(from->n_list + 1, sizeof(*mark)), found;
+	bool **mark = &l->reached[s - l->sites];
 
-	lint_reach(from->list, from->n_list, from->index, NULL, mark);
-	found = mark[to->index];
-	free(mark);
-	return found;
+	if (!*mark) {
+		*mark = arena_array(l->arena, s->n_list + 1, bool);
+		lint_reach(s->list, s->n_list, s->index, NULL, *mark);
+	}
+	return *mark;
 }
 
-static bool runs_before(const struct site *before, const struct text *t)
+static bool runs_before(struct lint *l, const struct site *before, const struct text *t)
 {
 	for (const struct site *s = t->site; s; s = s->parent) {
 		const struct site *b = lifted(before, s->list);
@@ -360,7 +370,7 @@ static bool runs_before(const struct site *before, const struct text *t)
 		if (b == s) /* the step itself, or one within it */
 			return s == t->site && t->sees_own;
 		if (b)
-			return leads_to(b, s);
+			return lint_reached(l, b)[s->index];
 	}
 	/* finally sees what the steps did */
 	return t->site->finally && !before->finally;
@@ -371,7 +381,7 @@ const struct site *lint_registered(struct lint *l, const struct text *t, const c
 	for (size_t i = 0; i < l->n_sites; i++) {
 		const struct site *s = &l->sites[i];
 
-		if (str_eq(s->step->reg, name) && (!t->site || runs_before(s, t)))
+		if (str_eq(s->step->reg, name) && (!t->site || runs_before(l, s, t)))
 			return s;
 	}
 	return NULL;

@@ -20,7 +20,7 @@
 #define RUNBOOK_KIND        "Runbook"
 #define RUNBOOK_FIXTURE     "RunbookFixture"
 
-#define RUNBOOK_MAX_STEPS   500u /* with those within foreach, parallel, rollback and finally */
+#define RUNBOOK_MAX_STEPS   200u /* with those within foreach, parallel, rollback and finally */
 #define RUNBOOK_MAX_NESTING 4u   /* of steps within steps */
 
 /* diagnose only reads; propose shows what it would change; execute changes. */

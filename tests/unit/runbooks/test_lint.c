@@ -517,7 +517,7 @@ TEST(too_many_steps_and_too_deep_ones_are_no_runbook)
 	strbuf_adds(&sb, "- id: first\n");
 	text = edited("- id: first\n", strbuf_cstr(&sb));
 	lint(&r, text, NULL, 0);
-	assert_non_null(strstr(first_fail(&r, "RBL-001")->message, "more than 500 steps"));
+	assert_non_null(strstr(first_fail(&r, "RBL-001")->message, "more than 200 steps"));
 	report_release(&r);
 	strbuf_release(&sb);
 }
