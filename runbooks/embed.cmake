@@ -1,6 +1,6 @@
 # cmake -DOUT=FILE.c -DIN=FOLDER -P embed.cmake: the folder's YAML files as a table of bytes.
 file(GLOB files ${IN}/*.yaml)
-list(SORT files)
+list(SORT files COMPARE NATURAL)
 set(table "")
 set(code "#include \"runbooks/shipped.h\"\n")
 set(i 0)
