@@ -28,14 +28,14 @@ static const struct known_source sources[] = {
 };
 
 static const struct known_operation operations[] = {
-	{"k8s.patch", "ref patch", "preserve", true, "patches one object; its pre-image is kept"},
-	{"k8s.apply", "object", "", true, "applies one object on the server's side"},
-	{"k8s.delete", "ref", "", true, "deletes one object; its pre-image is kept"},
-	{"k8s.restart", "ref", "nodes", false, "rolls a workload's pods, on some nodes or all"},
-	{"k8s.evict", "selector", "namespace nodes", false, "evicts pods, asking their disruption budgets"},
-	{"endpoint.regenerate", "selector", "nodes", false, "rebuilds endpoints; the generation must advance"},
-	{"policy.suspend", "ref until", "", true, "takes a policy out of force until a time; its pre-image is kept"},
-	{"command", "argv", "output", false, "runs one allowed program that changes something"},
+	{"k8s.patch", "ref patch", "preserve", true, RISK_MEDIUM, "patches one object; its pre-image is kept"},
+	{"k8s.apply", "object", "", true, RISK_HIGH, "applies one object on the server's side"},
+	{"k8s.delete", "ref", "", true, RISK_HIGH, "deletes one object; its pre-image is kept"},
+	{"k8s.restart", "ref", "nodes", false, RISK_LOW, "rolls a workload's pods, on some nodes or all"},
+	{"k8s.evict", "selector", "namespace nodes", false, RISK_HIGH, "evicts pods, asking their disruption budgets"},
+	{"endpoint.regenerate", "selector", "nodes", false, RISK_LOW, "rebuilds endpoints; the generation must advance"},
+	{"policy.suspend", "ref until", "", true, RISK_HIGH, "takes a policy out of force until a time; its pre-image is kept"},
+	{"command", "argv", "output", false, RISK_MEDIUM, "runs one allowed program that changes something"},
 };
 
 static const struct known_command commands[] = {
@@ -73,6 +73,21 @@ static const char *const interpreters[] = {
 	"find",    "fish", "gawk", "kubectl", "ksh",     "lua",     "nerdctl", "nice",   "node",
 	"nsenter", "perl", "php",  "python",  "python3", "ruby",    "script",  "sed",    "setsid",
 	"sh",      "ssh",  "su",   "sudo",    "tclsh",   "timeout", "unshare", "xargs",  "zsh",
+};
+
+/* What a runbook may write, with an approval; everything else is for other tools. */
+static const char *const writable[] = {
+	"CiliumClusterwideEnvoyConfig",
+	"CiliumClusterwideNetworkPolicy",
+	"CiliumEnvoyConfig",
+	"CiliumNetworkPolicy",
+	"ConfigMap",
+	"DaemonSet",
+	"Deployment",
+	"Namespace",
+	"NetworkPolicy",
+	"SidestepRequest",
+	"StatefulSet",
 };
 
 static const char *const discoveries[] = {"hubble.namespace", "mesh.namespace", "proxy.namespace",
@@ -151,6 +166,38 @@ bool known_discovery(const char *key)
 	return false;
 }
 
+static const char *kind_refused(const char *kind, size_t n, bool write)
+{
+	if (n == strlen("Secret") && strncmp(kind, "Secret", n) == 0)
+		return "a runbook neither reads nor writes a Secret";
+	for (size_t i = 0; i < ARRAY_SIZE(writable); i++) {
+		if (strlen(writable[i]) == n && strncmp(writable[i], kind, n) == 0)
+			return NULL;
+	}
+	return write ? "a runbook does not write that kind (sidestep-runbook tables)" : NULL;
+}
+
+const char *known_ref_refused(const char *ref, bool write)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789./-";
+	const size_t version = strspn(str_or_empty(ref), letters);
+	const char *kind = str_or_empty(ref) + version + (version > 0);
+	const size_t n = strspn(kind, letters);
+
+	if (!version || ref[version] != ' ' || !n || (kind[n] && kind[n] != ' '))
+		return "want a version and a kind, written out, then the name: apps/v1 DaemonSet "
+		       "ns/name";
+	return kind_refused(kind, n, write);
+}
+
+const char *known_object_refused(const struct doc *object)
+{
+	const char *kind = doc_str(doc_get(object, "kind"));
+
+	return kind ? kind_refused(kind, strlen(kind), true) : "an object without a kind";
+}
+
 struct doc *known_doc(struct arena *a)
 {
 	struct doc *d = doc_map(a), *list, *row;
@@ -169,6 +216,7 @@ struct doc *known_doc(struct arena *a)
 		doc_set_string(a, row, "arguments", operations[i].arguments);
 		doc_set_string(a, row, "optional", operations[i].optional);
 		doc_set_bool(a, row, "invertible", operations[i].invertible);
+		doc_set_string(a, row, "risk", risk_names[operations[i].risk]);
 		doc_set_string(a, row, "what", operations[i].what);
 	}
 	list = doc_set_list(a, d, "commands");
@@ -178,6 +226,9 @@ struct doc *known_doc(struct arena *a)
 		doc_set_bool(a, row, "more", commands[i].more);
 		doc_set_bool(a, row, "mutates", commands[i].mutates);
 	}
+	list = doc_set_list(a, d, "writable");
+	for (size_t i = 0; i < ARRAY_SIZE(writable); i++)
+		doc_append(a, list, doc_string(a, writable[i]));
 	list = doc_set_list(a, d, "discoveries");
 	for (size_t i = 0; i < ARRAY_SIZE(discoveries); i++)
 		doc_append(a, list, doc_string(a, discoveries[i]));

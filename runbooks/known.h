@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lib/doc/doc.h"
+#include "runbooks/runbook.h"
 
 struct known_source {
 	const char *name;
@@ -25,6 +25,7 @@ struct known_operation {
 	const char *arguments; /* required ones, by blanks */
 	const char *optional;
 	bool invertible; /* `inverse: auto`: the pre-image can be put back */
+	int risk;        /* enum risk: whoever writes the runbook cannot call it less */
 	const char *what;
 };
 const struct known_operation *known_operation_find(const char *name);
@@ -40,6 +41,14 @@ struct known_command {
 /* The row that the first words of argv are, the longest one; NULL when there is none. */
 const struct known_command *known_command_find(const char *const *argv, size_t n,
 					       size_t *ret_words);
+/*
+ * What a ref ("apps/v1 DaemonSet ns/name") may be about. Version and kind stand there literally;
+ * no Secret is read or written, and only kinds of the table are written. Answers NULL, or why not.
+ */
+const char *known_ref_refused(const char *ref, bool write);
+/* The same for an object that is applied. */
+const char *known_object_refused(const struct doc *object);
+
 /* Programs that run what their arguments say: never allowed, and named when refused. */
 bool known_interpreter(const char *program);
 

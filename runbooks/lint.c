@@ -101,6 +101,15 @@ static const struct check rules[] = {
 	ROW("RBL-029", "fixtures lead where they say", "fixtures", SEVERITY_ERROR, rule_walks,
 	    "Correct the runbook, or what the fixture expects of it.",
 	    "The answers recorded are followed through the runbook: its path, outcome and exit must be those expected."),
+	ROW("RBL-030", "objects are named by their kind, and are no Secrets", "mutations", SEVERITY_BLOCKER, rule_refs,
+	    "Write version and kind out, of a kind in sidestep-runbook tables.",
+	    "A ref that an answer fills in could be about anything; who approves must read what is changed."),
+	ROW("RBL-031", "requests stay within the cluster", "commands", SEVERITY_BLOCKER, rule_urls,
+	    "Ask a service of the cluster by its name.",
+	    "An address outside, with results in its path, carries them away, in diagnose already."),
+	ROW("RBL-032", "nothing is hidden in the text", "shape", SEVERITY_BLOCKER, rule_hidden,
+	    "Remove the characters.",
+	    "What is read before an approval must be what is done."),
 };
 /* clang-format on */
 

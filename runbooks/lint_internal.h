@@ -109,5 +109,8 @@ LINT_RULE(rule_sizes);
 LINT_RULE(rule_evidence);
 LINT_RULE(rule_secrets);
 LINT_RULE(rule_unsafe);
+LINT_RULE(rule_refs);
+LINT_RULE(rule_urls);
+LINT_RULE(rule_hidden);
 LINT_RULE(rule_coverage);
 LINT_RULE(rule_walks);

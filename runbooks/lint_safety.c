@@ -22,6 +22,23 @@ static bool changes(const struct site *s)
 	return s->step->kind == STEP_MUTATE || s->step->mutates.value;
 }
 
+static const struct known_operation *operation_of(const struct site *s)
+{
+	const struct doc *op = s->step->op;
+
+	return op && op->kind == DOC_MAP && op->map.n == 1
+		       ? known_operation_find(op->map.entries[0].key)
+		       : NULL;
+}
+
+/* Less than this nobody may call it. */
+static int least_risk(const struct site *s)
+{
+	const struct known_operation *op = operation_of(s);
+
+	return op ? op->risk : s->step->kind == STEP_COMMAND ? RISK_MEDIUM : RISK_LOW;
+}
+
 RULE(rule_mutates)
 {
 	struct lint *l = env;
@@ -43,6 +60,9 @@ RULE(rule_mutates)
 		if (changes(s) && s->step->risk == RISK_UNSAID)
 			lint_fail(l, s->path, "step %s changes something and names no risk",
 				  s->step->id);
+		else if (changes(s) && s->step->risk < least_risk(s))
+			lint_fail(l, lint_path(l, s, "risk"), "what it does has risk %s at least",
+				  risk_names[least_risk(s)]);
 	}
 	return 0;
 }
@@ -123,15 +143,6 @@ RULE(rule_verify)
 /* --- rollback ----------------------------------------------------------------------------------
  */
 
-static const struct known_operation *operation_of(const struct site *s)
-{
-	const struct doc *op = s->step->op;
-
-	return op && op->kind == DOC_MAP && op->map.n == 1
-		       ? known_operation_find(op->map.entries[0].key)
-		       : NULL;
-}
-
 static void check_rollback(struct lint *l, const struct site *s)
 {
 	const struct rollback *back = s->step->rollback;
@@ -183,6 +194,9 @@ RULE(rule_idempotent)
 				  "step %s would be done twice by whoever resumes: it has neither "
 				  "precheck nor idempotency_key",
 				  s->step->id);
+		if (changes(s) && s->step->retry)
+			lint_fail(l, lint_path(l, s, "retry"),
+				  "what changes something is not tried again blindly");
 	}
 	return 0;
 }
@@ -261,6 +275,9 @@ static void check_approvers(struct lint *l, const struct site *s)
 				  "\"%s\" is no group's name: who approves is what the API server "
 				  "says, never a flag or a variable",
 				  a->groups.items[i]);
+		else if (str_starts(a->groups.items[i], "system:"))
+			lint_fail(l, lint_path(l, s, "approvers.groups"),
+				  "%s is nobody's group in particular", a->groups.items[i]);
 	}
 	if (a->not_requester.set && !a->not_requester.value)
 		lint_fail(l, lint_path(l, s, "approvers.not_requester"),
@@ -400,6 +417,88 @@ RULE(rule_unsafe)
 	return 0;
 }
 
+/* --- what is touched ---------------------------------------------------------------------------
+ */
+
+static void check_refs(struct lint *l, const struct site *s)
+{
+	const struct step_k8s *k = s->step->k8s;
+	const struct doc *op = s->step->op, *args;
+	const char *why = NULL;
+
+	if (k)
+		why = known_ref_refused(k->get ? k->get : k->list, false);
+	if (why)
+		lint_fail(l, lint_path(l, s, "k8s"), "%s", why);
+	if (!op || op->kind != DOC_MAP || op->map.n != 1)
+		return;
+	args = op->map.entries[0].value;
+	why = doc_get(args, "ref") ? known_ref_refused(doc_find_str(args, "ref"), true) : NULL;
+	if (!why && doc_get(args, "object"))
+		why = known_object_refused(doc_get(args, "object"));
+	if (why)
+		lint_fail(l, lint_path(l, s, "op"), "%s", why);
+}
+
+RULE(rule_refs)
+{
+	struct lint *l = env;
+
+	for (size_t i = 0; i < l->n_sites; i++)
+		check_refs(l, &l->sites[i]);
+	return 0;
+}
+
+/* ${params.NAME} of type k8s-name, and nothing else that is filled in. */
+static bool only_names(struct lint *l, const char *host)
+{
+	struct template t = {0};
+
+	if (template_parse(l->arena, host, &t, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < t.n; i++) {
+		const struct expr *e = t.parts[i].expr;
+
+		if (e && (!never_dash(l, e) || lint_param(&l->rb, e->text)->type != PARAM_K8S_NAME))
+			return false;
+	}
+	return true;
+}
+
+static bool within_cluster(struct lint *l, const char *url)
+{
+	const char *host, *port;
+	size_t n;
+
+	if (!str_starts(url, "http://") && !str_starts(url, "https://"))
+		return false;
+	host = strstr(url, "//") + 2;
+	host = arena_strndup(l->arena, host, strcspn(host, "/?#"));
+	port = strrchr(host, ':');
+	n = port ? (size_t)(port - host) : strlen(host);
+	if (strpbrk(host, "@\\") || (port && port[1 + strspn(port + 1, "0123456789")]))
+		return false;
+	host = arena_strndup(l->arena, host, n);
+	return str_eq(host, "localhost") || str_eq(host, "127.0.0.1") ||
+	       ((str_ends(host, ".svc") || str_ends(host, ".svc.cluster.local")) &&
+		only_names(l, host));
+}
+
+RULE(rule_urls)
+{
+	struct lint *l = env;
+
+	for (size_t i = 0; i < l->n_sites; i++) {
+		const struct site *s = &l->sites[i];
+
+		if (s->step->http && !within_cluster(l, s->step->http->url))
+			lint_fail(l, lint_path(l, s, "http.url"),
+				  "want http(s)://SERVICE.NAMESPACE.svc or localhost: what a "
+				  "runbook knows does not leave the cluster");
+	}
+	return 0;
+}
+
 /* --- limits ------------------------------------------------------------------------------------
  */
 
@@ -439,6 +538,10 @@ static void check_times(struct lint *l, const struct site *s)
 	if (step->ask)
 		check_time(l, lint_path(l, s, "ask.expires"), step->ask->expires, 24 * HOUR_NS,
 			   "the expiry");
+	if (doc_find(step->op, "['policy.suspend']"))
+		check_time(l, lint_path(l, s, "op"),
+			   doc_find_str(step->op, "['policy.suspend'].until"), 24 * HOUR_NS,
+			   "until");
 	if (step->retry)
 		check_time(l, lint_path(l, s, "retry.base"), step->retry->base, 10 * MINUTE_NS,
 			   "the base");
@@ -512,6 +615,51 @@ RULE(rule_sizes)
 				   lint_path(l, s, arena_printf(l->arena, "evidence[%zu].max", k)),
 				   step->evidence[k].max, 16u << 20);
 	}
+	return 0;
+}
+
+/* --- hidden characters --------------------------------------------------------------------------
+ */
+
+/* Controls, and what turns the direction of text around or has no width. */
+static bool hides(const char *text)
+{
+	static const char *const marks[] = {
+		"\xe2\x80\x8b", "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x8f",
+		"\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae",
+		"\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9", "\xef\xbb\xbf"};
+
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if ((*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f ||
+		    (*p == 0xc2 && p[1] < 0xa0))
+			return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		if (strstr(text, marks[i]))
+			return true;
+	}
+	return false;
+}
+
+static void look_for_hidden(struct lint *l, const struct doc *d, const char *path)
+{
+	if (d->kind == DOC_STRING && hides(d->string))
+		lint_fail(l, path, "characters that nobody sees, or that turn the text around");
+	doc_foreach_item (d, it)
+		look_for_hidden(l, it, arena_printf(l->arena, "%s[%zu]", path, it_i));
+	doc_foreach_entry (d, e) {
+		if (hides(e->key))
+			lint_fail(l, path, "a field's name has characters that nobody sees");
+		look_for_hidden(l, e->value,
+				*path ? arena_printf(l->arena, "%s.%s", path, e->key) : e->key);
+	}
+}
+
+RULE(rule_hidden)
+{
+	struct lint *l = env;
+
+	look_for_hidden(l, l->root, "");
 	return 0;
 }
 

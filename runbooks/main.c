@@ -114,6 +114,18 @@ static int add_all(struct sources *s, char **paths, int n, struct error *err)
 	return rc;
 }
 
+/* For terminals: a stranger's text must not steer one. */
+static void put_plain(const struct cli_call *call, struct strbuf *text)
+{
+	for (size_t i = 0; i < text->len; i++) {
+		const unsigned char c = (unsigned char)text->buf[i];
+
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+			text->buf[i] = '?';
+	}
+	fwrite(strbuf_cstr(text), 1, text->len, call->out);
+}
+
 static void put_doc(const struct cli_call *call, const struct doc *d, int format)
 {
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
@@ -207,7 +219,7 @@ static int lint_all(const struct cli_call *call, struct report *r, struct error 
 		return rc;
 	report_finish(r);
 	report_render(r, (enum report_format)o->output, &out);
-	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+	put_plain(call, &out);
 	return (int)report_verdict(r, o->fail_on ? SEVERITY_WARNING : SEVERITY_ERROR);
 }
 
@@ -269,7 +281,7 @@ static int list_all(const struct cli_call *call, struct sources *s, struct error
 	if (o->output)
 		put_doc(call, list, o->output);
 	else
-		fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+		put_plain(call, &out);
 	return CLI_OK;
 }
 
@@ -326,7 +338,7 @@ static int cmd_show(const struct cli_call *call, struct error *err)
 		return CLI_OK;
 	}
 	runbook_show(&rb, &out);
-	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
+	put_plain(call, &out);
 	return CLI_OK;
 }
 

