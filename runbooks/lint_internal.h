@@ -43,6 +43,8 @@ struct lint {
 void lint_fail(struct lint *l, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
 const char *lint_path(struct lint *l, const struct site *s, const char *below);
 void lint_lay_out(struct lint *l);
+/* It changes something by itself; what stands within it does not count. */
+bool lint_changes(const struct site *s);
 
 /* --- the texts of a runbook --------------------------------------------------------------------
  */
