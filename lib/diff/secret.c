@@ -180,7 +180,8 @@ bool secret_name(const char *name)
 struct redactor {
 	struct arena *arena;
 	const struct secret_key *key;
-	bool free_names; /* fields' names are the user's: a custom resource */
+	bool free_names;          /* fields' names are the user's: a custom resource */
+	const struct doc *hidden; /* done already, whatever its keys are called */
 };
 
 /* A value that is secret whatever it looks like; base64 is counted and digested as what it holds.
@@ -272,6 +273,8 @@ static struct doc *walk(const struct redactor *r, struct doc *d, bool names)
 {
 	const char *text;
 
+	if (d && d == r->hidden)
+		return d;
 	if (d && d->kind == DOC_LIST)
 		walk_list(r, d, names);
 	else if (d && d->kind == DOC_MAP)
@@ -284,13 +287,14 @@ static struct doc *walk(const struct redactor *r, struct doc *d, bool names)
 
 struct doc *secret_redact_names(struct arena *a, const struct secret_key *key, const struct doc *d)
 {
-	struct redactor r = {a, key, true};
+	struct redactor r = {.arena = a, .key = key, .free_names = true};
 
 	return walk(&r, doc_clone(a, d), true);
 }
 
-/* Every value of a Secret; stringData is written over data when one is stored. */
-static void redact_secret(const struct redactor *r, struct doc *out)
+/* Every value of a Secret; stringData is written over data when one is stored. What is hidden now.
+ */
+static const struct doc *redact_secret(const struct redactor *r, struct doc *out)
 {
 	struct doc *data = doc_get(out, "data"), *text = doc_get(out, "stringData");
 
@@ -298,12 +302,13 @@ static void redact_secret(const struct redactor *r, struct doc *out)
 		doc_set(r->arena, out, "data", hide(r, data, true));
 	doc_foreach_entry (data, e)
 		e->value = hide(r, e->value, true);
-	if (!text)
-		return;
-	doc_del(out, "stringData");
-	data = doc_set_map(r->arena, out, "data");
-	doc_foreach_entry (text, e)
-		doc_set(r->arena, data, e->key, hide(r, e->value, false));
+	if (text) {
+		doc_del(out, "stringData");
+		data = doc_set_map(r->arena, out, "data");
+		doc_foreach_entry (text, e)
+			doc_set(r->arena, data, e->key, hide(r, e->value, false));
+	}
+	return doc_get(out, "data");
 }
 
 /*
@@ -341,7 +346,7 @@ struct doc *secret_redact(struct arena *a, const struct secret_key *key, const s
 	r.free_names = is_custom(doc_find_str(object, "apiVersion"));
 	doc_del(annotations, LAST_APPLIED);
 	if (str_eq(doc_find_str(out, "kind"), "Secret"))
-		redact_secret(&r, out);
+		r.hidden = redact_secret(&r, out);
 	out = walk(&r, out, false);
 	doc_set_string(a, annotations, LAST_APPLIED, note);
 	return out;

@@ -200,8 +200,8 @@ TEST(string_data_is_the_data_it_becomes)
 	auto_release(strbuf) struct strbuf one = STRBUF_INIT, two = STRBUF_INIT;
 	struct arena a = ARENA_INIT;
 
-	redacted(&a, "{kind: Secret, data: {a: aHVudGVyMg==}}", &one);
-	redacted(&a, "{kind: Secret, stringData: {a: hunter2}}", &two);
+	redacted(&a, "{kind: Secret, data: {password: aHVudGVyMg==}}", &one);
+	redacted(&a, "{kind: Secret, stringData: {password: hunter2}}", &two);
 	assert_string_equal(one.buf, two.buf);
 	assert_non_null(strstr(one.buf, "(7 bytes)"));
 	arena_release(&a);
