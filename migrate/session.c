@@ -189,7 +189,7 @@ static bool finished(const char *state)
 	       str_eq(state, run_state_name(RUN_ROLLED_BACK));
 }
 
-enum wanted_run { RUN_UNFINISHED, RUN_OR_DONE, RUN_ANY };
+enum wanted_run { WANT_UNFINISHED, WANT_UNFINISHED_OR_DONE, WANT_ANY };
 
 /* The newest run of the namespace, or the one of that name, whose state is allowed. NULL: none. */
 static int find_copy(struct session *s, const char *what, enum wanted_run wanted,
@@ -211,8 +211,9 @@ static int find_copy(struct session *s, const char *what, enum wanted_run wanted
 		if (!str_eq(run->tool, "migrate") ||
 		    (!str_eq(run->subject, what) && !str_eq(run->meta.name, what)))
 			continue;
-		if (finished(run->state) && wanted != RUN_ANY &&
-		    !(wanted == RUN_OR_DONE && str_eq(run->state, run_state_name(RUN_DONE))))
+		if (finished(run->state) && wanted != WANT_ANY &&
+		    !(wanted == WANT_UNFINISHED_OR_DONE &&
+		      str_eq(run->state, run_state_name(RUN_DONE))))
 			continue;
 		if (!*ret_run || strcmp((*ret_run)->meta.name, run->meta.name) < 0)
 			*ret_run = run;
@@ -237,7 +238,7 @@ int session_start(struct session *s, struct doc *plan, struct error *err)
 	int r = run_copy_fits(plan, err);
 
 	if (!r)
-		r = find_copy(s, ns, RUN_UNFINISHED, &unfinished, err);
+		r = find_copy(s, ns, WANT_UNFINISHED, &unfinished, err);
 	if (r)
 		return r;
 	if (unfinished)
@@ -317,7 +318,7 @@ static int open_journal(struct session *s, const struct sidestep_run *run, struc
 static int find_it(struct session *s, const char *what, bool done, struct sidestep_run **ret_run,
 		   struct error *err)
 {
-	int r = find_copy(s, what, done ? RUN_OR_DONE : RUN_UNFINISHED, ret_run, err);
+	int r = find_copy(s, what, done ? WANT_UNFINISHED_OR_DONE : WANT_UNFINISHED, ret_run, err);
 
 	if (!r && !*ret_run)
 		return error_set(err, -ENOENT, "there is no %srun of %s to go on with",
@@ -328,18 +329,18 @@ static int find_it(struct session *s, const char *what, bool done, struct sidest
 int session_ended(struct session *s, const char *what, bool done, const char **ret_run,
 		  enum run_state *ret_state, struct error *err)
 {
-	struct sidestep_run *open, *any;
-	int r = find_copy(s, what, done ? RUN_OR_DONE : RUN_UNFINISHED, &open, err);
+	struct sidestep_run *newest;
+	int r = find_copy(s, what, WANT_ANY, &newest, err);
+	bool is_done;
 
-	if (!r)
-		r = find_copy(s, what, RUN_ANY, &any, err);
-	if (r)
-		return r;
 	*ret_run = NULL;
-	if (open || !any)
+	if (r || !newest || !finished(newest->state))
+		return r;
+	is_done = str_eq(newest->state, run_state_name(RUN_DONE));
+	if (is_done && done)
 		return 0;
-	*ret_run = any->meta.name;
-	*ret_state = str_eq(any->state, run_state_name(RUN_DONE)) ? RUN_DONE : RUN_ROLLED_BACK;
+	*ret_run = newest->meta.name;
+	*ret_state = is_done ? RUN_DONE : RUN_ROLLED_BACK;
 	return 0;
 }
 

@@ -41,6 +41,37 @@ TEST(there_and_back)
 	stand_in_free(&w);
 }
 
+/* What `resume` (done: `rollback`) is told: "", or how the newest run has ended. */
+static const char *ended(struct stand_in *w, bool done)
+{
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	enum run_state state;
+	const char *run;
+
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, w, "asks", -1);
+	if (session_ended(&t.session, "ledger", done, &run, &state, &err))
+		fail_msg("%s", err.msg);
+	attempt_close(&t);
+	return run ? run_state_name(state) : "";
+}
+
+TEST(who_asks_for_a_run_that_has_ended_learns_how)
+{
+	struct stand_in w;
+
+	stand_in_new(&w);
+	assert_string_equal(ended(&w, false), "");
+	attempt_killed_at(&w, -1, false, RUN_DONE);
+	assert_string_equal(ended(&w, false), "done");
+	assert_string_equal(ended(&w, true), ""); /* can be taken back */
+	attempt_killed_at(&w, -1, true, RUN_ROLLED_BACK);
+	assert_string_equal(ended(&w, false), "rolled-back");
+	assert_string_equal(ended(&w, true), "rolled-back");
+	stand_in_free(&w);
+}
+
 TEST(killed_at_every_boundary_it_ends_the_same)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -243,6 +274,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest quick[] = {
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(who_asks_for_a_run_that_has_ended_learns_how),
 		cmocka_unit_test(a_foreign_edit_is_a_conflict_and_stays),
 		cmocka_unit_test(who_was_overtaken_by_a_colleague_writes_nothing_more),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
