@@ -17,8 +17,15 @@ static void a_pod_lives_and_ends(void **state)
 	struct doc *d;
 	const char *dir;
 
+	/* Without a probe it is ready as soon as it runs, perhaps before it has written anything.
+	 */
 	pod_create_shell(e, "plain",
-			 "echo up; cat /etc/resolv.conf > resolv; env > env; exec sleep 1000", "");
+			 "echo up; cat /etc/resolv.conf > resolv; env > env; touch written; "
+			 "exec sleep 1000",
+			 arena_printf(&e->arena,
+				      "    readinessProbe: {periodSeconds: 1, exec: {command: "
+				      "[test, -e, %s/written]}}\n",
+				      e->dir));
 	pod_wait(e, "plain", pod_ready, NULL);
 	d = pod_get(e, "plain");
 	dir = arena_printf(&e->arena, "pods/%s", kube_uid(d));
