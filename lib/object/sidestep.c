@@ -46,6 +46,15 @@ static const struct bind_field unsupported_fields[] = {
 };
 static BIND_TABLE(unsupported_table, struct sidestep_unsupported, unsupported_fields);
 
+static const struct bind_field conntrack_fields[] = {
+	BIND(struct sidestep_conntrack, layout, "layout", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, older, "older", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, entries, "entries", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, converted, "converted", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, remaining, "remaining", BIND_INT64, 0),
+};
+static BIND_TABLE(conntrack_table, struct sidestep_conntrack, conntrack_fields);
+
 static const struct bind_field node_fields[] = {
 	OBJECT_META_ROWS(struct sidestep_node),
 	BIND(struct sidestep_node, version, "status.version", BIND_STRING, 0),
@@ -61,6 +70,8 @@ static const struct bind_field node_fields[] = {
 	BIND_ITEMS(struct sidestep_node, identities, "status.identities", 0, &identity_table),
 	BIND(struct sidestep_node, lost_events, "status.lostEvents", BIND_INT64, 0),
 	BIND_ITEMS(struct sidestep_node, unsupported, "status.unsupported", 0, &unsupported_table),
+	BIND_NESTED(struct sidestep_node, conntrack, "status.conntrack", BIND_PTR, 0,
+		    &conntrack_table),
 };
 BIND_TABLE(sidestep_node_table, struct sidestep_node, node_fields);
 
@@ -87,10 +98,13 @@ static const struct bind_field request_node_fields[] = {
 	BIND(struct sidestep_request_node, updated, "updated", BIND_STRING, 0),
 	BIND_ITEMS(struct sidestep_request_node, endpoints, "endpoints", 0,
 		   &request_endpoint_table),
+	BIND(struct sidestep_request_node, entries, "entries", BIND_INT64, 0),
+	BIND(struct sidestep_request_node, seconds, "seconds", BIND_REAL, 0),
 };
 BIND_TABLE(sidestep_request_node_table, struct sidestep_request_node, request_node_fields);
 
-static const char *const request_kinds[] = {NULL, "Regenerate", "Audit", NULL};
+static const char *const request_kinds[] = {NULL,      "Regenerate", "Audit",
+					    "Prepare", "Finalize",   NULL};
 
 static const struct bind_field request_fields[] = {
 	OBJECT_META_ROWS(struct sidestep_request),
@@ -99,6 +113,7 @@ static const struct bind_field request_fields[] = {
 	BIND_NESTED(struct sidestep_request, pod_selector, "spec.podSelector", BIND_PTR, 0,
 		    &label_selector_table),
 	BIND(struct sidestep_request, nodes, "spec.nodes", BIND_STRINGS, 0),
+	BIND(struct sidestep_request, layout, "spec.layout", BIND_INT64, 0),
 	BIND_ITEMS(struct sidestep_request, status, "status.nodes", 0,
 		   &sidestep_request_node_table),
 };

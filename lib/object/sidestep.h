@@ -42,6 +42,19 @@ struct sidestep_identity {
 	struct strings labels; /* "k8s:app=web" */
 };
 
+/*
+ * Connections in the kernel. Their map has a layout number; while two releases may take turns on
+ * the node, the layout of the older one is kept up as well, and what is in one of them is copied to
+ * the other.
+ */
+struct sidestep_conntrack {
+	int64_t layout;    /* that the attached programs decide with */
+	int64_t older;     /* that is kept up beside it; 0: none */
+	int64_t entries;   /* two for a connection */
+	int64_t converted; /* entries that the last copy has seen to */
+	int64_t remaining; /* and those it has still before it; 0: complete */
+};
+
 /* What an object asks and this node does not do: never enforced in part, and named here. */
 struct sidestep_unsupported {
 	const char *object; /* "NetworkPolicy shop/p" */
@@ -75,9 +88,16 @@ struct sidestep_node {
 	int64_t lost_events;
 	struct sidestep_unsupported *unsupported;
 	size_t n_unsupported;
+	struct sidestep_conntrack *conntrack; /* NULL: not known */
 };
 
-enum sidestep_request_kind { REQUEST_NONE, REQUEST_REGENERATE, REQUEST_AUDIT };
+enum sidestep_request_kind {
+	REQUEST_NONE,
+	REQUEST_REGENERATE,
+	REQUEST_AUDIT,
+	REQUEST_PREPARE,
+	REQUEST_FINALIZE,
+};
 
 /* One endpoint of one node's answer. */
 struct sidestep_request_endpoint {
@@ -91,18 +111,26 @@ struct sidestep_request_endpoint {
 
 struct sidestep_request_node {
 	const char *node;
-	const char *state;           /* "done", "failed", "active" (audit in force) */
+	const char *state; /* "done", "failed", "active" (audit in force; Prepare under way) */
 	int64_t observed_generation; /* metadata.generation of the request it answers */
 	const char *message;
 	const char *updated;
 	struct sidestep_request_endpoint *endpoints;
 	size_t n_endpoints;
+	/* Prepare */
+	int64_t entries; /* of the connection map, that were seen to */
+	double seconds;  /* that it took */
 };
 
 /*
  * Regenerate: recompile, compare with the kernel, repair, bump the generation, once per generation
  * of this object. Audit: while the object exists, what policy would refuse at the selected
  * endpoints passes and is counted with verdict "audit".
+ *
+ * Prepare: before an agent of an older release takes over: connections are kept in spec.layout too
+ * from now on, and what is there is copied; "done" says that the older agent would find every one.
+ * Finalize: nobody goes back any more; the map of the older layout goes. Both once per generation
+ * of the object, and both may be repeated.
  */
 struct sidestep_request {
 	struct object_meta meta;
@@ -110,6 +138,7 @@ struct sidestep_request {
 	const char *namespace; /* spec.namespace; NULL: all namespaces (Regenerate only) */
 	struct label_selector *pod_selector; /* NULL: every pod of the namespace */
 	struct strings nodes;                /* empty: all nodes */
+	int64_t layout;                      /* Prepare: of the conntrack map; 0: the one before */
 	struct sidestep_request_node *status;
 	size_t n_status;
 };
