@@ -19,6 +19,7 @@ ARROWS = {
     "lib/step": ["lib/report"],
     "lib/store": ["lib/doc"],
     "lib/cli": ["lib/base"],
+    "lib/run": ["lib/step", "lib/kube", "lib/cli"],
     "datapath/abi": [],
     "datapath/bpf": ["datapath/abi"],
     "agent": ["lib", "datapath/abi", "datapath/bpf", "agent/datapath"],
