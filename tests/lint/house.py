@@ -13,7 +13,7 @@ ARROWS = {
     "lib/kube": ["lib/object", "lib/http"],
     "lib/mesh": ["lib/object", "datapath/abi"],
     "lib/istio": ["lib/object"],
-    "lib/agentapi": ["lib/doc", "datapath/abi"],
+    "lib/agentapi": ["lib/object", "lib/report", "datapath/abi"],
     "lib/flow": ["lib/doc", "lib/net", "datapath/abi"],
     "lib/report": ["lib/doc"],
     "lib/step": ["lib/report"],
