@@ -179,8 +179,11 @@ void publish_requests(struct agent *agent)
 	const struct mesh_input *in = &agent->applied->input;
 
 	for (size_t i = 0; i < in->n_requests; i++) {
-		if (concerns(agent, &in->requests[i]) && !in->requests[i].meta.deletion_timestamp)
-			answer_request(agent, &in->requests[i]);
+		const struct sidestep_request *r = &in->requests[i];
+
+		if (concerns(agent, r) && !r->meta.deletion_timestamp &&
+		    (r->kind == REQUEST_REGENERATE || r->kind == REQUEST_AUDIT))
+			answer_request(agent, r);
 	}
 	map_foreach (&agent->answers, e) {
 		if (!kube_informer_get(agent->cluster.informers[CLUSTER_REQUESTS], NULL,

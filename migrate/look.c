@@ -2,7 +2,6 @@
 /* The verbs that only look: inventory, translate, verify, plan. */
 #include <string.h>
 
-#include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "migrate/verbs.h"
 
@@ -11,7 +10,7 @@
 static int from_api(struct scene *s, const struct cluster_opts *o, struct error *err)
 {
 	struct cluster c;
-	int r = cluster_open(&c, &s->arena, o->kubeconfig, o->context, err);
+	int r = cluster_open(&c, &s->arena, o->kubeconfig, o->context, "sidestep-migrate", err);
 
 	if (r)
 		return r;
@@ -89,44 +88,19 @@ void scene_release(struct scene *s)
 	arena_release(&s->arena);
 }
 
-static void render(int format, const struct doc *d, const struct page *page, struct strbuf *out)
-{
-	switch ((enum look_format)format) {
-	case LOOK_JSON:
-		doc_write_json(d, DOC_PRETTY, out);
-		strbuf_addc(out, '\n');
-		return;
-	case LOOK_YAML:
-		doc_write_yaml(d, out);
-		return;
-	case LOOK_HTML:
-		page_render_html(page, out);
-		return;
-	case LOOK_MARKDOWN:
-		page_render_markdown(page, out);
-		return;
-	case LOOK_MANIFESTS:
-		doc_foreach_item (doc_get(d, "policies"), p) {
-			strbuf_adds(out, "---\n");
-			doc_write_yaml(p, out);
-		}
-		return;
-	case LOOK_TABLE:
-		break;
-	}
-	page_render_text(page, out);
-}
-
 int print_result(const struct cli_call *call, int format, const char *file, const struct doc *d,
 		 const struct page *page, struct error *err)
 {
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 
-	render(format, d, page, &out);
-	if (file)
-		return io_write_file_atomic(file, strbuf_cstr(&out), out.len, 0644, err);
-	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
-	return 0;
+	if (format == LOOK_MANIFESTS)
+		doc_foreach_item (doc_get(d, "policies"), p) {
+			strbuf_adds(&out, "---\n");
+			doc_write_yaml(p, &out);
+		}
+	else
+		print_format((enum print_format)format, d, page, &out);
+	return print_text(call->out, file, &out, err);
 }
 
 int verb_inventory(const struct cli_call *call, struct error *err)

@@ -8,8 +8,8 @@
  */
 #pragma once
 
+#include "lib/run/cluster.h"
 #include "lib/step/run.h"
-#include "migrate/cluster.h"
 #include "migrate/profile.h"
 
 /* X(symbol, id, title, undo_rank): the states, in their order. */

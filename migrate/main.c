@@ -6,13 +6,11 @@
 #include "migrate/verbs.h"
 
 static const char *const look_formats[] = {
-#define LOOK_FORMAT_NAME(symbol, name) name,
-	LOOK_FORMATS(LOOK_FORMAT_NAME) NULL,
+	PRINT_FORMATS(PRINT_FORMAT_NAME) "manifests",
+	NULL,
 };
 static const char *const page_formats[] = {
-	LOOK_PAGE_FORMATS(LOOK_FORMAT_NAME)
-#undef LOOK_FORMAT_NAME
-		NULL,
+	PRINT_FORMATS(PRINT_FORMAT_NAME) NULL,
 };
 #define FORMAT_HELP                                                                                \
 	"how to print; manifests are the policies alone, to apply or to keep in version control"

@@ -6,8 +6,8 @@
 #include "lib/base/str.h"
 #include "lib/istio/host.h"
 #include "lib/object/canonical.h"
+#include "lib/run/host.h"
 #include "migrate/findings.h"
-#include "migrate/host.h"
 #include "migrate/machine.h"
 
 struct builder {

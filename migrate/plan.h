@@ -61,8 +61,6 @@ struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct sna
  */
 int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, const char **ret_why,
 		 struct error *err);
-/* 16 hexadecimal digits. */
-const char *plan_digest(struct arena *a, const struct doc *plan);
 void plan_page(const struct plan *p, struct page *page);
 
 #define PLAN_SCHEMA "sidestep.dev/plan/v1"

@@ -5,7 +5,7 @@
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
 #include "lib/object/canonical.h"
-#include "migrate/host.h"
+#include "lib/run/host.h"
 #include "migrate/machine.h"
 #include "migrate/plan.h"
 
@@ -149,13 +149,6 @@ int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, c
 		return CLI_WAIVER_EXPIRED;
 	}
 	return 0;
-}
-
-const char *plan_digest(struct arena *a, const struct doc *plan)
-{
-	char digest[OBJECT_DIGEST_SIZE];
-
-	return arena_strdup(a, object_digest_exact(plan, digest));
 }
 
 int plan_steps(struct arena *a, const struct doc *plan, const struct machine *m,

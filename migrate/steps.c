@@ -6,7 +6,7 @@
  */
 #include "lib/base/str.h"
 #include "lib/object/sidestep.h"
-#include "migrate/host.h"
+#include "lib/run/host.h"
 #include "migrate/machine.h"
 #include "migrate/probe.h"
 

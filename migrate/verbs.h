@@ -3,7 +3,10 @@
 #pragma once
 
 #include "lib/cli/cli.h"
-#include "migrate/session.h"
+#include "lib/run/print.h"
+#include "migrate/inventory.h"
+#include "migrate/plan.h"
+#include "migrate/tool.h"
 
 struct cluster_opts {
 	const char *kubeconfig, *context, *snapshot;
@@ -29,20 +32,8 @@ struct probe_opts {
 	bool expect_sidecar;
 };
 
-/* X(symbol, name): how analyses and reports print. */
-/* Every verb prints these; those that make policies print them as manifests too. */
-#define LOOK_PAGE_FORMATS(X)                                                                       \
-	X(LOOK_TABLE, "table")                                                                     \
-	X(LOOK_JSON, "json")                                                                       \
-	X(LOOK_YAML, "yaml")                                                                       \
-	X(LOOK_HTML, "html")                                                                       \
-	X(LOOK_MARKDOWN, "markdown")
-#define LOOK_FORMATS(X) LOOK_PAGE_FORMATS(X) X(LOOK_MANIFESTS, "manifests")
-enum look_format {
-#define LOOK_FORMAT_ENUM(symbol, name) symbol,
-	LOOK_FORMATS(LOOK_FORMAT_ENUM)
-#undef LOOK_FORMAT_ENUM
-};
+/* Every verb prints the house's formats; those that make policies print them as manifests too. */
+enum { LOOK_MANIFESTS = PRINT_FORMAT_COUNT };
 
 /* The cluster as one moment: objects, Istio's view of them, who calls whom. */
 struct scene {

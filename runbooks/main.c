@@ -1,143 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sidestep-runbook: what to do when, as data that can be read, checked and shown. */
-#include <dirent.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
-#include "lib/base/io.h"
-#include "lib/base/limits.h"
 #include "lib/base/str.h"
-#include "lib/base/vec.h"
 #include "lib/cli/cli.h"
+#include "runbooks/cases.h"
+#include "runbooks/files.h"
 #include "runbooks/known.h"
 #include "runbooks/lint.h"
-#include "runbooks/shipped.h"
 #include "runbooks/show.h"
-
-/* One file of a runbook or a fixture. */
-#define RUNBOOK_MAX_FILE  (1u << 20)
-#define RUNBOOK_MAX_FILES 1000u
-
-static const char *const doc_formats[] = {"table", "json", "yaml", NULL};
-enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_YAML };
-
-/* --- what is read -------------------------------------------------------------------------------
- */
-
-struct source {
-	const struct doc *root; /* NULL: the text is no document */
-	const char *from, *why_not;
-};
-struct sources {
-	struct arena *arena;
-	VEC(struct source) all;
-};
-
-static void add_text(struct sources *s, const char *from, const char *text, size_t n)
-{
-	struct doc_stream stream = {0};
-	struct error err = ERROR_INIT;
-	int rc = doc_read_yaml(s->arena, text, n, from, &stream, &err);
-
-	if (rc < 0 || !stream.n) {
-		struct source *bad = vec_add(&s->all);
-
-		bad->from = from;
-		bad->why_not = arena_strdup(s->arena, rc < 0 ? err.msg : "an empty file");
-	}
-	for (size_t i = 0; rc == 0 && i < stream.n; i++) {
-		struct source *one = vec_add(&s->all);
-
-		one->from = from;
-		one->root = stream.docs[i];
-	}
-}
-
-static int add_file(struct sources *s, const char *path, struct error *err)
-{
-	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
-	int rc = io_read_file(path, RUNBOOK_MAX_FILE, &text, err);
-
-	if (rc < 0)
-		return rc;
-	add_text(s, arena_strdup(s->arena, path), strbuf_cstr(&text), text.len);
-	return 0;
-}
-
-static int yaml_file(const struct dirent *d)
-{
-	return d->d_name[0] != '.' && (str_ends(d->d_name, ".yaml") || str_ends(d->d_name, ".yml"));
-}
-
-/* The YAML files of a folder by name, or the one file. */
-static int add_path(struct sources *s, const char *path, struct error *err)
-{
-	struct dirent **names = NULL;
-	struct stat st;
-	int n, rc = 0;
-
-	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-		return add_file(s, path, err);
-	n = scandir(path, &names, yaml_file, alphasort);
-	if (n < 0)
-		return error_errno(err, -errno, "%s", path);
-	if (!n)
-		rc = error_set(err, -ENOENT, "%s: no file there ends in .yaml", path);
-	if (n > (int)RUNBOOK_MAX_FILES)
-		rc = error_set(err, -E2BIG, "%s: more than %u files", path, RUNBOOK_MAX_FILES);
-	for (int i = 0; i < n; i++) {
-		if (!rc)
-			rc = add_file(s, arena_printf(s->arena, "%s/%s", path, names[i]->d_name),
-				      err);
-		free(names[i]);
-	}
-	free(names);
-	return rc;
-}
-
-static void add_shipped(struct sources *s)
-{
-	for (size_t i = 0; i < shipped_n; i++)
-		add_text(s, arena_printf(s->arena, "shipped/%s", shipped_runbooks[i].file),
-			 shipped_runbooks[i].text, shipped_runbooks[i].n);
-}
-
-static int add_all(struct sources *s, char **paths, int n, struct error *err)
-{
-	int rc = 0;
-
-	if (!n)
-		add_shipped(s);
-	for (int i = 0; i < n && !rc; i++)
-		rc = add_path(s, paths[i], err);
-	return rc;
-}
-
-/* For terminals: a stranger's text must not steer one. */
-static void put_plain(const struct cli_call *call, struct strbuf *text)
-{
-	for (size_t i = 0; i < text->len; i++) {
-		const unsigned char c = (unsigned char)text->buf[i];
-
-		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
-			text->buf[i] = '?';
-	}
-	fwrite(strbuf_cstr(text), 1, text->len, call->out);
-}
-
-static void put_doc(const struct cli_call *call, const struct doc *d, int format)
-{
-	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
-
-	if (format == FORMAT_YAML) {
-		doc_write_yaml(d, &out);
-	} else {
-		doc_write_json(d, DOC_PRETTY, &out);
-		strbuf_addc(&out, '\n');
-	}
-	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
-}
 
 /* --- lint ---------------------------------------------------------------------------------------
  */
@@ -169,21 +39,11 @@ static int read_fixtures(struct arena *a, const struct cli_list *paths, struct f
 	int rc = 0;
 
 	for (size_t i = 0; i < paths->n && !rc; i++)
-		rc = add_path(&s, paths->items[i], err);
+		rc = sources_add_path(&s, paths->items[i], err);
 	ret->items = arena_array(a, s.all.n + 1, struct fixture);
-	for (size_t i = 0; i < s.all.n && !rc; i++) {
-		struct bind_unknown unknown = {.arena = a};
-
-		if (!s.all.items[i].root)
-			rc = error_set(err, -EINVAL, "%s", s.all.items[i].why_not);
-		else
-			rc = fixture_decode(a, s.all.items[i].root, &ret->items[ret->n++], &unknown,
-					    err);
-		if (!rc && unknown.n)
-			rc = error_set(err, -EINVAL, "%s: a fixture has no field %s",
-				       doc_where(a, unknown.items[0].node), unknown.items[0].path);
-	}
-	vec_release(&s.all);
+	for (size_t i = 0; i < s.all.n && !rc; i++)
+		rc = source_fixture(a, &s.all.items[i], &ret->items[ret->n++], err);
+	sources_release(&s);
 	return rc;
 }
 
@@ -208,18 +68,18 @@ static int lint_all(const struct cli_call *call, struct report *r, struct error 
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	struct sources s = {.arena = &r->arena};
 	struct fixtures f = {0};
-	int rc = add_all(&s, call->args, call->n_args, err);
+	int rc = sources_add_all(&s, call->args, call->n_args, err);
 
 	if (!rc)
 		rc = read_fixtures(&r->arena, &o->fixtures, &f, err);
 	for (size_t i = 0; i < s.all.n && !rc; i++)
 		lint_source(r, &s.all.items[i], &f);
-	vec_release(&s.all);
+	sources_release(&s);
 	if (rc < 0)
 		return rc;
 	report_finish(r);
 	report_render(r, (enum report_format)o->output, &out);
-	put_plain(call, &out);
+	put_plain(call->out, &out);
 	return (int)report_verdict(r, o->fail_on ? SEVERITY_WARNING : SEVERITY_ERROR);
 }
 
@@ -234,6 +94,58 @@ static int cmd_lint(const struct cli_call *call, struct error *err)
 	return rc;
 }
 
+/* --- test ---------------------------------------------------------------------------------------
+ */
+
+struct test_opts {
+	const char *golden;
+	bool update;
+	int output;
+};
+static const struct test_opts test_defaults = {0};
+static const struct cli_option test_options[] = {
+	CLI_OPT(struct test_opts, golden, "golden", 0, CLI_STRING, "DIR",
+		"compare transcripts with DIR/RUNBOOK.txt"),
+	CLI_OPT(struct test_opts, update, "update", 0, CLI_FLAG, NULL,
+		"write these files instead of comparing"),
+	CLI_CHOICE(struct test_opts, output, "output", 'o', report_format_names, "how to print"),
+};
+
+static int test_all(const struct cli_call *call, struct report *r, struct error *err)
+{
+	const struct test_opts *o = call->opts;
+	const struct cases_options options = {o->golden, o->update};
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct sources s = {.arena = &r->arena};
+	int rc = sources_add_all(&s, call->args, call->n_args, err);
+
+	if (!rc && !call->n_args)
+		sources_add_shipped_cases(&s);
+	if (!rc)
+		rc = cases_run(r, &s, &options, err);
+	sources_release(&s);
+	if (rc < 0)
+		return rc;
+	report_finish(r);
+	report_render(r, (enum report_format)o->output, &out);
+	put_plain(call->out, &out);
+	return (int)report_verdict(r, SEVERITY_ERROR);
+}
+
+static int cmd_test(const struct cli_call *call, struct error *err)
+{
+	const struct test_opts *o = call->opts;
+	struct report r;
+	int rc;
+
+	if (o->update && !o->golden)
+		return cli_usage(call, "--update needs --golden DIR");
+	report_init(&r, "sidestep-runbook", "Recorded cases", clock_system());
+	rc = test_all(call, &r, err);
+	report_release(&r);
+	return rc;
+}
+
 /* --- list, show ---------------------------------------------------------------------------------
  */
 
@@ -242,33 +154,20 @@ struct print_opts {
 };
 static const struct print_opts print_defaults = {0};
 static const struct cli_option print_options[] = {
-	CLI_CHOICE(struct print_opts, output, "output", 'o', doc_formats, "how to print"),
+	CLI_CHOICE(struct print_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
 };
-
-static int decode(struct arena *a, const struct source *s, struct runbook *ret_runbook,
-		  struct error *err)
-{
-	struct bind_unknown unknown = {.arena = a};
-	int rc = s->root ? runbook_decode(a, s->root, ret_runbook, &unknown, err)
-			 : error_set(err, -EINVAL, "%s", s->why_not);
-
-	if (!rc && unknown.n)
-		rc = error_set(err, -EINVAL, "%s: a runbook has no field %s",
-			       doc_where(a, unknown.items[0].node), unknown.items[0].path);
-	return rc;
-}
 
 static int list_all(const struct cli_call *call, struct sources *s, struct error *err)
 {
 	const struct print_opts *o = call->opts;
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	struct doc *list = doc_list(s->arena);
-	int rc = add_all(s, call->args, call->n_args, err);
+	int rc = sources_add_all(s, call->args, call->n_args, err);
 
 	for (size_t i = 0; i < s->all.n && !rc; i++) {
 		struct runbook rb;
 
-		rc = decode(s->arena, &s->all.items[i], &rb, err);
+		rc = source_runbook(s->arena, &s->all.items[i], &rb, err);
 		if (rc < 0)
 			break;
 		doc_append(s->arena, list, runbook_row(s->arena, &rb, s->all.items[i].from));
@@ -279,9 +178,9 @@ static int list_all(const struct cli_call *call, struct sources *s, struct error
 	if (rc < 0)
 		return rc;
 	if (o->output)
-		put_doc(call, list, o->output);
+		put_doc(call->out, list, o->output);
 	else
-		put_plain(call, &out);
+		put_plain(call->out, &out);
 	return CLI_OK;
 }
 
@@ -291,34 +190,8 @@ static int cmd_list(const struct cli_call *call, struct error *err)
 	struct sources s = {.arena = &a};
 	int rc = list_all(call, &s, err);
 
-	vec_release(&s.all);
+	sources_release(&s);
 	return rc;
-}
-
-/* A shipped one by its name, else a file. */
-static int find_one(struct sources *s, const char *what, struct runbook *ret_runbook,
-		    struct error *err)
-{
-	int rc;
-
-	add_shipped(s);
-	for (size_t i = 0; i < s->all.n; i++) {
-		const struct doc *root = s->all.items[i].root;
-
-		if (str_eq(doc_find_str(root, "metadata.name"), what) ||
-		    str_eq(doc_find_str(root, "metadata.id"), what))
-			return decode(s->arena, &s->all.items[i], ret_runbook, err);
-	}
-	if (!strchr(what, '/') && !strchr(what, '.') && !str_eq(what, "-"))
-		return error_set(err, -ENOENT,
-				 "no runbook %s is shipped (see sidestep-runbook list; a file's "
-				 "name has a . or a /)",
-				 what);
-	vec_clear(&s->all);
-	rc = add_file(s, what, err);
-	if (!rc && s->all.n != 1)
-		rc = error_set(err, -EINVAL, "%s: %zu documents, want one", what, s->all.n);
-	return rc ? rc : decode(s->arena, &s->all.items[0], ret_runbook, err);
 }
 
 static int cmd_show(const struct cli_call *call, struct error *err)
@@ -326,19 +199,17 @@ static int cmd_show(const struct cli_call *call, struct error *err)
 	const struct print_opts *o = call->opts;
 	auto_release(arena) struct arena a = ARENA_INIT;
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
-	struct sources s = {.arena = &a};
 	struct runbook rb;
-	int rc = find_one(&s, call->args[0], &rb, err);
+	int rc = source_find(&a, call->args[0], &rb, err);
 
-	vec_release(&s.all);
 	if (rc < 0)
 		return rc;
 	if (o->output) {
-		put_doc(call, rb.root, o->output);
+		put_doc(call->out, rb.root, o->output);
 		return CLI_OK;
 	}
 	runbook_show(&rb, &out);
-	put_plain(call, &out);
+	put_plain(call->out, &out);
 	return CLI_OK;
 }
 
@@ -368,7 +239,7 @@ static int cmd_rules(const struct cli_call *call, UNUSED struct error *err)
 				rules[i].title);
 	}
 	if (o->output)
-		put_doc(call, list, o->output);
+		put_doc(call->out, list, o->output);
 	return CLI_OK;
 }
 
@@ -377,7 +248,7 @@ static int cmd_tables(const struct cli_call *call, UNUSED struct error *err)
 	const struct print_opts *o = call->opts;
 	auto_release(arena) struct arena a = ARENA_INIT;
 
-	put_doc(call, known_doc(&a), o->output ? o->output : FORMAT_YAML);
+	put_doc(call->out, known_doc(&a), o->output ? o->output : FORMAT_YAML);
 	return CLI_OK;
 }
 
@@ -459,6 +330,30 @@ static const struct cli_command commands[] = {
 		.run = cmd_lint,
 		CLI_OPTIONS(lint_options),
 		CLI_DEFAULTS(lint_defaults),
+	},
+	{
+		.name = "test",
+		.summary = "follow recorded cases through their runbooks, without a cluster",
+		.args = "[FILE|DIR...]",
+		.max_args = -1,
+		.details =
+			"Files of runbooks (kind Runbook) and of recorded cases (kind "
+			"RunbookFixture), in any order; without a\nfile: what is shipped. Each "
+			"case "
+			"must take the path and reach the outcome and exit it names, and\ntogether "
+			"the cases must take every branch and outcome. With --golden the "
+			"transcripts "
+			"are compared, too.\n"
+			"Exit 3 when one does not.\n\n"
+			"Examples:\n"
+			"  sidestep runbook test\n"
+			"  sidestep runbook test mine.yaml mine-cases.yaml -o junit\n"
+			"  sidestep runbook test mine.yaml mine-cases.yaml --golden "
+			"./transcripts\n",
+		.exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE),
+		.run = cmd_test,
+		CLI_OPTIONS(test_options),
+		CLI_DEFAULTS(test_defaults),
 	},
 	{
 		.name = "rules",

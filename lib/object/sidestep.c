@@ -46,6 +46,15 @@ static const struct bind_field unsupported_fields[] = {
 };
 static BIND_TABLE(unsupported_table, struct sidestep_unsupported, unsupported_fields);
 
+static const struct bind_field conntrack_fields[] = {
+	BIND(struct sidestep_conntrack, layout, "layout", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, older, "older", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, entries, "entries", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, converted, "converted", BIND_INT64, 0),
+	BIND(struct sidestep_conntrack, remaining, "remaining", BIND_INT64, 0),
+};
+static BIND_TABLE(conntrack_table, struct sidestep_conntrack, conntrack_fields);
+
 static const struct bind_field node_fields[] = {
 	OBJECT_META_ROWS(struct sidestep_node),
 	BIND(struct sidestep_node, version, "status.version", BIND_STRING, 0),
@@ -61,6 +70,10 @@ static const struct bind_field node_fields[] = {
 	BIND_ITEMS(struct sidestep_node, identities, "status.identities", 0, &identity_table),
 	BIND(struct sidestep_node, lost_events, "status.lostEvents", BIND_INT64, 0),
 	BIND_ITEMS(struct sidestep_node, unsupported, "status.unsupported", 0, &unsupported_table),
+	BIND_NESTED(struct sidestep_node, conntrack, "status.conntrack", BIND_PTR, 0,
+		    &conntrack_table),
+	BIND_NESTED(struct sidestep_node, health, "status.health", BIND_PTR, 0,
+		    &sidestep_health_table),
 };
 BIND_TABLE(sidestep_node_table, struct sidestep_node, node_fields);
 
@@ -71,12 +84,14 @@ static const struct bind_field request_endpoint_fields[] = {
 	BIND(struct sidestep_request_endpoint, generation_before, "generationBefore", BIND_INT64,
 	     0),
 	BIND(struct sidestep_request_endpoint, generation_after, "generationAfter", BIND_INT64, 0),
+	BIND(struct sidestep_request_endpoint, duration_ms, "durationMs", BIND_OPT_INT, 0),
 	BIND(struct sidestep_request_endpoint, corrupted, "corrupted", BIND_INT64, 0),
 	BIND(struct sidestep_request_endpoint, corrupted_rows, "corruptedRows", BIND_STRINGS, 0),
 	BIND(struct sidestep_request_endpoint, error, "error", BIND_STRING, 0),
+	BIND(struct sidestep_request_endpoint, log, "verifierLog", BIND_STRING, 0),
 };
-static BIND_TABLE(request_endpoint_table, struct sidestep_request_endpoint,
-		  request_endpoint_fields);
+BIND_TABLE(sidestep_request_endpoint_table, struct sidestep_request_endpoint,
+	   request_endpoint_fields);
 
 static const struct bind_field request_node_fields[] = {
 	BIND(struct sidestep_request_node, node, "node", BIND_STRING, 0),
@@ -85,12 +100,22 @@ static const struct bind_field request_node_fields[] = {
 	     0),
 	BIND(struct sidestep_request_node, message, "message", BIND_STRING, 0),
 	BIND(struct sidestep_request_node, updated, "updated", BIND_STRING, 0),
+	BIND(struct sidestep_request_node, selected, "selected", BIND_OPT_INT, 0),
+	BIND(struct sidestep_request_node, regenerated, "regenerated", BIND_OPT_INT, 0),
+	BIND(struct sidestep_request_node, failed, "failed", BIND_OPT_INT, 0),
+	BIND(struct sidestep_request_node, repaired, "repaired", BIND_OPT_INT, 0),
+	BIND(struct sidestep_request_node, duration_ms, "durationMs", BIND_OPT_INT, 0),
 	BIND_ITEMS(struct sidestep_request_node, endpoints, "endpoints", 0,
-		   &request_endpoint_table),
+		   &sidestep_request_endpoint_table),
+	BIND(struct sidestep_request_node, omitted, "omitted", BIND_INT64, 0),
+	BIND(struct sidestep_request_node, entries, "entries", BIND_INT64, 0),
+	BIND(struct sidestep_request_node, seconds, "seconds", BIND_REAL, 0),
 };
 BIND_TABLE(sidestep_request_node_table, struct sidestep_request_node, request_node_fields);
 
-static const char *const request_kinds[] = {NULL, "Regenerate", "Audit", NULL};
+static const char *const request_kinds[] = {NULL,      "Regenerate", "Audit",
+					    "Prepare", "Finalize",   NULL};
+static const char *const levels[] = {"datapath", "policy", NULL};
 
 static const struct bind_field request_fields[] = {
 	OBJECT_META_ROWS(struct sidestep_request),
@@ -99,6 +124,13 @@ static const struct bind_field request_fields[] = {
 	BIND_NESTED(struct sidestep_request, pod_selector, "spec.podSelector", BIND_PTR, 0,
 		    &label_selector_table),
 	BIND(struct sidestep_request, nodes, "spec.nodes", BIND_STRINGS, 0),
+	BIND(struct sidestep_request, layout, "spec.layout", BIND_INT64, 0),
+	BIND_RANGE(struct sidestep_request, max_failed, "spec.maxFailed", BIND_OPT_INT, 0, 0,
+		   INT32_MAX),
+	BIND_RANGE(struct sidestep_request, max_parallel, "spec.maxParallel", BIND_OPT_INT, 0, 1,
+		   REQUEST_MAX_NODES),
+	BIND_NAMED(struct sidestep_request, level, "spec.level", 0, levels),
+	BIND(struct sidestep_request, requester, "spec.requester", BIND_STRING, 0),
 	BIND_ITEMS(struct sidestep_request, status, "status.nodes", 0,
 		   &sidestep_request_node_table),
 };

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "lib/object/health.h"
 #include "lib/object/meta.h"
 
 /* One local endpoint as the agent publishes it. */
@@ -40,6 +41,19 @@ struct sidestep_counter {
 struct sidestep_identity {
 	int64_t id;
 	struct strings labels; /* "k8s:app=web" */
+};
+
+/*
+ * Connections in the kernel. Their map has a layout number; while two releases may take turns on
+ * the node, the layout of the older one is kept up as well, and what is in one of them is copied to
+ * the other.
+ */
+struct sidestep_conntrack {
+	int64_t layout;    /* that the attached programs decide with */
+	int64_t older;     /* that is kept up beside it; 0: none */
+	int64_t entries;   /* two for a connection */
+	int64_t converted; /* entries that the last copy has seen to */
+	int64_t remaining; /* and those it has still before it; 0: complete */
 };
 
 /* What an object asks and this node does not do: never enforced in part, and named here. */
@@ -75,41 +89,95 @@ struct sidestep_node {
 	int64_t lost_events;
 	struct sidestep_unsupported *unsupported;
 	size_t n_unsupported;
+	struct sidestep_conntrack *conntrack; /* NULL: not known */
+	struct sidestep_health *health; /* NULL: an agent that does not tell; all of it unknown */
 };
 
-enum sidestep_request_kind { REQUEST_NONE, REQUEST_REGENERATE, REQUEST_AUDIT };
+enum sidestep_request_kind {
+	REQUEST_NONE,
+	REQUEST_REGENERATE,
+	REQUEST_AUDIT,
+	REQUEST_PREPARE, /* before a downgrade: write the older map layouts, too */
+	REQUEST_FINALIZE /* after an upgrade: what the older release left goes */
+};
+
+/* How deep a regeneration goes; the deeper includes the other. */
+enum regenerate_level {
+	REGENERATE_DATAPATH, /* the programs too are verified by the kernel and attached anew */
+	REGENERATE_POLICY,   /* rows and generation alone */
+};
+
+/*
+ * Every node of a cluster answers in one object, and the API server keeps none above 1.5 MiB: 5000
+ * nodes take 1 MiB by their counts alone. So a node names its endpoints only while the answers
+ * before it take less than the first; then only those that failed or were repaired, until the
+ * second; then none. `omitted` counts what was left out; counts are always whole.
+ */
+#define REQUEST_NAME_ALL_BYTES     (192u << 10)
+#define REQUEST_NAME_SOME_BYTES    (320u << 10)
+#define REQUEST_MAX_ENDPOINTS      256 /* named by one node */
+#define REQUEST_MAX_SOME           16  /* by one node that names only some */
+#define REQUEST_MAX_CORRUPTED_ROWS 8   /* named of one endpoint */
+#define REQUEST_MAX_LOG            2048
+/* More nodes than this are refused in spec.nodes. */
+#define REQUEST_MAX_NODES 5000
 
 /* One endpoint of one node's answer. */
 struct sidestep_request_endpoint {
 	int64_t id;
 	const char *namespace, *pod;
 	int64_t generation_before, generation_after;
-	int64_t corrupted; /* kernel rows that differed from what was compiled; repaired */
+	struct opt_int duration_ms; /* rounded up; not there: not known (the agent was killed) */
+	int64_t corrupted;          /* kernel rows that differed from what was compiled; repaired */
 	struct strings corrupted_rows;
 	const char *error; /* NULL when it worked */
+	const char *log;   /* the end of what the kernel's verifier said, when it refused */
 };
 
 struct sidestep_request_node {
 	const char *node;
-	const char *state;           /* "done", "failed", "active" (audit in force) */
+	/*
+	 * Regenerate: "running", "done", "failed" (all tried, some failed), "stopped" (not all
+	 * tried, for too many failed here or elsewhere); a node that is not there is pending.
+	 * Audit: "active". Prepare, Finalize: "active" while under way, "done", "failed".
+	 */
+	const char *state;
 	int64_t observed_generation; /* metadata.generation of the request it answers */
 	const char *message;
 	const char *updated;
+	/* Regenerate: how many endpoints, whatever is named below */
+	struct opt_int selected, regenerated, failed, repaired;
+	struct opt_int duration_ms;
 	struct sidestep_request_endpoint *endpoints;
 	size_t n_endpoints;
+	int64_t omitted; /* endpoints that are counted and not named; 0 is left out */
+	/* Prepare */
+	int64_t entries; /* of the connection map, that were seen to */
+	double seconds;  /* that it took */
 };
 
 /*
- * Regenerate: recompile, compare with the kernel, repair, bump the generation, once per generation
- * of this object. Audit: while the object exists, what policy would refuse at the selected
- * endpoints passes and is counted with verdict "audit".
+ * Regenerate: recompile, compare with the kernel, repair, bump the generation; each endpoint once
+ * for each generation of this object, whatever is killed meanwhile. Nodes have their turns one
+ * after another (lib/agentapi/regenerate.h). Audit: while the object exists, what policy would
+ * refuse at the selected endpoints passes and is counted with verdict "audit".
+ *
+ * Prepare: before an agent of an older release takes over: connections are kept in spec.layout too
+ * from now on, and what is there is copied; "done" says that the older agent would find every one.
+ * Finalize: nobody goes back any more; the map of the older layout goes. Both once per generation
+ * of the object, and both may be repeated.
  */
 struct sidestep_request {
 	struct object_meta meta;
 	int kind;              /* enum sidestep_request_kind, spec.kind */
 	const char *namespace; /* spec.namespace; NULL: all namespaces (Regenerate only) */
 	struct label_selector *pod_selector; /* NULL: every pod of the namespace */
-	struct strings nodes;                /* empty: all nodes */
+	struct strings nodes;                /* empty: all nodes, by name; else in this order */
+	int64_t layout;                      /* Prepare: of the conntrack map; 0: the one before */
+	struct opt_int max_failed;   /* Regenerate: stop after more failed endpoints; absent: 0 */
+	struct opt_int max_parallel; /* Regenerate: nodes at a time; absent: 1 */
+	int level;                   /* Regenerate: enum regenerate_level */
+	const char *requester;       /* who asked, for people */
 	struct sidestep_request_node *status;
 	size_t n_status;
 };
@@ -131,6 +199,8 @@ extern const struct bind_table sidestep_request_table;
 extern const struct bind_table sidestep_run_table;
 /* Of one item of a request's status, so that an agent encodes its own answer. */
 extern const struct bind_table sidestep_request_node_table;
+/* And of one endpoint in it. */
+extern const struct bind_table sidestep_request_endpoint_table;
 
 int sidestep_node_decode(struct arena *a, const struct doc *d, struct sidestep_node *out,
 			 struct error *err);

@@ -208,7 +208,7 @@ int node_work(struct reconcile *r)
 	return 0;
 }
 
-/* Orphans: pods of a ReplicaSet that is gone, ReplicaSets of a Deployment that is gone. */
+/* Orphans: what the ReplicaSet, Deployment or DaemonSet that is gone has made. */
 
 static const struct {
 	enum watched kind, owner;
@@ -217,6 +217,9 @@ static const struct {
 } owned[] = {
 	{WATCHED_POD, WATCHED_REPLICA_SET, KIND_POD, KIND_REPLICA_SET, "ReplicaSet"},
 	{WATCHED_REPLICA_SET, WATCHED_DEPLOYMENT, KIND_REPLICA_SET, KIND_DEPLOYMENT, "Deployment"},
+	{WATCHED_POD, WATCHED_DAEMON_SET, KIND_POD, KIND_DAEMON_SET, "DaemonSet"},
+	{WATCHED_CONTROLLER_REVISION, WATCHED_DAEMON_SET, KIND_CONTROLLER_REVISION, KIND_DAEMON_SET,
+	 "DaemonSet"},
 };
 
 /* Keys are "pods:namespace/name" so that one queue serves both. */

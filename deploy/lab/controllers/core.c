@@ -12,6 +12,7 @@
 const struct controller controllers_table[] = {
 	{"deployment", deployment_changed, deployment_work},
 	{"replicaset", replicaset_changed, replicaset_work},
+	{"daemonset", daemonset_changed, daemonset_work},
 	{"scheduler", scheduler_changed, scheduler_work},
 	{"endpointslice", endpoints_changed, endpoints_work},
 	{"disruption", disruption_changed, disruption_work},
@@ -131,6 +132,21 @@ void reconcile_put_status(struct reconcile *r, const struct object_kind *kind,
 		.body = object,
 	};
 
+	reconcile_send(r, &q, NULL, NULL);
+}
+
+void reconcile_patch(struct reconcile *r, enum object_kind_id kind, const struct doc *object,
+		     struct doc *patch)
+{
+	struct kube_request q = {.verb = KUBE_PATCH,
+				 .kind = object_kind(kind),
+				 .namespace_ = kube_namespace(object),
+				 .name = kube_name(object),
+				 .patch = KUBE_PATCH_MERGE,
+				 .body = patch};
+
+	doc_set_string(&r->arena, doc_set_map(&r->arena, patch, "metadata"), "resourceVersion",
+		       kube_resource_version(object));
 	reconcile_send(r, &q, NULL, NULL);
 }
 
@@ -290,6 +306,7 @@ bool expect_is_deleted(const struct controllers *c, const struct doc *object)
 /* What never came: the counts are taken afresh. */
 static void expectations_expire(void *arg)
 {
+	static const enum watched owners[] = {WATCHED_REPLICA_SET, WATCHED_DAEMON_SET};
 	struct controllers *c = arg;
 	uint64_t now = loop_now_ns(c->loop);
 	bool any = false;
@@ -302,9 +319,8 @@ static void expectations_expire(void *arg)
 		any = true;
 		expectation_free(c, e);
 	}
-	if (any)
-		watched_foreach(c, WATCHED_REPLICA_SET, o)
-			tell_all(c, WATCHED_REPLICA_SET, NULL, o->doc);
+	for (size_t i = 0; any && i < ARRAY_SIZE(owners); i++)
+		watched_foreach(c, owners[i], o) tell_all(c, owners[i], NULL, o->doc);
 	if (map_count(&c->expected))
 		loop_timer_set(c->expiry, NS_PER_S);
 }
@@ -326,6 +342,44 @@ bool pod_finished(const struct doc *pod)
 	const char *phase = doc_find_str(pod, "status.phase");
 
 	return str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
+}
+
+struct doc *pod_of_template(struct reconcile *r, const struct object_kind *owner_kind,
+			    const struct doc *owner, const struct doc *template)
+{
+	struct arena *a = &r->arena;
+	struct doc *pod = kube_object_new(a, object_kind(KIND_POD), kube_namespace(owner), NULL);
+	struct doc *meta = doc_set_map(a, pod, "metadata");
+	const struct doc *from = doc_get(template, "metadata");
+	static const char *const fields[] = {"labels", "annotations", "finalizers"};
+
+	doc_setf(a, meta, "generateName", "%s-", kube_name(owner));
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (doc_get(from, fields[i]))
+			doc_set(a, meta, fields[i], doc_clone(a, doc_get(from, fields[i])));
+	kube_set_controller(a, pod, owner_kind, owner);
+	doc_set(a, pod, "spec", doc_clone(a, doc_get(template, "spec")));
+	return pod;
+}
+
+/* No vowels, as Kubernetes does it, so no words come out. */
+const char *template_hash(struct arena *a, const struct doc *template)
+{
+	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+	auto_release(strbuf) struct strbuf json = STRBUF_INIT;
+	struct doc *canonical = doc_clone(a, template);
+	char out[11];
+	uint64_t h;
+
+	doc_sort_keys(canonical);
+	doc_write_json(canonical, DOC_COMPACT, &json);
+	h = str_hash(strbuf_cstr(&json), json.len, STR_HASH_SEED);
+	for (size_t i = 0; i < sizeof(out) - 1; i++) {
+		out[i] = letters[h % (sizeof(letters) - 1)];
+		h /= sizeof(letters) - 1;
+	}
+	out[sizeof(out) - 1] = '\0';
+	return arena_strdup(a, out);
 }
 
 bool pod_available(const struct controllers *c, const struct doc *pod, int64_t min_ready_seconds,

@@ -19,6 +19,8 @@
 	X(SERVICE_ACCOUNT)                                                                         \
 	X(DEPLOYMENT)                                                                              \
 	X(REPLICA_SET)                                                                             \
+	X(DAEMON_SET)                                                                              \
+	X(CONTROLLER_REVISION)                                                                     \
 	X(ENDPOINT_SLICE)                                                                          \
 	X(POD_DISRUPTION_BUDGET)
 
@@ -118,6 +120,23 @@ bool pod_finished(const struct doc *pod);
 bool pod_available(const struct controllers *c, const struct doc *pod, int64_t min_ready_seconds,
 		   uint64_t *ret_wait_ns);
 
+/* A name for a pod template: the same for the same, safe in names and labels. In the arena. */
+const char *template_hash(struct arena *a, const struct doc *template);
+/* A merge patch guarded by the version: what somebody else changed meanwhile is looked at again. */
+void reconcile_patch(struct reconcile *r, enum object_kind_id kind, const struct doc *object,
+		     struct doc *patch);
+/* Metadata and spec of a pod as a template says, owned by owner; without a name. */
+struct doc *pod_of_template(struct reconcile *r, const struct object_kind *owner_kind,
+			    const struct doc *owner, const struct doc *template);
+
+/*
+ * Whether a pod of this spec may be put on the node (running: may stay there) as far as the node
+ * itself speaks against it: its taints, its cordon, its Ready condition.
+ */
+bool node_tolerated(const struct doc *node, const struct doc *pod_spec, bool running);
+/* nodeSelector, and node affinity as far as it names nodes (matchFields metadata.name). */
+bool node_selected(const struct doc *node, const struct doc *pod_spec);
+
 /* The rows. */
 void deployment_changed(struct controllers *c, size_t row, enum watched kind, const struct doc *old,
 			const struct doc *now);
@@ -125,6 +144,9 @@ int deployment_work(struct reconcile *r);
 void replicaset_changed(struct controllers *c, size_t row, enum watched kind, const struct doc *old,
 			const struct doc *now);
 int replicaset_work(struct reconcile *r);
+void daemonset_changed(struct controllers *c, size_t row, enum watched kind, const struct doc *old,
+		       const struct doc *now);
+int daemonset_work(struct reconcile *r);
 void scheduler_changed(struct controllers *c, size_t row, enum watched kind, const struct doc *old,
 		       const struct doc *now);
 int scheduler_work(struct reconcile *r);

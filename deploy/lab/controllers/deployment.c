@@ -43,26 +43,6 @@ void deployment_changed(struct controllers *c, size_t row, enum watched kind, co
 		queue_key(c, row, kube_namespace(object), doc_str(doc_get(owner, "name")));
 }
 
-/* Safe in names: no vowels, as Kubernetes does it, so no words come out. */
-static const char *template_hash(struct arena *a, const struct doc *template)
-{
-	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
-	auto_release(strbuf) struct strbuf json = STRBUF_INIT;
-	struct doc *canonical = doc_clone(a, template);
-	char out[11];
-	uint64_t h;
-
-	doc_sort_keys(canonical);
-	doc_write_json(canonical, DOC_COMPACT, &json);
-	h = str_hash(strbuf_cstr(&json), json.len, STR_HASH_SEED);
-	for (size_t i = 0; i < sizeof(out) - 1; i++) {
-		out[i] = letters[h % (sizeof(letters) - 1)];
-		h /= sizeof(letters) - 1;
-	}
-	out[sizeof(out) - 1] = '\0';
-	return arena_strdup(a, out);
-}
-
 static int by_age(const void *a, const void *b)
 {
 	const struct set *x = a, *y = b;
@@ -191,22 +171,6 @@ static void create_set(struct plan *p)
 	reconcile_send(p->r, &q, set_created, NULL);
 }
 
-/* Guarded by the version: what somebody else changed meanwhile is looked at again. */
-static void patch_guarded(struct reconcile *r, enum object_kind_id kind, const struct doc *object,
-			  struct doc *patch)
-{
-	struct kube_request q = {.verb = KUBE_PATCH,
-				 .kind = object_kind(kind),
-				 .namespace_ = kube_namespace(object),
-				 .name = kube_name(object),
-				 .patch = KUBE_PATCH_MERGE,
-				 .body = patch};
-
-	doc_set_string(&r->arena, doc_set_map(&r->arena, patch, "metadata"), "resourceVersion",
-		       kube_resource_version(object));
-	reconcile_send(r, &q, NULL, NULL);
-}
-
 static void resize(struct plan *p)
 {
 	struct arena *a = &p->r->arena;
@@ -219,7 +183,7 @@ static void resize(struct plan *p)
 			continue;
 		patch = doc_map(a);
 		doc_set_int(a, doc_set_map(a, patch, "spec"), "replicas", s->want);
-		patch_guarded(p->r, KIND_REPLICA_SET, p->sets.items[i].doc, patch);
+		reconcile_patch(p->r, KIND_REPLICA_SET, p->sets.items[i].doc, patch);
 	}
 }
 
@@ -234,14 +198,14 @@ static bool renumber(struct plan *p)
 		patch = doc_map(a);
 		doc_setf(a, doc_set_map(a, doc_set_map(a, patch, "metadata"), "annotations"),
 			 REVISION, "%" PRId64, newest + 1);
-		patch_guarded(p->r, KIND_REPLICA_SET, p->fresh->doc, patch);
+		reconcile_patch(p->r, KIND_REPLICA_SET, p->fresh->doc, patch);
 		return true;
 	}
 	if (!str_eq(kube_annotation(p->doc, REVISION), kube_annotation(p->fresh->doc, REVISION))) {
 		patch = doc_map(a);
 		doc_set_string(a, doc_set_map(a, doc_set_map(a, patch, "metadata"), "annotations"),
 			       REVISION, kube_annotation(p->fresh->doc, REVISION));
-		patch_guarded(p->r, KIND_DEPLOYMENT, p->doc, patch);
+		reconcile_patch(p->r, KIND_DEPLOYMENT, p->doc, patch);
 		return true; /* the version moves: status in the next round */
 	}
 	return false;

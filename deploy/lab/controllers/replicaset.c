@@ -58,22 +58,12 @@ static void pod_created(struct reconcile *r, struct kube_result *result, UNUSED 
 
 static void create_pod(struct plan *p)
 {
-	struct arena *a = &p->r->arena;
-	struct doc *pod = kube_object_new(a, object_kind(KIND_POD), p->r->namespace_, NULL);
-	struct doc *meta = doc_set_map(a, pod, "metadata");
-	const struct doc *from = doc_get(p->w.template, "metadata");
-	static const char *const fields[] = {"labels", "annotations", "finalizers"};
 	struct kube_request q = {.verb = KUBE_CREATE,
 				 .kind = object_kind(KIND_POD),
 				 .namespace_ = p->r->namespace_,
-				 .body = pod};
+				 .body = pod_of_template(p->r, object_kind(KIND_REPLICA_SET),
+							 p->doc, p->w.template)};
 
-	doc_setf(a, meta, "generateName", "%s-", p->w.meta.name);
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (doc_get(from, fields[i]))
-			doc_set(a, meta, fields[i], doc_clone(a, doc_get(from, fields[i])));
-	kube_set_controller(a, pod, object_kind(KIND_REPLICA_SET), p->doc);
-	doc_set(a, pod, "spec", doc_clone(a, doc_get(p->w.template, "spec")));
 	reconcile_send(p->r, &q, pod_created, NULL);
 }
 

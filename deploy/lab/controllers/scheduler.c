@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pods to nodes: ready and not cordoned, nodeSelector, required anti-affinity by host; among those
- * the one with the fewest pods of the same controller, then the fewest pods.
+ * Pods to nodes: ready and not cordoned, taints, nodeSelector, nodes named by affinity, required
+ * anti-affinity by host; among those the one with the fewest pods of the same controller, then the
+ * fewest pods.
  */
 #include <string.h>
 
@@ -31,19 +32,93 @@ void scheduler_changed(struct controllers *c, size_t row, enum watched kind, con
 			queue_object(c, row, o->doc);
 }
 
-static bool node_fits(const struct doc *node, const struct doc *pod)
+static bool is_tolerated(const struct doc *spec, const char *key, const char *value,
+			 const char *effect)
 {
-	const struct doc *wanted = doc_find(pod, "spec.nodeSelector");
+	doc_foreach_item (doc_get(spec, "tolerations"), t) {
+		const char *its_key = doc_str(doc_get(t, "key"));
+		const char *its_effect = doc_str(doc_get(t, "effect"));
+		bool any = str_eq(doc_str(doc_get(t, "operator")), "Exists");
 
-	if (!kube_condition_true(node, "Ready") || kube_deleting(node) ||
-	    doc_bool_or(doc_find(node, "spec.unschedulable"), false) ||
-	    str_empty(doc_find_str(node, "spec.podCIDR")))
+		if (!str_empty(its_effect) && !str_eq(its_effect, effect))
+			continue;
+		if (str_empty(its_key) ? any : str_eq(its_key, key)) {
+			if (any || str_eq(str_or_empty(doc_str(doc_get(t, "value"))), value))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What the node controller would make a taint of is looked at itself: it may be late, or nobody. */
+bool node_tolerated(const struct doc *node, const struct doc *spec, bool running)
+{
+	static const char no_schedule[] = "NoSchedule", no_execute[] = "NoExecute";
+
+	doc_foreach_item (doc_find(node, "spec.taints"), taint) {
+		const char *effect = doc_str(doc_get(taint, "effect"));
+
+		if (!str_eq(effect, no_execute) && (running || !str_eq(effect, no_schedule)))
+			continue;
+		if (!is_tolerated(spec, str_or_empty(doc_str(doc_get(taint, "key"))),
+				  str_or_empty(doc_str(doc_get(taint, "value"))), effect))
+			return false;
+	}
+	if (running)
+		return true;
+	if (!kube_condition_true(node, "Ready") &&
+	    !is_tolerated(spec, "node.kubernetes.io/not-ready", "", no_schedule))
 		return false;
+	return !doc_bool_or(doc_find(node, "spec.unschedulable"), false) ||
+	       is_tolerated(spec, "node.kubernetes.io/unschedulable", "", no_schedule);
+}
+
+static bool has_value(const struct doc *values, const char *wanted)
+{
+	doc_foreach_item (values, v)
+		if (str_eq(doc_str(v), wanted))
+			return true;
+	return false;
+}
+
+static bool term_names(const struct doc *term, const char *node)
+{
+	doc_foreach_item (doc_get(term, "matchFields"), f) {
+		bool in = str_eq(doc_str(doc_get(f, "operator")), "In");
+
+		if (str_eq(doc_str(doc_get(f, "key")), "metadata.name") &&
+		    in != has_value(doc_get(f, "values"), node))
+			return false;
+	}
+	return true;
+}
+
+bool node_selected(const struct doc *node, const struct doc *spec)
+{
+	const struct doc *wanted = doc_get(spec, "nodeSelector");
+	const struct doc *terms = doc_find(spec, "affinity.nodeAffinity."
+						 "requiredDuringSchedulingIgnoredDuringExecution."
+						 "nodeSelectorTerms");
+	bool named = doc_len(terms) == 0;
+
 	for (size_t i = 0; i < doc_len(wanted); i++)
 		if (!str_eq(kube_label(node, wanted->map.entries[i].key),
 			    doc_str(wanted->map.entries[i].value)))
 			return false;
-	return true;
+	doc_foreach_item (terms, term)
+		named = named || term_names(term, kube_name(node));
+	return named;
+}
+
+/* What is on the node's own network needs no address there. */
+static bool node_fits(const struct doc *node, const struct doc *pod)
+{
+	const struct doc *spec = doc_get(pod, "spec");
+
+	return !kube_deleting(node) && node_tolerated(node, spec, false) &&
+	       node_selected(node, spec) &&
+	       (doc_bool_or(doc_get(spec, "hostNetwork"), false) ||
+		!str_empty(doc_find_str(node, "spec.podCIDR")));
 }
 
 /* The node a pod stands on: as the copy says, or as we decided and it does not say yet. */

@@ -62,7 +62,8 @@ void attempt_open(struct attempt *t, struct stand_in *w, const char *state, int 
 	t->cluster = stand_in_cluster(w);
 	t->kill_at = kill_at;
 	t->boundary = 0;
-	session_attach(&t->session, &t->cluster, arena_printf(&w->arena, "%s/%s", w->dir, state));
+	session_attach(&t->session, &migrate_tool, &t->cluster,
+		       arena_printf(&w->arena, "%s/%s", w->dir, state));
 }
 
 void attempt_close(struct attempt *t)

@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 
+#include "lib/run/runs.h"
 #include "tests/unit/migrate/stand_in.h"
 
 /* One attempt at a run; it ends well, or is killed at a boundary. */

@@ -12,7 +12,7 @@
 
 #include "deploy/lab/apiserver/apiserver.h"
 #include "lib/http/server.h"
-#include "migrate/session.h"
+#include "migrate/tool.h"
 
 enum probe_fault {
 	PROBE_WELL,

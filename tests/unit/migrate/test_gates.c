@@ -29,7 +29,7 @@ TEST(a_forced_tls_stops_the_run_and_relaxed_it_passes)
 	assert_true(attempt_go(&t, &ended));
 	assert_int_equal(ended, RUN_STOPPED);
 	attempt_expect(&t, "G-RELAXED");
-	assert_int_equal(session_exit_code(ended, false), 3);
+	assert_int_equal(run_exit_code(ended, false), 3);
 	stand_in_patch(&w, object_kind(KIND_DESTINATION_RULE), "ledger", "books",
 		       "{\"spec\": {\"trafficPolicy\": {\"tls\": null}}}");
 	assert_true(attempt_go(&t, &ended));
@@ -90,7 +90,7 @@ TEST(a_would_be_refusal_stops_the_audit)
 	assert_true(attempt_go(&t, &ended));
 	assert_int_equal(ended, RUN_INCONCLUSIVE);
 	attempt_expect(&t, "silent");
-	assert_int_equal(session_exit_code(ended, false), 5);
+	assert_int_equal(run_exit_code(ended, false), 5);
 	w.agent_silent = false;
 	assert_true(attempt_go(&t, &ended));
 	assert_int_equal(ended, RUN_DONE);

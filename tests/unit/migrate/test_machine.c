@@ -191,7 +191,7 @@ TEST(a_colleague_can_ask_for_a_pause)
 		       "{\"metadata\": {\"annotations\": {\"" PAUSE_ANNOTATION "\": \"true\"}}}");
 	assert_true(attempt_go(&t, &ended));
 	assert_int_equal(ended, RUN_PAUSED);
-	assert_int_equal(session_exit_code(ended, false), 8);
+	assert_int_equal(run_exit_code(ended, false), 8);
 	attempt_close(&t);
 	/* Resumed, it is asked again while a gate waits, which writes nothing: the gate does not
 	 * end. */
@@ -265,7 +265,7 @@ TEST(a_resume_takes_the_plan_that_the_run_began_with)
 	attempt_close(&t);
 	attempt_open(&t, &w, "mine", -1);
 	attempt_find(&t, false);
-	assert_string_equal(plan_digest(&t.session.arena, t.session.plan), digest);
+	assert_string_equal(run_plan_digest(&t.session.arena, t.session.plan), digest);
 	attempt_close(&t);
 	stand_in_free(&w);
 }

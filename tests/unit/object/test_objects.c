@@ -188,6 +188,51 @@ TEST(our_own_objects_go_out_and_come_back)
 		-EINVAL);
 }
 
+TEST(what_an_agent_does_not_tell_is_not_zero)
+{
+	struct sidestep_drop drop = {133, "POLICY_DENIED", "ingress", 7, 420};
+	struct sidestep_health health = {.metrics_epoch = "e",
+					 .drops = &drop,
+					 .n_drops = 1,
+					 .endpoints.expected = {true, 0}};
+	struct sidestep_node n = {.meta = {.name = "n1"}, .health = &health}, back;
+
+	assert_int_equal(sidestep_node_decode(&arena, bind_encode(&arena, &sidestep_node_table, &n),
+					      &back, NULL),
+			 0);
+	assert_true(back.health->endpoints.expected.set);
+	assert_int_equal(back.health->endpoints.expected.value, 0);
+	assert_false(back.health->endpoints.ready.set);
+	assert_false(back.health->process.rss_bytes.set);
+	assert_int_equal(back.health->drops[0].packets, 7);
+	n.health = NULL;
+	assert_int_equal(sidestep_node_decode(&arena, bind_encode(&arena, &sidestep_node_table, &n),
+					      &back, NULL),
+			 0);
+	assert_null(back.health);
+}
+
+TEST(a_regeneration_says_how_it_goes_on)
+{
+	struct sidestep_request r;
+
+	assert_int_equal(sidestep_request_decode(
+				 &arena,
+				 yaml("{spec: {kind: Regenerate, maxFailed: 2, level: policy}}"),
+				 &r, NULL),
+			 0);
+	assert_int_equal(r.max_failed.value, 2);
+	assert_false(r.max_parallel.set);
+	assert_int_equal(r.level, REGENERATE_POLICY);
+	assert_int_equal(sidestep_request_decode(&arena,
+						 yaml("{spec: {kind: Regenerate, maxParallel: 0}}"),
+						 &r, NULL),
+			 -ERANGE);
+	assert_int_equal(sidestep_request_decode(
+				 &arena, yaml("{spec: {kind: Regenerate, level: deep}}"), &r, NULL),
+			 -EINVAL);
+}
+
 TEST(identities_workloads_and_budgets)
 {
 	struct cilium_identity id;
@@ -232,6 +277,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_policy_with_a_wrong_type_names_the_place, release),
 		cmocka_unit_test_teardown(a_kubernetes_policy, release),
 		cmocka_unit_test_teardown(our_own_objects_go_out_and_come_back, release),
+		cmocka_unit_test_teardown(what_an_agent_does_not_tell_is_not_zero, release),
+		cmocka_unit_test_teardown(a_regeneration_says_how_it_goes_on, release),
 		cmocka_unit_test_teardown(identities_workloads_and_budgets, release),
 	};
 

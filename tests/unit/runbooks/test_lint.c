@@ -365,7 +365,7 @@ TEST(the_place_of_a_complaint_is_where_it_stands)
 }
 
 /* The cases that stand beside the shipped runbooks, by the runbook's name. */
-static size_t shipped_cases(struct arena *a, const char *name, struct fixture *f, size_t most)
+static size_t cases_of_shipped(struct arena *a, const char *name, struct fixture *f, size_t most)
 {
 	struct doc_stream s = {0};
 	struct error err = ERROR_INIT;
@@ -387,8 +387,8 @@ TEST(what_is_shipped_is_clean_and_its_cases_take_every_branch)
 {
 	auto_release(map) struct map names = MAP_INIT;
 
-	assert_true(shipped_n >= 4);
-	for (size_t i = 0; i < shipped_n; i++) {
+	assert_true(shipped_runbooks_n >= 4);
+	for (size_t i = 0; i < shipped_runbooks_n; i++) {
 		auto_release(arena) struct arena a = ARENA_INIT;
 		struct fixture f[50];
 		struct doc_stream s = {0};
@@ -401,7 +401,7 @@ TEST(what_is_shipped_is_clean_and_its_cases_take_every_branch)
 				 0);
 		name = doc_find_str(s.docs[0], "metadata.name");
 		assert_null(map_set(&names, name, &names));
-		lint(&r, shipped_runbooks[i].text, f, shipped_cases(&a, name, f, ARRAY_SIZE(f)));
+		lint(&r, shipped_runbooks[i].text, f, cases_of_shipped(&a, name, f, ARRAY_SIZE(f)));
 		bad = first_fail(&r, NULL);
 		if (bad)
 			fail_msg("%s: %s %s: %s", shipped_runbooks[i].file, bad->id, bad->scope,

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "migrate/session.h"
+#include "lib/run/session.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/kube/lease.h"
-#include "lib/object/sidestep.h"
-#include "migrate/probe.h"
 
-#define LOCK_PATIENCE_NS (40 * NS_PER_S)
-#define LOCK_LOOK_NS     (200 * NS_PER_MS)
+#define GOODBYE_NS (200 * NS_PER_MS)
 
 const char *session_state_dir(struct arena *a)
 {
@@ -41,13 +34,15 @@ static void interrupted(void *arg, int signo)
 	s->cluster.pause = "interrupted";
 }
 
-int session_open(struct session *s, const struct session_options *o, struct error *err)
+int session_open(struct session *s, const struct run_tool *tool, const struct session_options *o,
+		 struct error *err)
 {
 	static const int signos[] = {SIGINT, SIGTERM};
 	int r;
 
-	*s = (struct session){0};
-	r = cluster_open(&s->cluster, &s->arena, o->kubeconfig, o->context, err);
+	*s = (struct session){.tool = tool};
+	r = cluster_open(&s->cluster, &s->arena, o->kubeconfig, o->context,
+			 arena_printf(&s->arena, "sidestep-%s", tool->name), err);
 	if (r) {
 		arena_release(&s->arena);
 		return r;
@@ -59,9 +54,10 @@ int session_open(struct session *s, const struct session_options *o, struct erro
 	return 0;
 }
 
-void session_attach(struct session *s, const struct cluster *cluster, const char *state)
+void session_attach(struct session *s, const struct run_tool *tool, const struct cluster *cluster,
+		    const char *state)
 {
-	*s = (struct session){.cluster = *cluster};
+	*s = (struct session){.tool = tool, .cluster = *cluster};
 	s->state = arena_strdup(&s->arena, state);
 }
 
@@ -73,13 +69,14 @@ void session_close(struct session *s)
 		kube_lease_free(s->lease, true);
 		/* One turn of the loop sends it; when it does not arrive, the lease runs out. */
 		s->cluster.pause = NULL;
-		cluster_wait(&s->cluster, LOCK_LOOK_NS, NULL);
+		cluster_wait(&s->cluster, GOODBYE_NS, NULL);
 	}
 	if (s->local_lock)
 		close(s->local_lock - 1);
 	journal_free(s->journal);
 	run_host_release(&s->host);
-	migration_release(&s->migration);
+	if (s->tool->release)
+		s->tool->release(s);
 	for (size_t i = 0; i < ARRAY_SIZE(s->signals); i++)
 		if (s->signals[i])
 			loop_signal_free(s->signals[i]);
@@ -92,7 +89,7 @@ void session_close(struct session *s)
 
 /* --- the run at hand --- */
 
-static const char *file_of(struct session *s, const char *name)
+const char *session_file(struct session *s, const char *name)
 {
 	return arena_printf(&s->arena, "%s/%s/%s", s->state, s->run, name);
 }
@@ -100,21 +97,11 @@ static const char *file_of(struct session *s, const char *name)
 /* Everything that follows from the plan. */
 static int take_plan(struct session *s, struct doc *plan, struct error *err)
 {
-	struct migration *m = &s->migration;
-	int r;
-
 	s->plan = plan;
-	*m = (struct migration){.cluster = &s->cluster,
-				.plan = plan,
-				.run = s->run,
-				.ns = doc_find_str(plan, "namespace")};
-	if (str_empty(m->ns))
-		return error_set(err, -EINVAL, "the plan names no namespace");
-	r = profile_decode(&s->arena, doc_get(plan, "profile"), &m->profile, err);
-	if (r)
-		return r;
-	machine_init(&m->machine, &m->profile);
-	return plan_steps(&s->arena, plan, &m->machine, &s->steps, &s->n_steps, err);
+	s->subject = s->tool->only ? s->tool->only : doc_find_str(plan, s->tool->subject);
+	if (str_empty(s->subject))
+		return error_set(err, -EINVAL, "the plan names no %s", s->tool->subject);
+	return s->tool->take_plan(s, err);
 }
 
 static void describe_gate(struct session *s, const struct journal_record *record)
@@ -164,13 +151,13 @@ static void sampled(void *arg, const struct gate *g, const struct gate_sample *s
 
 static void attach_host(struct session *s)
 {
-	run_host_init(&s->host, &s->cluster, s->run);
+	run_host_init(&s->host, &s->cluster, s->tool->name, s->run);
 	s->host.tell = told;
 	s->host.sampled = sampled;
 	s->host.arg = s;
 }
 
-static const char *new_name(struct session *s, const char *ns)
+static const char *new_name(struct session *s, const char *subject)
 {
 	char when[CLOCK_RFC3339_SIZE], digits[CLOCK_RFC3339_SIZE];
 	size_t n = 0;
@@ -180,7 +167,7 @@ static const char *new_name(struct session *s, const char *ns)
 		if (*c >= '0' && *c <= '9')
 			digits[n++] = *c;
 	digits[n] = '\0';
-	return arena_printf(&s->arena, "%s-%s", ns, digits);
+	return arena_printf(&s->arena, "%s-%s", s->tool->only ? s->tool->name : subject, digits);
 }
 
 static bool finished(const char *state)
@@ -191,7 +178,7 @@ static bool finished(const char *state)
 
 enum wanted_run { WANT_UNFINISHED, WANT_UNFINISHED_OR_DONE, WANT_ANY };
 
-/* The newest run of the namespace, or the one of that name, whose state is allowed. NULL: none. */
+/* The newest run of the subject, or the one of that name, whose state is allowed. NULL: none. */
 static int find_copy(struct session *s, const char *what, enum wanted_run wanted,
 		     struct sidestep_run **ret_run, struct error *err)
 {
@@ -208,7 +195,7 @@ static int find_copy(struct session *s, const char *what, enum wanted_run wanted
 		r = sidestep_run_decode(&s->arena, d, run, err);
 		if (r)
 			return r;
-		if (!str_eq(run->tool, "migrate") ||
+		if (!str_eq(run->tool, s->tool->name) ||
 		    (!str_eq(run->subject, what) && !str_eq(run->meta.name, what)))
 			continue;
 		if (finished(run->state) && wanted != WANT_ANY &&
@@ -227,46 +214,62 @@ static int write_plan(struct session *s, struct error *err)
 
 	doc_write_json(s->plan, DOC_PRETTY, &text);
 	strbuf_addc(&text, '\n');
-	return io_write_file_atomic(file_of(s, "plan.json"), text.buf, text.len, 0600, err);
+	return io_write_file_atomic(session_file(s, "plan.json"), text.buf, text.len, 0600, err);
+}
+
+static struct doc *header_of(struct session *s, const char *subject, const struct doc *plan)
+{
+	struct doc *header = doc_map(&s->arena);
+
+	doc_set_string(&s->arena, header, "run", s->run);
+	doc_set_string(&s->arena, header, s->tool->subject, subject);
+	doc_setf(&s->arena, header, "tool", "sidestep-%s " SIDESTEP_VERSION, s->tool->name);
+	doc_set_string(&s->arena, header, "plan", run_plan_digest(&s->arena, plan));
+	return header;
+}
+
+static int begin_journal(struct session *s, const struct doc *header, struct error *err)
+{
+	int r = io_mkdirs(arena_printf(&s->arena, "%s/%s", s->state, s->run), 0700, err);
+
+	if (!r)
+		r = write_plan(s, err);
+	return r ? r
+		 : journal_create(session_file(s, "journal"), header, s->cluster.clock, &s->journal,
+				  err);
 }
 
 int session_start(struct session *s, struct doc *plan, struct error *err)
 {
+	const char *key = s->tool->subject;
+	const char *subject = s->tool->only ? s->tool->only : str_or_empty(doc_find_str(plan, key));
 	struct sidestep_run *unfinished;
-	struct doc *header = doc_map(&s->arena);
-	const char *ns = str_or_empty(doc_find_str(plan, "namespace"));
-	int r = run_copy_fits(plan, err);
+	int r = run_copy_fits(plan, arena_printf(&s->arena, "%s %s", key, subject), err);
 
 	if (!r)
-		r = find_copy(s, ns, WANT_UNFINISHED, &unfinished, err);
+		r = find_copy(s, subject, WANT_UNFINISHED, &unfinished, err);
 	if (r)
 		return r;
 	if (unfinished)
-		return error_set(err, -EBUSY,
-				 "run %s of this namespace is not finished (%s): resume it or roll "
-				 "it back",
-				 unfinished->meta.name, unfinished->state);
-	s->run = new_name(s, ns);
+		return error_set(
+			err, -EBUSY,
+			"run %s of this %s is not finished (%s): resume it or roll it back",
+			unfinished->meta.name, key, unfinished->state);
+	s->run = new_name(s, subject);
 	r = take_plan(s, plan, err);
+	if (!r)
+		r = begin_journal(s, header_of(s, subject, plan), err);
 	if (r)
 		return r;
-	doc_set_string(&s->arena, header, "run", s->run);
-	doc_set_string(&s->arena, header, "namespace", ns);
-	doc_set_string(&s->arena, header, "tool", "sidestep-migrate " SIDESTEP_VERSION);
-	doc_set_string(&s->arena, header, "plan", plan_digest(&s->arena, plan));
-	if ((r = io_mkdirs(arena_printf(&s->arena, "%s/%s", s->state, s->run), 0700, err)) ||
-	    (r = write_plan(s, err)) ||
-	    (r = journal_create(file_of(s, "journal"), header, s->cluster.clock, &s->journal, err)))
-		return r;
 	attach_host(s);
-	return run_copy_create(&s->host, plan, ns, s->journal, err);
+	return run_copy_create(&s->host, plan, subject, s->journal, err);
 }
 
 /* --- finding one that was interrupted --- */
 
 static int restore(struct session *s, const struct sidestep_run *run, struct error *err)
 {
-	const char *path = file_of(s, "journal");
+	const char *path = session_file(s, "journal");
 	int r = io_mkdirs(arena_printf(&s->arena, "%s/%s", s->state, s->run), 0700, err);
 
 	if (r)
@@ -295,7 +298,7 @@ static size_t common_records(const struct journal *j, const struct sidestep_run 
  */
 static int open_journal(struct session *s, const struct sidestep_run *run, struct error *err)
 {
-	const char *path = file_of(s, "journal");
+	const char *path = session_file(s, "journal");
 	size_t common;
 	int r;
 
@@ -344,14 +347,14 @@ int session_ended(struct session *s, const char *what, bool done, const char **r
 	return 0;
 }
 
-int session_subject(struct session *s, const char *what, bool done, const char **ret_namespace,
+int session_subject(struct session *s, const char *what, bool done, const char **ret_subject,
 		    struct error *err)
 {
 	struct sidestep_run *run;
 	int r = find_it(s, what, done, &run, err);
 
 	if (!r)
-		*ret_namespace = run->subject;
+		*ret_subject = run->subject;
 	return r;
 }
 
@@ -362,12 +365,12 @@ static int plan_begun_with(struct session *s, const struct sidestep_run *run, st
 	const char *digest = doc_find_str(journal_at(s->journal, 0)->body, "plan");
 	struct doc_stream file;
 
-	if (run->plan && str_eq(plan_digest(&s->arena, run->plan), digest)) {
+	if (run->plan && str_eq(run_plan_digest(&s->arena, run->plan), digest)) {
 		*ret_plan = doc_clone(&s->arena, run->plan);
 		return 0;
 	}
-	if (!doc_read_file(&s->arena, file_of(s, "plan.json"), &file, NULL) && file.n == 1 &&
-	    str_eq(plan_digest(&s->arena, file.docs[0]), digest)) {
+	if (!doc_read_file(&s->arena, session_file(s, "plan.json"), &file, NULL) && file.n == 1 &&
+	    str_eq(run_plan_digest(&s->arena, file.docs[0]), digest)) {
 		*ret_plan = file.docs[0];
 		return 0;
 	}
@@ -393,6 +396,31 @@ int session_find(struct session *s, const char *what, bool done, struct error *e
 	return run_copy_sync(&s->host, s->journal, err);
 }
 
+int session_clear_pause(struct session *s, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *patch = doc_map(&a);
+	struct kube_request request = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_SIDESTEP_RUN),
+				       .name = s->run,
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = patch};
+
+	doc_set(&a, doc_set_map(&a, doc_set_map(&a, patch, "metadata"), "annotations"),
+		PAUSE_ANNOTATION, doc_null(&a));
+	s->cluster.pause = NULL;
+	return cluster_do(&s->cluster, &request, &a, NULL, err);
+}
+
+bool session_rolling_back(const struct session *s)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct run_status status;
+
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	return status.rollback;
+}
+
 int session_read_copy(struct arena *a, const struct sidestep_run *run, const struct clock *clock,
 		      struct journal **ret_journal, struct error *err)
 {
@@ -409,125 +437,12 @@ int session_read_copy(struct arena *a, const struct sidestep_run *run, const str
 	return r;
 }
 
-/* --- lock --- */
-
-static void lease_changed(void *arg, bool held, const char *holder)
-{
-	struct session *s = arg;
-
-	if (!held && !s->locked && s->progress.out && !str_empty(holder))
-		progress_line(&s->progress,
-			      "the lock is held by %s; waiting to see whether it lives", holder);
-	if (s->locked && !held)
-		s->cluster.pause = "the lock was lost to somebody else";
-	s->locked |= held;
-}
-
-static const char *lease_name(struct arena *a, const char *ns)
-{
-	return arena_printf(a, "sidestep-migrate-%s", ns);
-}
-
-int session_lease(struct cluster *c, struct arena *a, const char *ns, struct doc **ret_lease,
-		  struct error *err)
-{
-	return cluster_get(c, a, object_kind(KIND_LEASE), ns, lease_name(a, ns), ret_lease, err);
-}
-
-/* Two processes on one state folder share its journals, and its name as a holder. */
-static int lock_locally(struct session *s, const char *ns, struct error *err)
-{
-	const char *path = arena_printf(&s->arena, "%s/%s.lock", s->state, ns);
-	int r = io_mkdirs(s->state, 0700, err);
-	int fd = r ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (r)
-		return r;
-	if (fd < 0)
-		return error_errno(err, -errno, "%s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		close(fd);
-		return error_set(
-			err, -EBUSY,
-			"another sidestep-migrate on this machine is at %s already: wait for "
-			"it, or 'sidestep migrate pause %s'",
-			ns, ns);
-	}
-	s->local_lock = fd + 1;
-	return 0;
-}
-
-/*
- * Who we are to others: the state folder's own word, made once. Not the machine's name alone, which
- * two laptops may share; not the process, so that a resume after a kill need not wait.
- */
-static int holder_name(struct session *s, const char **ret_name, struct error *err)
-{
-	const char *path = arena_printf(&s->arena, "%s/holder", s->state);
-	auto_release(strbuf) struct strbuf word = STRBUF_INIT;
-	char host[128] = "";
-	uint64_t random;
-	int r = 0;
-
-	if (io_exists(path))
-		r = io_read_file(path, 256, &word, err);
-	if (!r && !word.len) {
-		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-			return error_errno(err, -errno, "getrandom");
-		strbuf_addf(&word, "%016llx", (unsigned long long)random);
-		r = io_write_file_atomic(path, word.buf, word.len, 0600, err);
-	}
-	gethostname(host, sizeof(host) - 1);
-	*ret_name = arena_printf(&s->arena, "%s/uid %u/%s", host, (unsigned)getuid(),
-				 strbuf_cstr(&word));
-	return r;
-}
-
-static int held_by_another(struct session *s, const char *ns, struct error *err)
-{
-	auto_release(arena) struct arena a = ARENA_INIT;
-	char until[CLOCK_RFC3339_SIZE];
-	struct doc *lease = NULL;
-	int r = session_lease(&s->cluster, &a, ns, &lease, err);
-
-	if (r)
-		return r;
-	return error_set(err, -EBUSY,
-			 "%s is at %s already and holds Lease %s/%s until %s unless renewed: wait "
-			 "for it, or 'sidestep migrate pause %s'",
-			 str_or_empty(doc_find_str(lease, "spec.holderIdentity")), ns, ns,
-			 lease_name(&a, ns), clock_rfc3339(kube_lease_until_ns(lease), 0, until),
-			 ns);
-}
-
-/* A holder that lives renews every few seconds; one that died is outlasted. */
-int session_lock(struct session *s, const char *ns, struct error *err)
-{
-	struct kube_lease_options o = {.namespace_ = ns, .name = lease_name(&s->arena, ns)};
-	uint64_t until = clock_now_ns(s->cluster.clock) + LOCK_PATIENCE_NS;
-	int r = lock_locally(s, ns, err);
-
-	if (!r)
-		r = holder_name(s, &o.holder, err);
-	if (r)
-		return r;
-	s->lease = kube_lease_new(s->cluster.client, &o, lease_changed, s);
-	while (!kube_lease_held(s->lease)) {
-		r = cluster_wait(&s->cluster, LOCK_LOOK_NS, err);
-		if (r)
-			return r;
-		if (kube_lease_rival_lives(s->lease) || clock_now_ns(s->cluster.clock) > until)
-			return held_by_another(s, ns, err);
-	}
-	return 0;
-}
-
 /* --- going --- */
 
 static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, struct error *),
 	      enum run_state *ret_state, struct error *err)
 {
-	struct step_run run = {.env = &s->migration,
+	struct step_run run = {.env = s->env,
 			       .host = &s->host.step,
 			       .steps = s->steps,
 			       .n_steps = s->n_steps,
@@ -536,14 +451,12 @@ static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, 
 	int r = run_copy_state(
 		&s->host, run_state_name(fn == step_run ? RUN_RUNNING : RUN_ROLLING_BACK), err);
 
-	s->migration.journal = s->journal;
-	/* Before: what a killed run left behind. After: what a pause or a gate's end leaves. */
-	if (!r)
-		probe_sweep(&s->migration);
+	if (!r && s->tool->begin)
+		s->tool->begin(s);
 	if (!r)
 		r = fn(&run, &state, err);
-	if (!r)
-		probe_sweep(&s->migration);
+	if (!r && s->tool->end)
+		s->tool->end(s);
 	if (!r)
 		r = run_copy_state(&s->host, run_state_name(state), err);
 	if (!r)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "migrate/host.h"
+#include "lib/run/host.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -317,10 +317,11 @@ static void host_boundary(void *ctx, const char *where)
 		h->boundary(h->arg, where);
 }
 
-void run_host_init(struct run_host *h, struct cluster *cluster, const char *run)
+void run_host_init(struct run_host *h, struct cluster *cluster, const char *tool, const char *run)
 {
 	*h = (struct run_host){
 		.cluster = cluster,
+		.tool = tool,
 		.run = run,
 		.step = {.clock = cluster->clock,
 			 .read = host_read,
@@ -348,14 +349,13 @@ static struct doc *run_object(struct arena *a, const struct run_host *h, const s
 			      const char *subject, const struct journal *j)
 {
 	struct doc *d = kube_object_new(a, run_kind(), NULL, h->run), *spec, *lines;
-	char digest[OBJECT_DIGEST_SIZE];
 
 	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
 		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
 	spec = doc_set_map(a, d, "spec");
-	doc_set_string(a, spec, "tool", "migrate");
+	doc_set_string(a, spec, "tool", h->tool);
 	doc_set_string(a, spec, "subject", subject);
-	doc_set_string(a, spec, "planDigest", object_digest_exact(plan, digest));
+	doc_set_string(a, spec, "planDigest", run_plan_digest(a, plan));
 	doc_set_string(a, spec, "state", run_state_name(RUN_RUNNING));
 	lines = doc_set_list(a, spec, "journal");
 	for (size_t i = 0; i < journal_count(j); i++)
@@ -364,7 +364,14 @@ static struct doc *run_object(struct arena *a, const struct run_host *h, const s
 	return d;
 }
 
-int run_copy_fits(const struct doc *plan, struct error *err)
+const char *run_plan_digest(struct arena *a, const struct doc *plan)
+{
+	char digest[OBJECT_DIGEST_SIZE];
+
+	return arena_strdup(a, object_digest_exact(plan, digest));
+}
+
+int run_copy_fits(const struct doc *plan, const char *subject, struct error *err)
 {
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 
@@ -372,10 +379,9 @@ int run_copy_fits(const struct doc *plan, struct error *err)
 	if (text.len <= PLAN_MAX_KB * 1024)
 		return 0;
 	return error_set(err, -E2BIG,
-			 "namespace %s is too large for one run of this release: its plan has %zu "
+			 "%s is too large for one run of this release: its plan has %zu "
 			 "KB, at most %u. Nothing was changed",
-			 str_or_empty(doc_find_str(plan, "namespace")), text.len / 1024,
-			 PLAN_MAX_KB);
+			 subject, text.len / 1024, PLAN_MAX_KB);
 }
 
 int run_copy_create(struct run_host *h, const struct doc *plan, const char *subject,

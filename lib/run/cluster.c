@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "migrate/cluster.h"
+#include "lib/run/cluster.h"
 
 #include "lib/base/macros.h"
 
@@ -8,10 +8,10 @@
 #define LAST_WAIT_NS  (2 * NS_PER_S)
 
 int cluster_open(struct cluster *c, struct arena *a, const char *kubeconfig, const char *context,
-		 struct error *err)
+		 const char *manager, struct error *err)
 {
 	struct kube_config_options where = {kubeconfig, context};
-	struct kube_client_options options = {.field_manager = "sidestep-migrate"};
+	struct kube_client_options options = {.field_manager = manager};
 	struct kube_config config;
 	int r = kube_config_load(a, &where, &config, err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * migrate/cluster.h - the one place from which the migration talks to an API server.
+ * lib/run/cluster.h - the one place from which a tool talks to an API server.
  *
  * Every request is repeated while the server is away, overloaded or slow (it may be restarting
  * under us), up to `patience`; refusals come back at once. Waiting runs the loop, so a signal or a
@@ -20,9 +20,10 @@ struct cluster {
 	const char *pause;       /* why to stop at the next safe point; NULL = go on */
 };
 
-/* The API by kubeconfig and context (NULL: the usual places). */
+/* The API by kubeconfig and context (NULL: the usual places). manager: who owns the fields that are
+ * written, "sidestep-migrate". */
 int cluster_open(struct cluster *c, struct arena *a, const char *kubeconfig, const char *context,
-		 struct error *err);
+		 const char *manager, struct error *err);
 /* NULL members are fine. */
 void cluster_release(struct cluster *c);
 

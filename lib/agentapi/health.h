@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib/agentapi/health.h - is a node as well after a change as it was before? The questions that an
+ * upgrade's node gate asks of a SidestepNode (reference/operations.md 4.6), as one table. Pure.
+ *
+ * Statuses of one node at up to four moments are compared:
+ *
+ *     baseline ------ before | the change | previous ----- now
+ *     usual rates                           the last sample, of the changed agent
+ *
+ * What a status does not say is unknown, and so is what cannot be compared: another boot, counters
+ * that began anew, a clock that went back. Unknown is never pass. Skip is said of what does not
+ * arise (no regeneration was asked for), never of what is silent.
+ */
+#pragma once
+
+#include "lib/object/sidestep.h"
+#include "lib/report/finding.h"
+
+/* id, what is asked */
+#define HEALTH_ITEMS(X)                                                                            \
+	X(READY, "ready", "the agent is ready, and has said so lately")                            \
+	X(VERSION, "version", "the agent has the version it should have")                          \
+	X(RESTARTS, "restarts", "the agent was started as often as it was meant to")               \
+	X(ENDPOINTS, "endpoints", "every endpoint is ready, and no pod is without one")            \
+	X(CONTROLLERS, "controllers", "nothing in the agent is failing and tried again")           \
+	X(RESTORED, "restored", "every endpoint from before is there, minus pods that went")       \
+	X(GENERATION, "generation", "every endpoint's generation advanced")                        \
+	X(REGENERATIONS, "regenerations", "no regeneration failed")                                \
+	X(DROPS, "drops", "drops are as rare as before, and none is of a new, serious reason")     \
+	X(DENIED, "denied", "nobody is refused who was let through before")                        \
+	X(MAP_ERRORS, "map-errors", "the kernel refused no row")                                   \
+	X(MAP_PRESSURE, "map-pressure", "no map is nearly full")                                   \
+	X(CONNTRACK, "conntrack", "remembered connections were not lost")                          \
+	X(PROGRAMS, "programs", "every device runs the agent's programs")                          \
+	X(CPU, "cpu", "the agent takes no more than twice the processor time it took")             \
+	X(MEMORY, "memory", "the agent's memory does not grow towards its limit")
+
+enum health_item_id {
+#define X(symbol, ...) HEALTH_##symbol,
+	HEALTH_ITEMS(X)
+#undef X
+		HEALTH_ITEM_COUNT
+};
+
+/* Drops by reason: the rate may be so much of what it was, plus so much. */
+#define HEALTH_DROP_FACTOR_PERCENT 150
+#define HEALTH_DROP_FLOOR_PER_MIN  60
+#define HEALTH_PRESSURE_PERCENT    90
+/* Fewer remembered connections than this percentage of before are lost ones, from so many on. */
+#define HEALTH_CONNTRACK_PERCENT 50
+#define HEALTH_CONNTRACK_FLOOR   100
+/* Processor time: so much of what it was, and less than the floor is always well. */
+#define HEALTH_CPU_FACTOR_PERCENT  200
+#define HEALTH_CPU_FLOOR_PER_MILLE 100 /* of one processor */
+/* Memory: below that share of its limit; not to be reached within the horizon at its growth. */
+#define HEALTH_MEMORY_PERCENT    90
+#define HEALTH_MEMORY_HORIZON_MS (60 * 60 * 1000)
+#define HEALTH_MEMORY_STEP_BYTES (8 << 20) /* growth less than this between samples is none */
+
+struct health_question {
+	const struct sidestep_node *baseline; /* NULL: rates before the change are not known */
+	const struct sidestep_node *before;   /* NULL: nothing is known of before */
+	const struct sidestep_node *previous; /* NULL: this is the first sample after the change */
+	const struct sidestep_node *now;      /* NULL: there is none; everything is unknown */
+	const char *version;                  /* NULL: that of before */
+	int64_t starts;                       /* of the agent that were meant to be, since before */
+	bool regenerated; /* all endpoints were regenerated since before, or should have been */
+	/* Uids of the node's pods at this moment, so that one that went is not missed. */
+	const struct strings *pods; /* NULL: not known */
+	int64_t wall_ns;            /* the caller's time; 0: do not ask how old *now is */
+	uint64_t max_age_ns;        /* older is silence */
+};
+
+struct health_item {
+	const char *id, *title;
+	enum finding_result result;
+	const char *words; /* one sentence with the numbers it rests on; in the arena */
+};
+
+/* All of HEALTH_ITEMS, in their order. */
+void health_ask(struct arena *a, const struct health_question *q,
+		struct health_item ret_items[HEALTH_ITEM_COUNT]);
+/* Fail when one fails, else unknown when one is unknown, else pass. */
+enum finding_result health_judge(const struct health_item items[HEALTH_ITEM_COUNT]);

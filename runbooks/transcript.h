@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runbooks/transcript.h - a way through a runbook as people read it: what was asked, what it said,
+ * which way was taken, what is concluded. The same for recorded cases and for runs. Pure. */
+#pragma once
+
+#include "runbooks/walk.h"
+
+void transcript_steps(const struct walk *w, struct strbuf *out);
+/* Outcome, cause, confidence, the reason of a doubt, exit code. */
+void transcript_end(const struct walk *w, struct strbuf *out);
+/* Of a recorded case: its name, mode and parameters, steps, end. */
+void transcript_case(const struct fixture *f, const struct walk *w, struct strbuf *out);
