@@ -30,6 +30,7 @@ BLOCKS = ["192.0.2.0/24", "192.0.2.128/25", "192.0.2.7", "198.51.100.0/22", "203
 ADDRESSES = ["192.0.2.7", "192.0.2.8", "192.0.2.200", "198.51.101.1", "203.1.1.1", "8.8.8.8", "10.9.2.2"]
 NODE = "10.9.1.1"
 MODES = ["STRICT", "PERMISSIVE", "DISABLE", "UNSET"]
+TOLD = [1795452067]  # seeds that once found something, played every time
 
 
 class World:
@@ -310,10 +311,11 @@ def main():
     seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 30
     first = int(sys.argv[3]) if len(sys.argv) > 3 else int(time.time())
     tally = {"equal": 0, "blocked": 0, "caught": 0, "connections": 0}
-    print(f"seeds {first} to {first + seeds - 1}")
-    good = sum(play(bin_dir, seed, tally) for seed in range(first, first + seeds))
-    print(f"{good} of {seeds} seeds: {tally}")
-    sys.exit(0 if good == seeds and tally["equal"] >= seeds // 5 and tally["caught"] >= seeds // 5 else 1)
+    played = [*TOLD, *range(first, first + seeds)]
+    print(f"seeds {first} to {first + seeds - 1}, and {TOLD}")
+    good = sum(play(bin_dir, seed, tally) for seed in played)
+    print(f"{good} of {len(played)} seeds: {tally}")
+    sys.exit(0 if good == len(played) and min(tally["equal"], tally["caught"]) >= seeds // 5 else 1)
 
 
 if __name__ == "__main__":

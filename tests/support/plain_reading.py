@@ -226,7 +226,10 @@ def names_namespace(selector):
 def peer_fits(rule, caller, policy_namespace):
     if "fromEndpoints" in rule:
         for s in rule["fromEndpoints"] or []:
-            if isinstance(caller, Pod) and not caller.host_network and selector_fits(s, cilium_labels(caller)) and \
+            if isinstance(caller, Outsider):  # has a reserved label alone: "NotIn" and "DoesNotExist" hold for it
+                if names_namespace(s) and selector_fits(s, {caller.entity: ""}):
+                    return True
+            elif not caller.host_network and selector_fits(s, cilium_labels(caller)) and \
                     (names_namespace(s) or caller.namespace == policy_namespace):
                 return True
         return False
