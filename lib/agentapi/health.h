@@ -54,9 +54,10 @@ enum health_item_id {
 #define HEALTH_CPU_FACTOR_PERCENT  200
 #define HEALTH_CPU_FLOOR_PER_MILLE 100 /* of one processor */
 /* Memory: below that share of its limit; not to be reached within the horizon at its growth. */
-#define HEALTH_MEMORY_PERCENT    90
-#define HEALTH_MEMORY_HORIZON_MS (60 * 60 * 1000)
-#define HEALTH_MEMORY_STEP_BYTES (8 << 20) /* growth less than this between samples is none */
+#define HEALTH_MEMORY_PERCENT     90
+#define HEALTH_MEMORY_HORIZON_MS  (60 * 60 * 1000)
+#define HEALTH_MEMORY_SLACK_BYTES (64 << 20) /* without a limit: above twice what it took */
+#define HEALTH_MEMORY_STEP_BYTES  (8 << 20)  /* growth less than this between samples is none */
 
 struct health_question {
 	const struct sidestep_node *baseline; /* NULL: rates before the change are not known */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lib/agentapi/health_impl.h - what the files of health.h share; nobody else includes it. */
+#pragma once
+
+#include "lib/agentapi/health.h"
+#include "lib/base/macros.h"
+
+struct asking {
+	struct arena *a;
+	const struct health_question *q;
+	/* What the four statuses say of health; NULL where one is missing or silent. */
+	const struct sidestep_health *baseline, *before, *previous, *now;
+	struct health_item *item;
+};
+
+void health_say(struct asking *k, enum finding_result result, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+/* Statuses of one boot of the machine; NULL is of none. */
+bool health_same_boot(const struct sidestep_node *x, const struct sidestep_node *y);
+bool health_same_process(const struct sidestep_node *x, const struct sidestep_node *y);
+/* From x to y on the machine's own clock; 0: not known, or none passed. */
+int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_node *y);
+
+/* health_counts.c */
+void health_ask_regenerations(struct asking *k);
+void health_ask_drops(struct asking *k);
+void health_ask_denied(struct asking *k);
+void health_ask_map_errors(struct asking *k);
+void health_ask_map_pressure(struct asking *k);
+void health_ask_conntrack(struct asking *k);
+void health_ask_programs(struct asking *k);
+void health_ask_cpu(struct asking *k);
+void health_ask_memory(struct asking *k);

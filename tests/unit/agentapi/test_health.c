@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every question of a node's gate, answered pass, fail and unknown by a change of one status. */
+#include "tests/support/test.h"
+
+#include <string.h>
+
+#include "lib/agentapi/health.h"
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+static struct arena arena;
+
+/* A node before anything; the others differ from it by merge patches. */
+static const char before_text[] =
+	"metadata: {name: n1}\n"
+	"status:\n"
+	"  version: 0.2.0\n"
+	"  ready: true\n"
+	"  bootID: b\n"
+	"  updated: '2026-11-23T12:00:00Z'\n"
+	"  countersEpoch: e\n"
+	"  endpoints:\n"
+	"  - {id: 2, namespace: shop, pod: web, uid: u1, state: ready, generation: 4}\n"
+	"  - {id: 3, namespace: shop, pod: cart, uid: u2, state: ready, generation: 7}\n"
+	"  counters:\n"
+	"  - {source: 300, destination: 301, port: 80, protocol: TCP, verdict: forwarded, count: "
+	"9}\n"
+	"  - {source: 302, destination: 301, port: 80, protocol: TCP, verdict: dropped, count: 2}\n"
+	"  conntrack: {layout: 1, entries: 1000}\n"
+	"  health:\n"
+	"    started: '2026-11-23T11:00:00Z'\n"
+	"    starts: 3\n"
+	"    clockMs: 7200000\n"
+	"    uptimeMs: 3600000\n"
+	"    endpoints: {expected: 2, ready: 2, notReady: 0, missing: 0}\n"
+	"    regenerations: {done: 5, failed: 1}\n"
+	"    metricsEpoch: m\n"
+	"    drops:\n"
+	"    - {reason: 133, name: POLICY_DENIED, direction: ingress, packets: 1000, bytes: 1}\n"
+	"    maps:\n"
+	"    - {name: policy, layout: 1, entries: 100, max: 1000}\n"
+	"    - {name: traffic, layout: 1, entries: 950, max: 1000, evicts: true}\n"
+	"    mapErrors: 2\n"
+	"    programs: {devices: 2, wrong: 0}\n"
+	"    failingControllers: 0\n"
+	"    process: {cpuMs: 360000, rssBytes: 40000000, limitBytes: 100000000}\n";
+
+/* Ten minutes before that: the usual rate is 10 a minute. */
+static const char baseline_patch[] =
+	"status: {health: {clockMs: 6600000, process: {cpuMs: 240000}, drops: [{reason: 133, "
+	"direction: ingress, packets: 900}]}}";
+/* Afterwards: another agent, two minutes and one minute ago. */
+static const char previous_patch[] =
+	"status: {version: 0.3.0, endpoints: [{id: 2, uid: u1, state: ready, generation: 5}, {id: "
+	"3, uid: u2, state: ready, generation: 8}], health: {started: '2026-11-23T12:01:00Z', "
+	"starts: 4, clockMs: 7260000, uptimeMs: 30000, regenerations: {failed: 0}, mapErrors: 0, "
+	"process: {cpuMs: 20000, rssBytes: 41000000}, drops: [{reason: 133, direction: ingress, "
+	"packets: 1010}]}}";
+static const char now_patch[] =
+	"status: {updated: '2026-11-23T12:02:00Z', health: {clockMs: 7320000, uptimeMs: 90000, "
+	"process: {cpuMs: 30000, rssBytes: 41500000}, drops: [{reason: 133, direction: ingress, "
+	"packets: 1020}]}}";
+
+static struct doc *patched(const struct doc *d, const char *text)
+{
+	struct doc_stream s;
+	struct error err = ERROR_INIT;
+
+	if (!text)
+		return doc_clone(&arena, d);
+	if (doc_read_yaml(&arena, text, strlen(text), "patch", &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	return doc_merge_patch(&arena, d, s.docs[0]);
+}
+
+static struct sidestep_node *node(const struct doc *d)
+{
+	struct sidestep_node *n = arena_new(&arena, struct sidestep_node);
+	struct error err = ERROR_INIT;
+
+	if (sidestep_node_decode(&arena, d, n, &err) < 0)
+		fail_msg("%s", err.msg);
+	return n;
+}
+
+struct moments {
+	const char *before, *now; /* patches of what is asked about; NULL: as it is */
+	bool no_before, no_previous, no_baseline, no_pods, quiet;
+};
+
+static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_COUNT])
+{
+	static const char *uids[] = {"u1", "u2"};
+	struct strings pods = {uids, 2};
+	struct doc *was = patched(doc_map(&arena), before_text), *baseline, *previous, *now;
+	struct health_question q = {.version = "0.3.0",
+				    .starts = 1,
+				    .regenerated = !m->quiet,
+				    .pods = m->no_pods ? NULL : &pods,
+				    .max_age_ns = 30 * NS_PER_S};
+
+	baseline = patched(was, baseline_patch);
+	previous = patched(was, previous_patch);
+	now = patched(patched(previous, now_patch), m->now);
+	was = patched(was, m->before);
+	clock_parse_rfc3339("2026-11-23T12:02:05Z", &q.wall_ns);
+	q.now = node(now);
+	q.before = m->no_before ? NULL : node(was);
+	q.baseline = m->no_baseline ? NULL : node(baseline);
+	q.previous = m->no_previous ? NULL : node(previous);
+	health_ask(&arena, &q, items);
+}
+
+#define STATUS(text) "status: {" text "}"
+#define HEALTH(text) "status: {health: {" text "}}"
+#define DROP(reason, direction, n)                                                                 \
+	"{reason: " #reason ", name: X, direction: " direction ", packets: " #n "}"
+#define USUAL DROP(133, "ingress", 1020)
+
+static const struct {
+	enum health_item_id item;
+	enum finding_result want;
+	struct moments moments;
+	const char *words; /* in the answer; NULL: any */
+} cases[] = {
+	{HEALTH_READY, FINDING_PASS, {0}, NULL},
+	{HEALTH_READY, FINDING_FAIL, {.now = STATUS("ready: false, message: no room")}, "no room"},
+	{HEALTH_READY,
+	 FINDING_UNKNOWN,
+	 {.now = STATUS("updated: '2026-11-23T12:00:00Z'")},
+	 "nothing for 125 s"},
+	{HEALTH_READY, FINDING_UNKNOWN, {.now = STATUS("updated: null")}, NULL},
+
+	{HEALTH_VERSION, FINDING_PASS, {0}, NULL},
+	{HEALTH_VERSION, FINDING_FAIL, {.now = STATUS("version: 0.2.0")}, "should be 0.3.0"},
+	{HEALTH_VERSION, FINDING_UNKNOWN, {.now = STATUS("version: null")}, NULL},
+
+	{HEALTH_RESTARTS, FINDING_PASS, {0}, NULL},
+	{HEALTH_RESTARTS, FINDING_FAIL, {.now = HEALTH("starts: 6")}, "started 3 times"},
+	{HEALTH_RESTARTS, FINDING_FAIL, {.now = HEALTH("starts: 3")}, "started 0 times"},
+	{HEALTH_RESTARTS, FINDING_UNKNOWN, {.now = HEALTH("starts: 1")}, "state folder"},
+	{HEALTH_RESTARTS, FINDING_UNKNOWN, {.before = HEALTH("starts: null")}, NULL},
+	{HEALTH_RESTARTS, FINDING_UNKNOWN, {.now = STATUS("bootID: c")}, "machine"},
+
+	{HEALTH_ENDPOINTS, FINDING_PASS, {0}, NULL},
+	{HEALTH_ENDPOINTS,
+	 FINDING_FAIL,
+	 {.now = HEALTH("endpoints: {notReady: 1, items: [{id: 2, namespace: shop, pod: web, "
+			"state: not-ready, error: refused}]}")},
+	 "shop/web: not-ready: refused"},
+	{HEALTH_ENDPOINTS,
+	 FINDING_FAIL,
+	 {.now = HEALTH("endpoints: {missing: 1, missingPods: [shop/x]}")},
+	 "shop/x"},
+	{HEALTH_ENDPOINTS,
+	 FINDING_PASS,
+	 {.before = HEALTH("endpoints: {missing: 1}"), .now = HEALTH("endpoints: {missing: 1}")},
+	 NULL},
+	{HEALTH_ENDPOINTS,
+	 FINDING_UNKNOWN,
+	 {.no_before = true, .now = HEALTH("endpoints: {missing: 1}")},
+	 NULL},
+	{HEALTH_ENDPOINTS, FINDING_UNKNOWN, {.now = HEALTH("endpoints: null")}, NULL},
+	{HEALTH_ENDPOINTS, FINDING_UNKNOWN, {.now = STATUS("health: null")}, NULL},
+
+	{HEALTH_CONTROLLERS, FINDING_PASS, {0}, NULL},
+	{HEALTH_CONTROLLERS,
+	 FINDING_FAIL,
+	 {.now = HEALTH("failingControllers: 1, controllers: [{name: reconcile, failures: 3, "
+			"error: no room}]")},
+	 "reconcile: no room"},
+	{HEALTH_CONTROLLERS, FINDING_UNKNOWN, {.now = HEALTH("failingControllers: null")}, NULL},
+
+	{HEALTH_RESTORED, FINDING_PASS, {0}, NULL},
+	{HEALTH_RESTORED,
+	 FINDING_FAIL,
+	 {.now = STATUS("endpoints: [{id: 2, uid: u1, generation: 5}]")},
+	 "shop/cart"},
+	{HEALTH_RESTORED,
+	 FINDING_PASS,
+	 {.before = STATUS("endpoints: [{id: 2, uid: u1, generation: 4}, {id: 9, uid: u9}]")},
+	 "1 pods are no more"},
+	{HEALTH_RESTORED,
+	 FINDING_UNKNOWN,
+	 {.no_pods = true, .now = STATUS("endpoints: [{id: 2, uid: u1, generation: 5}]")},
+	 NULL},
+	{HEALTH_RESTORED, FINDING_UNKNOWN, {.no_before = true}, NULL},
+
+	{HEALTH_GENERATION, FINDING_PASS, {0}, NULL},
+	{HEALTH_GENERATION,
+	 FINDING_FAIL,
+	 {.now = STATUS("endpoints: [{id: 2, uid: u1, generation: 5}, {id: 3, namespace: shop, "
+			"pod: cart, uid: u2, generation: 7}]")},
+	 "1 of 2 have not advanced: shop/cart"},
+	{HEALTH_GENERATION, FINDING_SKIP, {.quiet = true}, NULL},
+	{HEALTH_GENERATION, FINDING_UNKNOWN, {.no_before = true}, NULL},
+	{HEALTH_GENERATION, FINDING_UNKNOWN, {.now = STATUS("bootID: c")}, NULL},
+
+	{HEALTH_REGENERATIONS, FINDING_PASS, {0}, NULL},
+	{HEALTH_REGENERATIONS,
+	 FINDING_FAIL,
+	 {.now = HEALTH("regenerations: {failed: 1}")},
+	 "1 failed regenerations since this agent started"},
+	{HEALTH_REGENERATIONS,
+	 FINDING_PASS,
+	 {.now = HEALTH("started: '2026-11-23T11:00:00Z', regenerations: {failed: 1}")},
+	 "since before"},
+	{HEALTH_REGENERATIONS,
+	 FINDING_UNKNOWN,
+	 {.now = HEALTH("started: '2026-11-23T11:00:00Z', regenerations: {failed: 0}")},
+	 "went back"},
+	{HEALTH_REGENERATIONS, FINDING_UNKNOWN, {.now = HEALTH("regenerations: null")}, NULL},
+
+	{HEALTH_DROPS, FINDING_PASS, {0}, NULL},
+	{HEALTH_DROPS,
+	 FINDING_PASS,
+	 {.now = HEALTH("drops: [" DROP(133, "ingress", 1085) "]")},
+	 NULL}, /* 75 in a minute: one and a half of ten, and 60 */
+	{HEALTH_DROPS,
+	 FINDING_FAIL,
+	 {.now = HEALTH("drops: [" DROP(133, "ingress", 1086) "]")},
+	 "76 a minute, 10 are usual and at most 75 allowed"},
+	{HEALTH_DROPS,
+	 FINDING_FAIL,
+	 {.now = HEALTH("drops: [" USUAL ", " DROP(171, "egress", 1) "]")},
+	 "new reason"},
+	{HEALTH_DROPS,
+	 FINDING_PASS,
+	 {.now = HEALTH("drops: [" USUAL ", " DROP(158, "egress", 1) "]")},
+	 NULL},
+	{HEALTH_DROPS,
+	 FINDING_UNKNOWN,
+	 {.now = HEALTH("drops: [" USUAL ", " DROP(250, "egress", 1) "]")},
+	 "the meaning of reason 250"},
+	{HEALTH_DROPS,
+	 FINDING_UNKNOWN,
+	 {.no_baseline = true, .now = HEALTH("drops: [" DROP(133, "ingress", 1086) "]")},
+	 "what is usual is not known"},
+	{HEALTH_DROPS, FINDING_PASS, {.no_baseline = true}, NULL},
+	{HEALTH_DROPS,
+	 FINDING_UNKNOWN,
+	 {.now = HEALTH("drops: [" DROP(133, "ingress", 10) "]")},
+	 NULL},
+	{HEALTH_DROPS, FINDING_UNKNOWN, {.now = HEALTH("metricsEpoch: other")}, "compared"},
+	{HEALTH_DROPS, FINDING_UNKNOWN, {.now = HEALTH("metricsEpoch: null")}, NULL},
+	{HEALTH_DROPS,
+	 FINDING_UNKNOWN,
+	 {.no_previous = true, .now = HEALTH("clockMs: 10")},
+	 "how long ago"},
+	{HEALTH_DROPS, FINDING_UNKNOWN, {.now = STATUS("bootID: c")}, NULL},
+
+	{HEALTH_DENIED, FINDING_PASS, {0}, NULL},
+	{HEALTH_DENIED,
+	 FINDING_FAIL,
+	 {.now = STATUS("counters: [{source: 300, destination: 301, port: 80, protocol: TCP, "
+			"verdict: dropped, count: 4}]")},
+	 "identity 300 to 301 port 80"},
+	{HEALTH_DENIED,
+	 FINDING_PASS,
+	 {.now = STATUS("counters: [{source: 302, destination: 301, port: 80, protocol: TCP, "
+			"verdict: dropped, count: 4}]")},
+	 NULL},
+	{HEALTH_DENIED, FINDING_UNKNOWN, {.now = STATUS("countersEpoch: f")}, NULL},
+	{HEALTH_DENIED, FINDING_UNKNOWN, {.no_before = true}, NULL},
+
+	{HEALTH_MAP_ERRORS, FINDING_PASS, {0}, NULL},
+	{HEALTH_MAP_ERRORS, FINDING_FAIL, {.now = HEALTH("mapErrors: 1")}, "1 refused rows"},
+	{HEALTH_MAP_ERRORS, FINDING_UNKNOWN, {.now = HEALTH("mapErrors: null")}, NULL},
+
+	{HEALTH_MAP_PRESSURE, FINDING_PASS, {0}, NULL}, /* traffic forgets, as before */
+	{HEALTH_MAP_PRESSURE,
+	 FINDING_FAIL,
+	 {.now = HEALTH("maps: [{name: policy, entries: 900, max: 1000}]")},
+	 "policy holds 900 of 1000"},
+	{HEALTH_MAP_PRESSURE,
+	 FINDING_PASS,
+	 {.now = HEALTH("maps: [{name: policy, entries: 899, max: 1000}]")},
+	 NULL},
+	{HEALTH_MAP_PRESSURE,
+	 FINDING_FAIL,
+	 {.before = HEALTH("maps: [{name: traffic, entries: 1, max: 1000, evicts: true}]")},
+	 "traffic"},
+	{HEALTH_MAP_PRESSURE,
+	 FINDING_UNKNOWN,
+	 {.now = HEALTH("maps: [{name: policy, max: 1000}]")},
+	 "policy"},
+	{HEALTH_MAP_PRESSURE, FINDING_UNKNOWN, {.now = HEALTH("maps: null")}, NULL},
+
+	{HEALTH_CONNTRACK, FINDING_PASS, {0}, NULL},
+	{HEALTH_CONNTRACK,
+	 FINDING_FAIL,
+	 {.now = STATUS("conntrack: {layout: 2, entries: 499}")},
+	 "499 rows are left of 1000"},
+	{HEALTH_CONNTRACK,
+	 FINDING_PASS,
+	 {.now = STATUS("conntrack: {layout: 2, entries: 100, remaining: 900}")},
+	 NULL},
+	{HEALTH_CONNTRACK,
+	 FINDING_PASS,
+	 {.before = STATUS("conntrack: {entries: 99}"), .now = STATUS("conntrack: {entries: 1}")},
+	 NULL},
+	{HEALTH_CONNTRACK,
+	 FINDING_FAIL,
+	 {.before = STATUS("conntrack: null, health: {maps: [{name: conntrack, entries: 5000, max: "
+			   "9000}]}")},
+	 "of 5000"},
+	{HEALTH_CONNTRACK, FINDING_UNKNOWN, {.now = STATUS("conntrack: null")}, "now"},
+	{HEALTH_CONNTRACK, FINDING_UNKNOWN, {.before = STATUS("conntrack: null")}, "before"},
+
+	{HEALTH_PROGRAMS, FINDING_PASS, {0}, NULL},
+	{HEALTH_PROGRAMS, FINDING_FAIL, {.now = HEALTH("programs: {wrong: 1}")}, "1 of 2 devices"},
+	{HEALTH_PROGRAMS, FINDING_UNKNOWN, {.now = HEALTH("programs: {wrong: null}")}, NULL},
+
+	/* Before: 200 thousandths; 10 s of 60 are 166. */
+	{HEALTH_CPU, FINDING_PASS, {0}, "166 thousandths of a processor, 200 before"},
+	{HEALTH_CPU, FINDING_FAIL, {.now = HEALTH("process: {cpuMs: 44000}")}, "400 thousandths"},
+	{HEALTH_CPU,
+	 FINDING_PASS,
+	 {.no_baseline = true, .no_before = true, .now = HEALTH("process: {cpuMs: 26000}")},
+	 NULL}, /* little is well whatever it was */
+	{HEALTH_CPU, FINDING_UNKNOWN, {.no_before = true}, "before is not known"},
+	{HEALTH_CPU, FINDING_UNKNOWN, {.no_previous = true}, "just started"},
+	{HEALTH_CPU, FINDING_UNKNOWN, {.now = HEALTH("process: {cpuMs: null}")}, NULL},
+
+	{HEALTH_MEMORY, FINDING_PASS, {0}, "39 MiB of a limit of 95 MiB"},
+	{HEALTH_MEMORY, FINDING_FAIL, {.now = HEALTH("process: {rssBytes: 90000000}")}, NULL},
+	{HEALTH_MEMORY,
+	 FINDING_FAIL,
+	 {.now = HEALTH("process: {rssBytes: 60000000}")},
+	 "2 minutes away"},
+	{HEALTH_MEMORY,
+	 FINDING_PASS,
+	 {.now = HEALTH("process: {rssBytes: 60000000, limitBytes: 900000000000}")},
+	 NULL},
+	{HEALTH_MEMORY,
+	 FINDING_PASS,
+	 {.now = HEALTH("process: {rssBytes: 90000000, limitBytes: null}")},
+	 "without a limit"},
+	{HEALTH_MEMORY,
+	 FINDING_FAIL,
+	 {.now = HEALTH("process: {rssBytes: 190000000, limitBytes: null}")},
+	 NULL},
+	{HEALTH_MEMORY,
+	 FINDING_UNKNOWN,
+	 {.no_before = true, .now = HEALTH("process: {limitBytes: null}")},
+	 NULL},
+	{HEALTH_MEMORY, FINDING_UNKNOWN, {.now = HEALTH("process: {rssBytes: null}")}, NULL},
+};
+
+TEST(every_question_is_answered_by_the_status)
+{
+	bool seen[HEALTH_ITEM_COUNT][4] = {{false}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct health_item items[HEALTH_ITEM_COUNT], *x = &items[cases[i].item];
+
+		ask(&cases[i].moments, items);
+		if (x->result != cases[i].want ||
+		    (cases[i].words && !strstr(x->words, cases[i].words)))
+			fail_msg("case %zu, %s: %s: %s (wanted %s: %s)", i, x->id,
+				 finding_result_name(x->result), x->words,
+				 finding_result_name(cases[i].want), str_or_empty(cases[i].words));
+		seen[cases[i].item][cases[i].want] = true;
+		arena_release(&arena);
+	}
+	for (int i = 0; i < HEALTH_ITEM_COUNT; i++)
+		for (int r = FINDING_PASS; r <= FINDING_UNKNOWN; r++)
+			if (!seen[i][r])
+				fail_msg("item %d has no case for %s", i,
+					 finding_result_name((enum finding_result)r));
+}
+
+TEST(all_is_well_after_a_good_upgrade)
+{
+	struct health_item items[HEALTH_ITEM_COUNT];
+
+	ask(&(struct moments){0}, items);
+	for (int i = 0; i < HEALTH_ITEM_COUNT; i++)
+		if (items[i].result != FINDING_PASS)
+			fail_msg("%s: %s", items[i].id, items[i].words);
+	assert_int_equal(health_judge(items), FINDING_PASS);
+	items[HEALTH_CPU].result = FINDING_UNKNOWN;
+	assert_int_equal(health_judge(items), FINDING_UNKNOWN);
+	items[HEALTH_READY].result = FINDING_FAIL;
+	assert_int_equal(health_judge(items), FINDING_FAIL);
+	arena_release(&arena);
+}
+
+TEST(who_says_nothing_passes_nothing)
+{
+	struct sidestep_node silent = {.meta = {.name = "n1"}};
+	const struct sidestep_node *const statuses[] = {NULL, &silent};
+
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		struct health_question q = {.before = statuses[i],
+					    .now = statuses[i],
+					    .regenerated = true,
+					    .wall_ns = 1};
+		struct health_item items[HEALTH_ITEM_COUNT];
+
+		health_ask(&arena, &q, items);
+		for (int k = 0; k < HEALTH_ITEM_COUNT; k++)
+			/* No endpoint before and none now: that is something. */
+			if (items[k].result != FINDING_UNKNOWN && k != HEALTH_RESTORED)
+				fail_msg("%s: %s", items[k].id, items[k].words);
+	}
+	arena_release(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_question_is_answered_by_the_status),
+		cmocka_unit_test(all_is_well_after_a_good_upgrade),
+		cmocka_unit_test(who_says_nothing_passes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
