@@ -5,8 +5,8 @@
 
 #include "lib/base/str.h"
 #include "lib/istio/host.h"
-#include "lib/object/canonical.h"
 #include "lib/run/host.h"
+#include "lib/run/inputs.h"
 #include "migrate/findings.h"
 #include "migrate/machine.h"
 
@@ -15,27 +15,17 @@ struct builder {
 	const struct plan_input *in;
 	struct movers movers;
 	struct plan *plan;
-	struct doc *doc, *inputs, *steps;
+	struct doc *doc, *steps;
 };
 
 /* --- what was read, so that a change of it is noticed --- */
-
-static void add_input(struct builder *b, const struct doc *object)
-{
-	struct doc *input = doc_map(b->a);
-	char digest[OBJECT_DIGEST_SIZE];
-
-	doc_set(b->a, input, "ref", host_ref(b->a, object));
-	doc_set_string(b->a, input, "digest", object_digest(object, digest));
-	doc_append(b->a, b->inputs, input);
-}
 
 static void add_inputs(struct builder *b)
 {
 	for (size_t i = 0; i < b->in->snapshot->n; i++)
 		if (plan_reads(b->in->namespace, b->in->mesh->config.root_namespace,
 			       b->in->snapshot->items[i]))
-			add_input(b, b->in->snapshot->items[i]);
+			run_inputs_add(b->a, b->doc, b->in->snapshot->items[i]);
 }
 
 /* --- edges and workloads --- */
@@ -432,7 +422,7 @@ int plan_make(struct plan *p, struct arena *a, const struct plan_input *in, stru
 	add_edges(&b);
 	add_announced(&b);
 	add_steps(&b);
-	b.inputs = doc_set_list(a, b.doc, "inputs");
+	doc_set_list(a, b.doc, "inputs");
 	add_inputs(&b);
 	report_finish(&p->report);
 	add_blocked(&b);

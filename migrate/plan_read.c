@@ -4,8 +4,7 @@
 
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
-#include "lib/object/canonical.h"
-#include "lib/run/host.h"
+#include "lib/run/inputs.h"
 #include "migrate/machine.h"
 #include "migrate/plan.h"
 
@@ -37,90 +36,18 @@ bool plan_reads(const char *ns, const char *root, const struct doc *d)
 	return strstr(str_or_empty(doc_find_str(d, "apiVersion")), ".istio.io/");
 }
 
-/* What the plan was made from, of one group of the API or (NULL) of all. */
-struct comparison {
-	struct arena *a;
-	const struct doc *plan;
-	const struct snapshot *now;
-	const char *group;
-	struct doc *list;
-};
-
-static void differs(struct comparison *c, const struct doc *ref, const char *how)
+static bool reads(const void *arg, const struct doc *object)
 {
-	const char *ns = doc_find_str(ref, "namespace");
+	const struct doc *plan = arg;
 
-	doc_append(c->a, c->list,
-		   doc_stringf(c->a, "%s %s%s%s %s", str_or_empty(doc_find_str(ref, "kind")),
-			       str_or_empty(ns), ns ? "/" : "",
-			       str_or_empty(doc_find_str(ref, "name")), how));
-}
-
-static bool is_asked_about(const struct comparison *c, const struct doc *d)
-{
-	return !c->group || str_starts(str_or_empty(doc_find_str(d, "apiVersion")), c->group);
-}
-
-static void look_for_known(struct comparison *c)
-{
-	doc_foreach_item (doc_get(c->plan, "inputs"), input) {
-		const struct doc *ref = doc_get(input, "ref");
-		const struct object_kind *k = object_kind_find(doc_find_str(ref, "apiVersion"),
-							       doc_find_str(ref, "kind"));
-		const struct doc *live =
-			k ? snapshot_find(c->now, k, doc_find_str(ref, "namespace"),
-					  doc_find_str(ref, "name"))
-			  : NULL;
-		char digest[OBJECT_DIGEST_SIZE];
-
-		if (!is_asked_about(c, ref))
-			continue;
-		if (!live)
-			differs(c, ref, "is gone");
-		else if (!str_eq(object_digest(live, digest), doc_find_str(input, "digest")))
-			differs(c, ref, "was changed");
-	}
-}
-
-static bool is_known(const struct comparison *c, const struct doc *ref)
-{
-	doc_foreach_item (doc_get(c->plan, "inputs"), input) {
-		const struct doc *known = doc_get(input, "ref");
-
-		if (str_eq(doc_find_str(known, "kind"), doc_find_str(ref, "kind")) &&
-		    str_eq(doc_find_str(known, "namespace"), doc_find_str(ref, "namespace")) &&
-		    str_eq(doc_find_str(known, "name"), doc_find_str(ref, "name")))
-			return true;
-	}
-	return false;
-}
-
-static void look_for_new(struct comparison *c)
-{
-	const char *ns = doc_find_str(c->plan, "namespace");
-	const char *root = doc_find_str(c->plan, "rootNamespace");
-
-	for (size_t i = 0; i < c->now->n; i++) {
-		const struct doc *d = c->now->items[i], *ref;
-
-		if (!is_asked_about(c, d) || !plan_reads(ns, root, d))
-			continue;
-		ref = host_ref(c->a, d);
-		if (!is_known(c, ref))
-			differs(c, ref, "is new");
-	}
+	return plan_reads(doc_find_str(plan, "namespace"), doc_find_str(plan, "rootNamespace"),
+			  object);
 }
 
 struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct snapshot *now,
 		       const char *group)
 {
-	struct comparison c = {a, plan, now, group, doc_list(a)};
-
-	if (!group && !doc_len(doc_get(plan, "inputs")))
-		doc_append(a, c.list, doc_string(a, "it does not say what it was made from"));
-	look_for_known(&c);
-	look_for_new(&c);
-	return c.list;
+	return run_inputs_stale(a, plan, now, group, reads, plan);
 }
 
 int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, const char **ret_why,

@@ -2,9 +2,9 @@
 /* The verbs that change: run, resume, rollback, pause; and those that tell of it: status, report.
  */
 #include "lib/base/str.h"
+#include "lib/run/report.h"
 #include "lib/run/runs.h"
 #include "migrate/machine.h"
-#include "migrate/report.h"
 #include "migrate/verbs.h"
 
 static void session_options_of(const struct run_opts *o, struct session_options *so)
@@ -234,6 +234,9 @@ int verb_status(const struct cli_call *call, struct error *err)
 	return r;
 }
 
+static const char *const reported_of_plan[] = {"equivalence", "announced", "workloads",
+					       "waivers",     "blocked",   NULL};
+
 static int report_of(struct arena *a, const struct sidestep_run *run, struct doc **ret_report,
 		     struct error *err)
 {
@@ -252,7 +255,8 @@ static int report_of(struct arena *a, const struct sidestep_run *run, struct doc
 		r = session_read_copy(a, run, clock_system(), &j, err);
 	if (r)
 		return r;
-	*ret_report = doc_clone(a, migration_report(a, run->plan, j, steps, n));
+	*ret_report =
+		doc_clone(a, run_report(a, &migrate_tool, run, j, steps, n, reported_of_plan));
 	journal_free(j);
 	return 0;
 }
@@ -274,7 +278,8 @@ int verb_report(const struct cli_call *call, struct error *err)
 	if (!r)
 		r = report_of(&a, run, &report, err);
 	if (!r) {
-		migration_report_page(report, &page);
+		run_report_page(report, arena_printf(&a, "Migration of namespace %s", run->subject),
+				&page);
 		r = print_result(call, o->output, o->file, report, &page, err);
 		page_release(&page);
 	}

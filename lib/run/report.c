@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "migrate/report.h"
+#include "lib/run/report.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -99,8 +99,9 @@ static void copy(struct arena *a, struct doc *to, const char *key, const struct 
 	doc_set(a, to, key, value ? doc_clone(a, value) : doc_list(a));
 }
 
-struct doc *migration_report(struct arena *a, const struct doc *plan, const struct journal *j,
-			     const struct step *steps, size_t n_steps)
+struct doc *run_report(struct arena *a, const struct run_tool *tool, const struct sidestep_run *run,
+		       const struct journal *j, const struct step *steps, size_t n_steps,
+		       const char *const *members)
 {
 	struct doc *d = doc_map(a), *list, *evidence = doc_list(a);
 	size_t last = journal_count(j) - 1;
@@ -108,7 +109,7 @@ struct doc *migration_report(struct arena *a, const struct doc *plan, const stru
 
 	run_status(a, j, steps, n_steps, &status);
 	doc_set_string(a, d, "run", doc_find_str(journal_header(j), "run"));
-	doc_set_string(a, d, "namespace", doc_find_str(plan, "namespace"));
+	doc_set_string(a, d, tool->subject, run->subject);
 	doc_set_string(a, d, "state", run_state_name(status.state));
 	doc_set_string(a, d, "reason", status.reason);
 	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));
@@ -117,11 +118,8 @@ struct doc *migration_report(struct arena *a, const struct doc *plan, const stru
 	for (size_t i = 0; i < n_steps; i++)
 		doc_append(a, list, step_doc(a, &steps[i], status.steps[i], j, evidence));
 	add_timeline(a, d, j);
-	copy(a, d, "equivalence", doc_get(plan, "equivalence"));
-	copy(a, d, "announced", doc_get(plan, "announced"));
-	copy(a, d, "workloads", doc_get(plan, "workloads"));
-	copy(a, d, "waivers", doc_get(plan, "waivers"));
-	copy(a, d, "blocked", doc_get(plan, "blocked"));
+	for (; *members; members++)
+		copy(a, d, *members, doc_get(run->plan, *members));
 	doc_set(a, d, "evidence", evidence);
 	return d;
 }
@@ -245,14 +243,12 @@ static void put_evidence(const struct doc *report, struct page *p)
 	}
 }
 
-void migration_report_page(const struct doc *report, struct page *p)
+void run_report_page(const struct doc *report, const char *title, struct page *p)
 {
 	const char *state = str_or_empty(doc_find_str(report, "state"));
 	const char *reason = doc_find_str(report, "reason");
 
-	page_init(p, "Migration of a namespace", NULL);
-	p->title = arena_printf(&p->arena, "Migration of namespace %s",
-				str_or_empty(doc_find_str(report, "namespace")));
+	page_init(p, title, NULL);
 	p->subtitle = arena_printf(&p->arena, "run %s, %s to %s",
 				   str_or_empty(doc_find_str(report, "run")),
 				   str_or_empty(doc_find_str(report, "began")),
