@@ -28,23 +28,45 @@ static bool good_name(const char *name)
 	return true;
 }
 
-int lab_cgroup2(struct arena *a, const char **ret_path, struct error *err)
+/* The first mount of a type, with an option unless that is NULL. */
+static const char *mounted(struct arena *a, const char *type, const char *option)
 {
 	FILE *f = setmntent("/proc/mounts", "re");
+	const char *found = NULL;
 	struct mntent *m;
 
-	if (!f)
-		return error_errno(err, -errno, "open /proc/mounts");
-	*ret_path = NULL;
-	while (!*ret_path && (m = getmntent(f)))
-		if (str_eq(m->mnt_type, "cgroup2"))
-			*ret_path = arena_strdup(a, m->mnt_dir);
-	endmntent(f);
+	while (f && !found && (m = getmntent(f)))
+		if (str_eq(m->mnt_type, type) && (!option || hasmntopt(m, option)))
+			found = arena_strdup(a, m->mnt_dir);
+	if (f)
+		endmntent(f);
+	return found;
+}
+
+int lab_cgroup2(struct arena *a, const char **ret_path, struct error *err)
+{
+	*ret_path = mounted(a, "cgroup2", NULL);
 	if (!*ret_path)
 		return error_set(err, -ENOENT,
 				 "cgroup2 is mounted nowhere; mount it: "
 				 "mount -t cgroup2 none /sys/fs/cgroup/unified");
 	return 0;
+}
+
+const char *lab_memory_cgroup(struct arena *a, const char *cgroup)
+{
+	const char *v2 = mounted(a, "cgroup2", NULL), *v1 = mounted(a, "cgroup", "memory");
+	auto_release(strbuf) struct strbuf has = STRBUF_INIT;
+
+	if (!v2 || !str_starts(cgroup, v2))
+		return NULL;
+	if (v1)
+		return arena_printf(a, "%s%s", v1, cgroup + strlen(v2));
+	if (io_read_file(arena_printf(a, "%s/cgroup.controllers", v2), LIMIT_SYSTEM_FILE_BYTES,
+			 &has, NULL) == 0 &&
+	    strstr(strbuf_cstr(&has), "memory"))
+		return cgroup;
+	return NULL;
 }
 
 /* Build tree: bin/ is two or three folders below the source; installed: beside it. */

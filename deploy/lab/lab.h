@@ -79,6 +79,11 @@ int lab_load(struct lab *lab, const char *name, struct error *err);
 const struct lab_node *lab_node(const struct lab *lab, const char *name);
 /* The mount point of cgroup2, wherever it is. -ENOENT. */
 int lab_cgroup2(struct arena *a, const char **ret_path, struct error *err);
+/*
+ * Where a cgroup2 folder's memory is counted: the folder itself, or the one of that name in the
+ * memory controller's own hierarchy (cgroup v1 beside v2). NULL: nowhere on this machine.
+ */
+const char *lab_memory_cgroup(struct arena *a, const char *cgroup);
 
 /* "DIR/run/ROLE.pid": a process is known by its pid and start time, so a recycled pid is not it. */
 int lab_pid_write(const struct lab *lab, const char *role, pid_t pid, struct error *err);

@@ -239,6 +239,13 @@ static int remove_folder(const char *path, UNUSED const struct stat *st, int kin
 	return kind == FTW_DP && rmdir(path) < 0 && errno != ENOENT ? -1 : 0;
 }
 
+static int remove_group(const char *path, struct error *err)
+{
+	if (!io_exists(path) || nftw(path, remove_folder, 16, FTW_DEPTH | FTW_PHYS) == 0)
+		return 0;
+	return error_errno(err, -errno, "remove cgroup %s", path);
+}
+
 static int remove_cgroup(const char *path, struct error *err)
 {
 	int r;
@@ -247,9 +254,7 @@ static int remove_cgroup(const char *path, struct error *err)
 		return 0;
 	kill_cgroup(path);
 	r = wait_empty(path);
-	if (!r && nftw(path, remove_folder, 16, FTW_DEPTH | FTW_PHYS) < 0)
-		r = -errno;
-	return r < 0 ? error_errno(err, r, "remove cgroup %s", path) : 0;
+	return r < 0 ? error_errno(err, r, "remove cgroup %s", path) : remove_group(path, err);
 }
 
 static int unmount(const char *path, struct error *err)
@@ -283,8 +288,12 @@ static int remove_pod_namespaces(const struct lab *lab, struct error *err)
 
 int lab_network_down(const struct lab *lab, struct error *err)
 {
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *memory = lab_memory_cgroup(&a, lab->cgroup);
 	int r = remove_cgroup(lab->cgroup, err);
 
+	if (!r && memory)
+		r = remove_group(memory, err);
 	first_error(&r, remove_pod_namespaces(lab, err));
 	for (unsigned i = 0; i < lab->n_nodes; i++) {
 		first_error(&r, unmount(lab->nodes[i].bpf, err));

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "deploy/lab/images.h"
 #include "deploy/lab/kubelet/cgroup.h"
 #include "deploy/lab/kubelet/image.h"
 #include "deploy/lab/kubelet/pod.h"
@@ -17,15 +19,22 @@
 #include "lib/base/str.h"
 #include "lib/net/netns.h"
 
-/* As Kubernetes: the first restart at once, then 10 s doubling to 5 min, forgotten after 10 min. */
-#define BACK_OFF_NS     (10 * NS_PER_S)
-#define BACK_OFF_MAX_NS (300 * NS_PER_S)
-#define GOOD_RUN_NS     (600 * NS_PER_S)
+/*
+ * The first restart at once, then a pause that doubles, forgotten after a run of some length: as
+ * Kubernetes, with the shortest times its kubelet can be told (crashLoopBackOff), because a lab
+ * lives for minutes.
+ */
+#define BACK_OFF_NS     (500 * NS_PER_MS)
+#define BACK_OFF_MAX_NS (60 * NS_PER_S)
+#define GOOD_RUN_NS     (5 * NS_PER_S)
 
 /* What the child does between fork and exec; every string was made before. */
 struct launch {
-	int netns;
-	const char *cgroup_procs, *pid_file, *resolv;
+	int netns, mntns; /* mntns: of the container that a command is run in, or -1 */
+	const char *cgroup_procs, *memory_procs, *pid_file, *resolv;
+	const struct volume_mount *mounts;
+	size_t n_mounts;
+	bool critical;                       /* keeps the priority that the control plane has */
 	const char *words_dir, *words_mount; /* NULL: no termination message */
 	uint32_t uid, gid;
 };
@@ -54,18 +63,37 @@ static int write_pid(const char *path)
 	return write_text(path, O_CREAT | O_TRUNC, text + n, sizeof(text) - n);
 }
 
+/* What lacks a place is given one: in a container's own file system, which here is the machine's.
+ */
+static int mount_volume(const struct volume_mount *m)
+{
+	if (mkdir(m->to, 0755) < 0 && errno != EEXIST)
+		return errno;
+	if (mount(m->from, m->to, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return errno;
+	if (m->read_only && mount(NULL, m->to, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		return errno;
+	return 0;
+}
+
 /*
- * The cluster's resolver in place of the machine's and a place for the last words, seen by this
- * process and its children only.
+ * The cluster's resolver in place of the machine's, a place for the last words, and the volumes,
+ * seen by this process and its children only.
  */
 static int own_files(const struct launch *l)
 {
-	if (!l->resolv && !l->words_mount)
+	if (!l->resolv && !l->words_mount && !l->n_mounts)
 		return 0;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return errno;
 	if (l->words_mount) /* without overlayfs: without last words */
 		(void)mount("words", l->words_dir, "overlay", 0, l->words_mount);
+	for (size_t i = 0; i < l->n_mounts; i++) {
+		int e = mount_volume(&l->mounts[i]);
+
+		if (e)
+			return e;
+	}
 	if (!l->resolv)
 		return 0;
 	return mount(l->resolv, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ? errno : 0;
@@ -76,12 +104,17 @@ static int before_exec(void *arg)
 	const struct launch *l = arg;
 	int e = write_text(l->cgroup_procs, 0, "0", 1);
 
-	setpriority(PRIO_PROCESS, 0, 0); /* whatever the kubelet's own is */
+	if (!e && l->memory_procs)
+		e = write_text(l->memory_procs, 0, "0", 1);
+	if (!l->critical)
+		setpriority(PRIO_PROCESS, 0, 0); /* whatever the kubelet's own is */
 	if (!e && l->pid_file)
 		e = write_pid(l->pid_file);
 	if (!e && l->netns >= 0 && setns(l->netns, CLONE_NEWNET) < 0)
 		e = errno;
-	if (!e)
+	if (!e && l->mntns >= 0 && setns(l->mntns, CLONE_NEWNS) < 0)
+		e = errno;
+	if (!e && l->mntns < 0)
 		e = own_files(l);
 	if (e || (l->uid == 0 && l->gid == 0))
 		return e;
@@ -100,17 +133,45 @@ static const char *pid_file(struct arena *a, const struct container *c)
 	return arena_printf(a, "%s/%s.pid", pod_dir(a, c->pod), c->name);
 }
 
+/* A command is run in what the container sees; the container itself makes that. */
+static int files_of(struct arena *a, struct container *c, bool exec, struct launch *l,
+		    struct error *err)
+{
+	struct volume_mount *mounts;
+	int r;
+
+	if (exec) {
+		l->mntns = open(arena_printf(a, "/proc/%d/ns/mnt", c->pid), O_RDONLY | O_CLOEXEC);
+		return l->mntns < 0 ? error_errno(err, -errno, "the container's files") : 0;
+	}
+	/* A pod on the node's own network has the node's resolver. */
+	if (!c->pod->host_network)
+		l->resolv = c->pod->k->resolv;
+	r = volumes_mounts(a, c, &mounts, &l->n_mounts, err);
+	l->mounts = mounts;
+	if (!r)
+		words_prepare(a, c, &l->words_dir, &l->words_mount);
+	return r;
+}
+
+static bool is_critical(const struct pod *p)
+{
+	const char *class = doc_str(doc_get(p->spec, "priorityClassName"));
+
+	return class && str_starts(class, "system-");
+}
+
 static int spawn(struct container *c, const struct doc *exec, int log_fd, const char *pids,
 		 void (*on_exit)(void *arg, const struct loop_child_exit *exit), void *arg,
 		 struct loop_child **ret_child, struct error *err)
 {
 	struct arena a = ARENA_INIT;
-	auto_close int netns = -1;
 	struct image_process ip;
 	const char *cg = container_cgroup(&a, c);
 	struct launch l = {.netns = -1,
+			   .mntns = -1,
 			   .pid_file = pids,
-			   .resolv = c->pod->k->resolv,
+			   .critical = is_critical(c->pod),
 			   .cgroup_procs = arena_printf(&a, "%s/cgroup.procs", cg)};
 	struct loop_spawn spec = {.fds = {-1, log_fd, log_fd},
 				  .before_exec = before_exec,
@@ -122,17 +183,21 @@ static int spawn(struct container *c, const struct doc *exec, int log_fd, const 
 	if (r == 0)
 		r = cgroup_make(cg, err);
 	if (r == 0 && !c->pod->host_network)
-		r = netns_open(c->pod->netns, &netns, err);
-	if (r == 0 && pids)
-		words_prepare(&a, c, &l.words_dir, &l.words_mount);
+		r = netns_open(c->pod->netns, &l.netns, err);
+	if (r == 0)
+		r = files_of(&a, c, !pids, &l, err);
 	if (r == 0) {
-		l.netns = netns;
+		l.memory_procs = memory_limit(&a, c);
 		l.uid = ip.uid;
 		l.gid = ip.gid;
 		spec.argv = ip.argv;
 		spec.env = ip.env;
 		r = loop_spawn(c->pod->k->loop, &spec, on_exit, arg, ret_child, err);
 	}
+	if (l.netns >= 0)
+		close(l.netns);
+	if (l.mntns >= 0)
+		close(l.mntns);
 	arena_release(&a);
 	return r;
 }
@@ -202,7 +267,9 @@ static uint64_t back_off(struct container *c)
 
 static void image_missing(struct container *c)
 {
-	c->waiting = "ImagePullBackOff";
+	c->waiting = str_eq(doc_str(doc_get(c->spec, "imagePullPolicy")), "Never")
+			     ? "ErrImageNeverPull"
+			     : "ImagePullBackOff";
 	loop_timer_set(c->timer, back_off(c));
 	pod_touch(c->pod);
 }
@@ -221,6 +288,14 @@ static void start_failed(struct container *c, int code, const struct error *err)
 	container_ended(c, 128, 0);
 }
 
+static int find_image(struct container *c, struct error *err)
+{
+	const char *image = str_or_empty(doc_str(doc_get(c->spec, "image")));
+	const char *file = c->pod->k->o.images;
+
+	return file ? images_find(&c->pod->arena, file, image, &c->bin_dir, err) : 0;
+}
+
 void container_start(struct container *c)
 {
 	struct arena a = ARENA_INIT;
@@ -229,8 +304,11 @@ void container_start(struct container *c)
 	int r = log_fd;
 
 	loop_timer_stop(c->timer);
+	c->oom_kills = memory_kills(c);
 	c->run = (struct run_record){0};
 	c->run.started_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
+	if (r >= 0)
+		r = find_image(c, &err);
 	if (r >= 0)
 		r = spawn(c, NULL, log_fd, pid_file(&a, c), on_child_exit, c, &c->child, &err);
 	arena_release(&a);
@@ -256,9 +334,12 @@ bool container_adopt(struct container *c)
 		ok = loop_process_watch(c->pod->k->loop, pid, on_adopted_end, c, &c->process,
 					NULL) == 0;
 	arena_release(&a);
-	if (ok)
-		now_running(c, pid);
-	return ok;
+	if (!ok)
+		return false;
+	find_image(c, NULL);
+	c->oom_kills = memory_kills(c);
+	now_running(c, pid);
+	return true;
 }
 
 static uint64_t restart_delay(struct container *c)
@@ -316,6 +397,8 @@ void container_ended(struct container *c, int exit_code, int signal)
 	c->run.finished_wall = clock_wall_ns(loop_clock(c->pod->k->loop));
 	c->run.ended_by_us = c->stop == STOP_KILL;
 	c->run.words = words_read(c);
+	if (!c->run.reason && memory_kills(c) > c->oom_kills)
+		c->run.reason = "OOMKilled";
 	if (!c->run.reason)
 		c->run.reason = reason_of(exit_code, signal);
 	c->ready = c->started = false;

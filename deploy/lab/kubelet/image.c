@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <string.h>
 
+#include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/base/vec.h"
 
@@ -25,6 +26,8 @@ static const struct {
 
 /* Programs of the product, found beside this one. */
 static const char *const siblings[] = {"sidestep-migrate"};
+
+#define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct words {
 	struct arena *arena;
@@ -66,6 +69,24 @@ static const char *role_of_program(struct arena *a, const char *program)
 		if (str_eq(programs[i].program, name))
 			return programs[i].role;
 	return NULL;
+}
+
+/* "sidestep.dev/sidestepd:1.2.3" -> "sidestepd" */
+static const char *entry_point(struct arena *a, const char *image)
+{
+	const char *name = basename(arena_strdup(a, image));
+
+	return arena_strndup(a, name, strcspn(name, ":"));
+}
+
+/* The program in the folder of its image; NULL when it is not from there. */
+static const char *of_image(struct arena *a, const struct container *c, const char *program)
+{
+	const char *path = c->bin_dir && program && !strchr(program, '/')
+				   ? arena_printf(a, "%s/%s", c->bin_dir, program)
+				   : NULL;
+
+	return path && io_exists(path) ? path : NULL;
 }
 
 static const char *sibling(struct arena *a, const struct container *c, const char *program)
@@ -149,6 +170,11 @@ static const char *counts_file(struct arena *a, const struct container *c)
 	return arena_printf(a, "%s/counts/%s_%s.%u.json", p->k->o.lab, p->ns, p->name, c->restarts);
 }
 
+static bool mounts_token(const struct pod *p)
+{
+	return doc_bool_or(doc_get(p->spec, "automountServiceAccountToken"), false);
+}
+
 static const char **environment(struct arena *a, const struct container *c)
 {
 	const struct pod *p = c->pod;
@@ -156,7 +182,7 @@ static const char **environment(struct arena *a, const struct container *c)
 	const struct {
 		const char *name, *value;
 	} always[] = {
-		{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+		{"PATH", c->bin_dir ? arena_printf(a, "%s:" PATH, c->bin_dir) : PATH},
 		{"HOME", "/"},
 		{"HOSTNAME", p->name},
 		{"POD_NAME", p->name},
@@ -166,6 +192,9 @@ static const char **environment(struct arena *a, const struct container *c)
 		{"HOST_IP", p->k->o.node_ip},
 		{"NODE_NAME", p->k->o.node},
 		{"SERVICE_ACCOUNT", account ? account : "default"},
+		/* What stands for the token of its account, which this lab's server gives to
+		   nobody. */
+		{"KUBECONFIG", mounts_token(p) ? p->k->o.kubeconfig : NULL},
 		{"SIDESTEP_LAB", p->k->o.lab},
 		{"SIDESTEP_LAB_DNS", p->k->o.dns},
 		{"SIDESTEP_LAB_CONTAINER", c->name},
@@ -194,16 +223,19 @@ static int arguments(struct arena *a, const struct container *c, const struct do
 	const char *image = doc_str(doc_get(c->spec, "image"));
 	const char *first = doc_str(doc_at(command, 0)), *first_arg = doc_str(doc_at(args, 0));
 	const char *role = first ? role_of_program(a, first) : role_of_image(str_or_empty(image));
-	const char *ours = sibling(a, c, first);
+	const char *program = first || !c->bin_dir ? first : entry_point(a, str_or_empty(image));
+	const char *ours = of_image(a, c, program);
 	struct words w = {.arena = a};
 	size_t skip = 0;
 
+	if (!ours)
+		ours = sibling(a, c, first);
 	/* The proxy's image is also the init container's, told apart by its first argument. */
 	if (!first && first_arg && strcmp(first_arg, "istio-iptables") == 0) {
 		role = "istio-init";
 		skip = 1;
 	}
-	if (!first && !role)
+	if (!first && !role && !ours)
 		return error_set(
 			err, -ENOMEDIUM,
 			"image %s: the lab pulls no images, it knows only sidestep.dev/lab/...; "

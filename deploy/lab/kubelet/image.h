@@ -2,8 +2,9 @@
 /*
  * deploy/lab/kubelet/image.h - what a container is as a process: argv, environment, user. Pure.
  *
- * A lab image is a name for a role of sidestep-lab:
- *   sidestep.dev/lab/workload:1     sidestep-lab workload ARGS
+ * An image of the lab's file (deploy/lab/images.h) is a folder: its programs are found there first,
+ * and without a command the one that is called like the image runs. Another lab image is a name for
+ * a role of sidestep-lab: sidestep.dev/lab/workload:1     sidestep-lab workload ARGS
  *   sidestep.dev/lab/istio-proxy:1  sidestep-lab istio-proxy ARGS
  *   sidestep.dev/lab/istio-init:1   sidestep-lab istio-init ARGS
  * A command whose program is called like one of them ("/workload", "pilot-agent",

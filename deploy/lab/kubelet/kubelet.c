@@ -75,7 +75,8 @@ static void copy_options(struct kubelet *k, const struct kubelet_options *o)
 {
 	const char **strings[] = {&k->o.node,   &k->o.lab,          &k->o.node_ip,   &k->o.pod_cidr,
 				  &k->o.cgroup, &k->o.agent_socket, &k->o.cni_queue, &k->o.cni,
-				  &k->o.self,   &k->o.dns};
+				  &k->o.self,   &k->o.images,       &k->o.run,       &k->o.bpf,
+				  &k->o.dns,    &k->o.kubeconfig};
 
 	k->o = *o;
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)

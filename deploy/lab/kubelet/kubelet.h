@@ -21,8 +21,11 @@ struct kubelet_options {
 	const char *cni_queue;    /* its deletion queue */
 	const char *cni;          /* path of the plugin */
 	const char *self;         /* path of sidestep-lab, which the lab's images are */
-	const char *dns;          /* address for the pods' resolver; NULL: the machine's own file */
-	const struct log *log;    /* borrowed; may be NULL */
+	const char *images;       /* images.h; NULL: no image but the lab's own */
+	const char *run, *bpf;  /* the node's /run/sidestep and /sys/fs/bpf; NULL: the machine's */
+	const char *kubeconfig; /* of pods that say automountServiceAccountToken: true; or NULL */
+	const char *dns;        /* address for the pods' resolver; NULL: the machine's own file */
+	const struct log *log;  /* borrowed; may be NULL */
 };
 
 /* Starts: registers the Node, adopts what runs, follows the API. client is borrowed. */

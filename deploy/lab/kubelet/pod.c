@@ -119,6 +119,7 @@ void pod_free(struct pod *p)
 		kube_cancel(p->call);
 		kube_queue_done(p->k->queue, p->uid, true);
 	}
+	kube_cancel(p->volume_call);
 	loop_child_free(p->cni);
 	loop_timer_free(p->timer);
 	kube_object_drop(p->object);
@@ -223,6 +224,7 @@ static void remove_traces(struct pod *p)
 	netns_delete(p->netns, &err);
 	/* A zombie may still hold the group for a moment; the lab's own end takes what is left. */
 	cgroup_remove(pod_cgroup(&a, p));
+	memory_release(p);
 	if (io_remove_tree(pod_dir(&a, p), &err) < 0)
 		log_warn(p->k->log, "pod folder stays pod=%s/%s error=%s", p->ns, p->name, err.msg);
 	arena_release(&a);
@@ -230,6 +232,8 @@ static void remove_traces(struct pod *p)
 
 static void sync_starting(struct pod *p)
 {
+	if (p->phase == POD_SANDBOX && !volumes_ready(p))
+		return;
 	if (p->phase == POD_SANDBOX && (p->ip || p->host_network)) {
 		p->phase = POD_STARTING;
 		state_save(p);

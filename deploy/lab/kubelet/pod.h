@@ -76,6 +76,8 @@ struct container {
 	enum stop_phase stop;
 	struct hook *hook;
 	struct probe *probes[PROBE_KINDS];
+	const char *bin_dir; /* folder of its image's programs; NULL: no image of ours */
+	uint64_t oom_kills;  /* in its memory group when it was started */
 	const char *waiting; /* reason while waiting, static */
 	const char *message; /* why it could not be started; NULL */
 };
@@ -106,6 +108,8 @@ struct pod {
 	bool finished; /* Succeeded or Failed: stays stopped until it is deleted */
 	bool failed;
 	bool host_network;
+	size_t n_volumes; /* that are there, in the order of spec.volumes */
+	struct kube_call *volume_call;
 	const char *netns; /* path */
 	const char *ip;    /* in the arena; NULL before the sandbox is there */
 	struct loop_child *cni;
@@ -158,6 +162,28 @@ bool container_restarts(const struct container *c);
 int container_exec(struct container *c, const struct doc *command,
 		   void (*on_exit)(void *arg, const struct loop_child_exit *exit), void *arg,
 		   struct loop_child **ret_child, struct error *err);
+
+/* volume.c */
+struct volume_mount {
+	const char *from, *to;
+	bool read_only;
+};
+/* Whether the pod's volumes are there; else it is under way, and the pod is touched. */
+bool volumes_ready(struct pod *p);
+/* What the container sees of them, in the arena; a folder before what lies in it. */
+int volumes_mounts(struct arena *a, const struct container *c, struct volume_mount **ret_mounts,
+		   size_t *ret_n, struct error *err);
+
+/* memory.c */
+/* Puts the container's limit in force. A cgroup.procs that the container has to join besides, or
+ * NULL. */
+const char *memory_limit(struct arena *a, const struct container *c);
+/* How many processes of its group the kernel killed for want of memory, ever. */
+uint64_t memory_kills(const struct container *c);
+/* The groups of a pod that ended go. */
+void memory_release(const struct pod *p);
+/* Bytes; 0: no such quantity. */
+uint64_t memory_quantity(const char *text);
 
 /* words.c: the termination message */
 #define WORDS_MAX_BYTES 4096u

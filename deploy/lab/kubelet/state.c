@@ -12,7 +12,8 @@
 
 #define STATE_MAX_BYTES (1u << 20)
 
-static const char *const reasons[] = {"Completed", "Error", "ContainerStatusUnknown", "StartError"};
+static const char *const reasons[] = {"Completed", "Error", "ContainerStatusUnknown", "StartError",
+				      "OOMKilled"};
 
 struct saved_run {
 	int64_t exit_code, signal, started, finished;

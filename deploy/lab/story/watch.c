@@ -265,7 +265,7 @@ static bool may_go(const struct story *s, const struct doc *pod, const struct do
 {
 	bool sidecar = str_eq(doc_str(doc_get(status, "name")), SIDECAR);
 
-	/* A second kill of one container is followed by a back-off of ten seconds. */
+	/* A second kill of one container may be followed by a back-off. */
 	return sidecar == (what == KILL_SIDECAR) && restarts_of(status) == 0 &&
 	       doc_find(status, "state.running") && kube_condition_true(pod, "Ready") &&
 	       !kube_deleting(pod) && is_replaceable(s, kube_uid(pod));

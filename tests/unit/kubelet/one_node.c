@@ -63,6 +63,9 @@ static NORETURN void be_kubelet(const struct one_node *e)
 		.cni_queue = arena_printf(&a, "%s/queue", e->dir),
 		.cni = arena_printf(&a, "%s/cni", e->dir),
 		.self = arena_printf(&a, "%s/sidestep-lab", getenv("SIDESTEP_BIN_DIR")),
+		.images = e->images,
+		.run = e->run,
+		.kubeconfig = e->conf_node,
 		.dns = "10.96.0.10",
 		.log = &log,
 	};
@@ -160,6 +163,8 @@ int one_node_setup(void **state)
 	e->dir = arena_printf(&e->arena, "/run/sidestep-test-kubelet-%d", (int)getpid());
 	e->node = arena_printf(&e->arena, "%s/node", e->dir);
 	e->sock = arena_printf(&e->arena, "%s/agent.sock", e->dir);
+	e->images = arena_printf(&e->arena, "%s/images.json", e->dir);
+	e->run = arena_printf(&e->arena, "%s/run", e->dir);
 	e->conf_here = arena_printf(&e->arena, "%s/here.conf", e->dir);
 	e->conf_node = arena_printf(&e->arena, "%s/node.conf", e->dir);
 	ok(lab_cgroup2(&e->arena, &cgroup2, &err));
@@ -205,6 +210,8 @@ int one_node_teardown(void **state)
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	cgroup_remove(e->cgroup);
+	if (lab_memory_cgroup(&e->arena, e->cgroup))
+		cgroup_remove(lab_memory_cgroup(&e->arena, e->cgroup));
 	ok(netns_delete(e->node, &err));
 	remove_pod_namespaces(e);
 	io_remove_tree(e->dir, NULL);

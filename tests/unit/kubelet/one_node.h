@@ -28,6 +28,7 @@
 struct one_node {
 	struct arena arena;
 	const char *dir, *node, *cgroup, *sock, *conf_here, *conf_node;
+	const char *images, *run; /* images.h; what the node's /run/sidestep is */
 	struct loop *loop;
 	struct apiserver *api;
 	struct http_server *agent;
