@@ -5,6 +5,7 @@
 #include "lib/cli/cli.h"
 #include "lib/diff/diff.h"
 #include "lib/diff/secret.h"
+#include "upgrade/config_place.h"
 
 /* X(symbol, name): how a comparison prints. */
 #define CONFIG_FORMATS(X)                                                                          \
@@ -41,6 +42,12 @@ struct config_drift_opts {
 	uint64_t every; /* ns */
 };
 
+struct config_history_opts {
+	struct config_where_options where;
+	int output; /* of history enum print_format, of show 0 yaml 1 json, of fsck enum
+		       report_format */
+};
+
 /* What is compared: read, redacted, and as diff_make() takes it. */
 struct config_scene {
 	struct arena arena;
@@ -70,5 +77,8 @@ int config_live_open(struct config_scene *s, const char *kubeconfig, const char 
 void config_print(const struct config_scene *s, enum config_format format, size_t context_lines,
 		  struct strbuf *out);
 
+int verb_history(const struct cli_call *call, struct error *err);
+int verb_show(const struct cli_call *call, struct error *err);
+int verb_fsck(const struct cli_call *call, struct error *err);
 int verb_drift(const struct cli_call *call, struct error *err);
 int verb_diff(const struct cli_call *call, struct error *err);

@@ -3,6 +3,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/report/report.h"
+#include "lib/run/print.h"
 #include "upgrade/config.h"
 
 static const char *const formats[] = {
@@ -68,6 +69,48 @@ static const struct cli_option drift_options[] = {
 	CLI_USE(struct config_drift_opts, diff, "Cluster", cluster_options),
 };
 
+#define STATE_HELP                                                                                 \
+	"where histories, plans and journals are (else SIDESTEP_STATE, else "                      \
+	"~/.local/state/sidestep)"
+#define NAME_HELP "which configuration of the cluster (else main)"
+#define KEY_HELP  "key of the digests of secret values (else the cluster's, which is made once)"
+
+static const char *const print_formats[] = {PRINT_FORMATS(PRINT_FORMAT_NAME) NULL};
+static const char *const show_formats[] = {"yaml", "json", NULL};
+
+static const struct cli_option where_options[] = {
+	CLI_OPT(struct config_where_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"the cluster (else KUBECONFIG, ~/.kube/config, a pod's own account)"),
+	CLI_OPT(struct config_where_options, context, "context", 0, CLI_STRING, "NAME",
+		"context of the kubeconfig"),
+	CLI_OPT(struct config_where_options, place.name, "name", 0, CLI_STRING, "NAME", NAME_HELP),
+	CLI_OPT(struct config_where_options, place.state, "state", 0, CLI_STRING, "DIR",
+		STATE_HELP),
+};
+static const struct cli_option repository_option[] = {
+	CLI_OPT(struct config_where_options, place.repository, "repository", 0, CLI_STRING, "DIR",
+		"this history (a bare git repository); no cluster is asked"),
+};
+
+static const struct config_history_opts history_defaults = {0};
+static const struct cli_option history_options[] = {
+	CLI_CHOICE(struct config_history_opts, output, "output", 'o', print_formats,
+		   "how to print"),
+	CLI_USE(struct config_history_opts, where, "History", repository_option),
+	CLI_USE(struct config_history_opts, where, "Cluster", where_options),
+};
+static const struct cli_option show_options[] = {
+	CLI_CHOICE(struct config_history_opts, output, "output", 'o', show_formats, "how to print"),
+	CLI_USE(struct config_history_opts, where, "History", repository_option),
+	CLI_USE(struct config_history_opts, where, "Cluster", where_options),
+};
+static const struct cli_option fsck_options[] = {
+	CLI_CHOICE(struct config_history_opts, output, "output", 'o', report_format_names,
+		   "how to print"),
+	CLI_USE(struct config_history_opts, where, "History", repository_option),
+	CLI_USE(struct config_history_opts, where, "Cluster", where_options),
+};
+
 static const struct cli_command commands[] = {
 	{.name = "diff",
 	 .summary = "what is wanted, what was applied last and what is there, field by field",
@@ -89,6 +132,43 @@ static const struct cli_command commands[] = {
 	 .run = verb_diff,
 	 CLI_OPTIONS(diff_options),
 	 CLI_DEFAULTS(diff_defaults)},
+	{.name = "history",
+	 .summary = "what was applied, by whom and why",
+	 .details = "Newest first. The history is a git repository in the state folder, with a "
+		    "copy in the cluster\n(ConfigMaps in kube-system), so that another machine "
+		    "has the same one. Any git reads it:\n"
+		    "  git -C ~/.local/state/sidestep/config/UID/main/history log -p\n\n"
+		    "Examples:\n"
+		    "  sidestep config history\n"
+		    "  sidestep config history -o json\n",
+	 .run = verb_history,
+	 CLI_OPTIONS(history_options),
+	 CLI_DEFAULTS(history_defaults)},
+	{.name = "show",
+	 .summary = "a revision's manifests",
+	 .args = "REVISION",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .details = "REVISION is a number, a name, the beginning of an id (7 digits or more), or "
+		    "newest. Values of\nSecrets are digests.\n\n"
+		    "Examples:\n"
+		    "  sidestep config show newest\n"
+		    "  sidestep config show 3 -o json\n",
+	 .run = verb_show,
+	 CLI_OPTIONS(show_options),
+	 CLI_DEFAULTS(history_defaults)},
+	{.name = "fsck",
+	 .summary = "whether the history is whole, here, in the cluster, and as its runs tell it",
+	 .details =
+		 "Reads every revision, makes it again from the cluster's copy, and looks for the "
+		 "run that made it.\nExit 3 when something is damaged.\n\n"
+		 "Examples:\n"
+		 "  sidestep config fsck\n"
+		 "  sidestep config fsck --repository history.git -o junit\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE),
+	 .run = verb_fsck,
+	 CLI_OPTIONS(fsck_options),
+	 CLI_DEFAULTS(history_defaults)},
 	{.name = "drift",
 	 .summary = "what has changed since it was applied, by whom and since when",
 	 .details = "Looks once, or with --watch until interrupted, and heals nothing. What the "

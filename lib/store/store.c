@@ -5,11 +5,13 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/macros.h"
+#include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/base/vec.h"
 #include "lib/store/store_impl.h"
 
 #define BRANCH  "refs/heads/main"
+#define TAGS    "refs/tags/"
 #define TRAILER "Run: "
 #define NO_RUN  "none"
 
@@ -43,7 +45,7 @@ static int open_or_make(git_repository **ret_repo, const char *path, bool make)
 	return git_repository_init_ext(ret_repo, path, &options);
 }
 
-int store_open(const char *path, bool make, struct store **ret_store, struct error *err)
+int store_open_at(const char *path, bool make, struct store **ret_store, struct error *err)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
 	int r;
@@ -53,14 +55,14 @@ int store_open(const char *path, bool make, struct store **ret_store, struct err
 	r = open_or_make(&s->repo, path, make);
 	if (r < 0) {
 		r = store_git_error(err, r, path);
-		store_free(s);
+		store_close(s);
 		return r;
 	}
 	*ret_store = s;
 	return 0;
 }
 
-void store_free(struct store *s)
+void store_close(struct store *s)
 {
 	if (!s)
 		return;
@@ -126,10 +128,32 @@ static void read_commit(struct arena *a, const git_commit *c, unsigned number,
 	read_message(a, git_commit_message(c), &r->note);
 }
 
+/* id -> name, of every tag. */
+static int read_names(struct store *s, struct arena *a, struct map *names, struct error *err)
+{
+	git_reference_iterator *it = NULL;
+	git_reference *ref;
+	int r = git_reference_iterator_glob_new(&it, s->repo, TAGS "*");
+
+	if (r < 0)
+		return store_git_error(err, r, "names of revisions");
+	while (git_reference_next(&ref, it) == 0) {
+		const git_oid *id = git_reference_target(ref);
+
+		if (id)
+			map_set(names, id_text(a, id),
+				arena_strdup(a, git_reference_name(ref) + strlen(TAGS)));
+		git_reference_free(ref);
+	}
+	git_reference_iterator_free(it);
+	return 0;
+}
+
 int store_history(struct store *s, struct arena *a, struct store_revision **ret_revisions,
 		  size_t *ret_n, struct error *err)
 {
 	VEC(git_commit *) chain = VEC_INIT;
+	struct map names = MAP_INIT;
 	struct store_revision *list;
 	git_commit *c;
 	int r = newest(s, &c, err);
@@ -143,11 +167,15 @@ int store_history(struct store *s, struct arena *a, struct store_revision **ret_
 		else if (git_commit_parent(&c, c, 0) < 0)
 			r = store_git_error(err, GIT_ERROR, "a revision's parent");
 	}
+	if (!r)
+		r = read_names(s, a, &names, err);
 	list = arena_array(a, chain.n + 1, struct store_revision);
 	for (size_t i = 0; i < chain.n; i++) {
 		read_commit(a, chain.items[i], (unsigned)(chain.n - i), &list[i]);
+		list[i].name = map_get(&names, list[i].id);
 		git_commit_free(chain.items[i]);
 	}
+	map_release(&names);
 	if (!r) {
 		*ret_revisions = list;
 		*ret_n = chain.n;
@@ -161,7 +189,7 @@ static const char *named(struct store *s, struct arena *a, const char *word)
 {
 	git_oid id;
 
-	if (git_reference_name_to_id(&id, s->repo, arena_printf(a, "refs/tags/%s", word)) < 0)
+	if (git_reference_name_to_id(&id, s->repo, arena_printf(a, TAGS "%s", word)) < 0)
 		return NULL;
 	return id_text(a, &id);
 }
@@ -211,7 +239,7 @@ int store_name(struct store *s, const struct store_revision *revision, const cha
 	       struct error *err)
 {
 	struct arena a = ARENA_INIT;
-	const char *ref = arena_printf(&a, "refs/tags/%s", name);
+	const char *ref = arena_printf(&a, TAGS "%s", name);
 	git_reference *made = NULL;
 	git_oid id;
 	int r = 0;

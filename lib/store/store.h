@@ -27,9 +27,9 @@ struct store;
 #define STORE_MAX_FILES     200000u
 
 /* Opens the repository at path; with make, makes it when there is none. -ENOENT, -EINVAL. */
-int store_open(const char *path, bool make, struct store **ret_store, struct error *err);
+int store_open_at(const char *path, bool make, struct store **ret_store, struct error *err);
 /* NULL is fine. */
-void store_free(struct store *s);
+void store_close(struct store *s);
 
 struct store_file {
 	const char *path; /* "shop/Deployment/till.yaml": relative, no empty part, no "." or ".." */
@@ -47,6 +47,7 @@ struct store_revision {
 	unsigned number;    /* from 1 */
 	const char *id;     /* of the commit, 40 hexadecimal digits */
 	const char *parent; /* NULL for the first */
+	const char *name;   /* one that store_name() gave it, or NULL */
 	struct store_note note;
 };
 

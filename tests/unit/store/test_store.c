@@ -21,13 +21,13 @@ static void world_init(struct world *w)
 	*w = (struct world){.dir = "/tmp/sidestep-store-XXXXXX"};
 	assert_non_null(mkdtemp(w->dir));
 	w->path = arena_printf(&w->a, "%s/revisions", w->dir);
-	if (store_open(w->path, true, &w->store, &w->err) < 0)
+	if (store_open_at(w->path, true, &w->store, &w->err) < 0)
 		fail_msg("%s", w->err.msg);
 }
 
 static void world_release(struct world *w)
 {
-	store_free(w->store);
+	store_close(w->store);
 	io_remove_tree(w->dir, NULL);
 	arena_release(&w->a);
 }
@@ -130,8 +130,10 @@ TEST(revisions_are_found_by_what_they_are_called)
 	assert_int_equal(commit(&w, 2, r.id, &r), 0);
 	assert_int_equal(store_find(w.store, &w.a, "before-upgrade", &found, &w.err), 0);
 	assert_int_equal(found.number, 1);
+	assert_string_equal(found.name, "before-upgrade");
 	assert_int_equal(store_find(w.store, &w.a, "newest", &found, &w.err), 0);
 	assert_int_equal(found.number, 2);
+	assert_null(found.name);
 	assert_int_equal(store_find(w.store, &w.a, arena_strndup(&w.a, r.id, 8), &found, &w.err),
 			 0);
 	assert_int_equal(found.number, 2);
@@ -165,10 +167,10 @@ TEST(it_opens_again_and_only_where_it_is)
 
 	world_init(&w);
 	assert_int_equal(commit(&w, 1, NULL, &r), 0);
-	store_free(w.store);
-	assert_int_equal(store_open(w.path, true, &w.store, &w.err), 0);
+	store_close(w.store);
+	assert_int_equal(store_open_at(w.path, true, &w.store, &w.err), 0);
 	assert_int_equal(store_find(w.store, &w.a, "1", &r, &w.err), 0);
-	assert_int_equal(store_open(arena_printf(&w.a, "%s/none", w.dir), false, &none, &w.err),
+	assert_int_equal(store_open_at(arena_printf(&w.a, "%s/none", w.dir), false, &none, &w.err),
 			 -ENOENT);
 	world_release(&w);
 }
@@ -199,9 +201,9 @@ TEST(damage_is_found_and_named)
 	assert_int_equal(commit(&w, 2, r.id, &r), 0);
 	assert_int_equal(store_fsck(w.store, &w.a, &said, &w.err), 0);
 	assert_int_equal(doc_len(said), 0);
-	store_free(w.store);
+	store_close(w.store);
 	damage(w.path, "6e1bbe6cbbb6579c15d9bcffb59ce789855f8e2c");
-	assert_int_equal(store_open(w.path, false, &w.store, &w.err), 0);
+	assert_int_equal(store_open_at(w.path, false, &w.store, &w.err), 0);
 	assert_int_equal(store_fsck(w.store, &w.a, &said, &w.err), 0);
 	assert_int_equal(doc_len(said), 1);
 	assert_non_null(strstr(doc_str(doc_at(said, 0)), "revision 1: "));
