@@ -145,7 +145,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 	int code;
 
 	libbpf_set_print(quiet);
-	memset(&dp->maps.fd, 0xff, sizeof(dp->maps.fd));
+	maps_init(&dp->maps);
 	dp->root = xstrdup(options->pin_root);
 	dp->log = options->log;
 	code = open_all(dp, options, err);
@@ -166,6 +166,7 @@ void datapath_close(struct datapath *dp)
 		munmap(dp->generations, GENERATION_MAX * 8UL);
 	term_release(dp);
 	load_release(dp);
+	free(dp->counting);
 	maps_close(&dp->maps);
 	free(dp->root);
 	free(dp);

@@ -32,8 +32,11 @@ bool map_is_array(enum map_id id);
 
 struct maps {
 	int fd[MAP_COUNT]; /* -1: not open */
+	uint64_t *refused; /* writes and deletions the kernel refused; NULL: nobody counts */
 };
 
+/* Nothing is open. */
+void maps_init(struct maps *m);
 /*
  * Opens every map below root, making and pinning those that are not there. A pin whose type or
  * sizes are not the table's is refused: its layout changed without a new version.
