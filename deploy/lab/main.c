@@ -160,6 +160,29 @@ static const struct cli_command fault_verbs[] = {
 	 .run = lab_fault_list_main},
 };
 
+static const struct cli_command image_verbs[] = {
+	{.name = "add",
+	 .summary = "say which folder of programs an image means",
+	 .args = "NAME:TAG DIR",
+	 .min_args = 2,
+	 .max_args = 2,
+	 .details = "The lab pulls nothing: a pod whose image's tag is not named here waits as "
+		    "ImagePullBackOff.\n\n"
+		    "Example:\n"
+		    "  sidestep lab image add sidestep.dev/sidestepd:0.2.0 \\\n"
+		    "    $(deploy/build-release 0.2.0)\n",
+	 .needs = NEEDS_ROOT,
+	 .run = lab_image_add_main,
+	 CLI_OPTIONS(lab_rows),
+	 CLI_DEFAULTS(lab_defaults)},
+	{.name = "list",
+	 .summary = "the images there are",
+	 .details = "Example:\n  sidestep lab image list -o json\n",
+	 .run = lab_image_list_main,
+	 CLI_OPTIONS(status_rows),
+	 CLI_DEFAULTS(status_defaults)},
+};
+
 static const struct cli_command commands[] = {
 	{.name = "up",
 	 .summary = "bring a lab up, or to what is asked",
@@ -211,6 +234,7 @@ static const struct cli_command commands[] = {
 	{.name = "fault",
 	 .summary = "kill a process, or make the API server misbehave",
 	 CLI_VERBS(fault_verbs)},
+	{.name = "image", .summary = "which build folder an image means", CLI_VERBS(image_verbs)},
 	{.name = "demo",
 	 .summary = "the product's story: one namespace leaves Istio, and comes back, under load",
 	 .details = "Exit 0 when the promise was kept, 3 when it was broken, 5 when it could not "

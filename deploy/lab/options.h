@@ -19,6 +19,8 @@ int lab_shell_main(const struct cli_call *call, struct error *err);
 int lab_apply_main(const struct cli_call *call, struct error *err);
 int lab_traffic_start_main(const struct cli_call *call, struct error *err);
 int lab_traffic_report_main(const struct cli_call *call, struct error *err);
+int lab_image_add_main(const struct cli_call *call, struct error *err);
+int lab_image_list_main(const struct cli_call *call, struct error *err);
 int lab_fault_list_main(const struct cli_call *call, struct error *err);
 int lab_fault_inject_main(const struct cli_call *call, struct error *err);
 
@@ -31,6 +33,8 @@ struct up_options {
 	const char *kubeconfig;
 	const char *envoy;
 	const char *random; /* seed, or NULL */
+	const char *agent;  /* image of the agents, or NULL: the manifest's */
+	struct cli_list images;
 	uint64_t timeout_ns;
 };
 struct status_options {

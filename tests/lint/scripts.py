@@ -6,7 +6,7 @@ import subprocess
 
 import tree
 
-STARTED_BY_PEOPLE = ("deploy/demo", "deploy/install-packages", "deploy/fetch-envoy", "tests/run")
+STARTED_BY_PEOPLE = ("deploy/demo", "deploy/build-release", "deploy/install-packages", "deploy/fetch-envoy", "tests/run")
 
 found = []
 for path in tree.files():
