@@ -2,6 +2,7 @@
 /* upgrade/config.h - options and verbs of sidestep-config, and what they share. */
 #pragma once
 
+#include "lib/base/map.h"
 #include "lib/cli/cli.h"
 #include "lib/diff/diff.h"
 #include "lib/diff/secret.h"
@@ -25,11 +26,12 @@ enum config_format {
 struct config_diff_opts {
 	struct cli_list files; /* -f */
 	const char *against, *applied, *live;
-	const char *namespace_, *digest_key;
-	const char *kubeconfig, *context;
+	const char *namespace_;
+	struct config_where_options where;
 	int output;
 	int64_t context_lines;
 	bool detailed_exit;
+	bool prune;                   /* what was applied and is not wanted any more goes */
 	bool was_applied;             /* what is wanted is what was applied last */
 	const struct secret_key *key; /* instead of digest_key's; NULL: that, or a new one */
 };
@@ -54,25 +56,39 @@ struct config_scene {
 	struct snapshot desired, applied, live;
 	struct diff diff;
 	const char *live_name; /* what the left side of a diff is called: "live", a path */
+	const char *base_name; /* what `applied` is called: "revision 3"; NULL: not a revision */
+	/* Sets that come redacted under the same key, from a history or a plan. */
+	bool hidden_desired, hidden_applied, hidden_live;
+	struct map plain; /* address of a redacted object -> the object as it is */
 };
+void config_scene_init(struct config_scene *s);
 /* Reads and compares what the options say. Release it also after a failure. */
 int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err);
 /* The key that the options name, or a new one. */
 int config_key(const struct config_diff_opts *o, struct secret_key *ret_key, struct error *err);
 /* The second half of it, for sets that are read: hides what is secret, and compares. */
 int config_scene_compare(struct config_scene *s, const struct config_diff_opts *o,
-			 struct error *err);
+			 const struct secret_key *key, struct error *err);
+/* The object that a redacted one was made of; NULL: it came redacted. */
+struct doc *config_scene_plain(const struct config_scene *s, const struct doc *redacted);
+/* Says what a redacted object (of desired) is in truth. */
+void config_scene_tell(struct config_scene *s, const struct doc *redacted, struct doc *plain);
 void config_scene_release(struct config_scene *s);
 
-struct kube_client;
+/* The manifests of the options' files, in their order, into s->desired. */
+int config_read_desired(struct config_scene *s, const struct config_diff_opts *o,
+			struct error *err);
+/*
+ * What the place's newest revision has of what s->desired names (all: of everything) into
+ * s->applied; *ret_newest (may be NULL) is that revision.
+ */
+int config_read_applied(struct config_scene *s, struct config_place *place, bool all,
+			struct store_revision *ret_newest, struct error *err);
 /*
  * The live objects that s->desired and s->applied name, from the API server, into s->live. Objects
  * that are not there are left out; a kind that the server does not know has none.
  */
-int config_live_read(struct config_scene *s, struct kube_client *client, struct error *err);
-/* The same from the API of kubeconfig and context (NULL: the usual places). */
-int config_live_open(struct config_scene *s, const char *kubeconfig, const char *context,
-		     struct error *err);
+int config_live_read(struct config_scene *s, struct cluster *c, struct error *err);
 
 void config_print(const struct config_scene *s, enum config_format format, size_t context_lines,
 		  struct strbuf *out);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verb diff: reads the sets, hides what is secret, compares, prints. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
 #include "upgrade/config.h"
+#include "upgrade/config_history.h"
 
 static int read_set(struct config_scene *s, struct snapshot *set, const char *path,
 		    const char *namespace, struct error *err)
@@ -14,7 +16,7 @@ static int read_set(struct config_scene *s, struct snapshot *set, const char *pa
 	return snapshot_read(set, path, err);
 }
 
-static int read_desired(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
+int config_read_desired(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
 {
 	int r = 0;
 
@@ -23,8 +25,117 @@ static int read_desired(struct config_scene *s, const struct config_diff_opts *o
 	return r;
 }
 
+/* --- what was applied --- */
+
+/* Digests of two keys do not compare: every secret would differ. */
+static int same_key(const struct config_place *p, const struct store_revision *revision,
+		    const struct doc *meta, struct error *err)
+{
+	const char *key = doc_find_str(meta, "key");
+
+	if (!key || str_eq(key, secret_key_id(p->arena, &p->key)))
+		return 0;
+	return error_set(err, -EKEYREJECTED,
+			 "revision %u was made with another key of digests (%s): give it with "
+			 "--digest-key",
+			 revision->number, key);
+}
+
+int config_read_applied(struct config_scene *s, struct config_place *place, bool all,
+			struct store_revision *ret_newest, struct error *err)
+{
+	struct store_revision newest;
+	struct snapshot set;
+	struct map named = MAP_INIT;
+	struct doc *meta = NULL;
+	int r = config_history_newest(place, &newest, err);
+
+	if (ret_newest)
+		*ret_newest = newest;
+	if (r || !newest.number)
+		return r;
+	for (size_t i = 0; i < s->desired.n; i++)
+		map_set(&named, config_history_file(&s->arena, s->desired.items[i]), s);
+	snapshot_init(&set, &s->arena);
+	r = config_history_read(place, &newest, &set, &meta, err);
+	if (!r)
+		r = same_key(place, &newest, meta, err);
+	for (size_t i = 0; !r && i < set.n; i++)
+		if (all || map_has(&named, config_history_file(&s->arena, set.items[i])))
+			r = snapshot_add(&s->applied, set.items[i], err);
+	s->hidden_applied = true;
+	s->base_name = arena_printf(&s->arena, "revision %u", newest.number);
+	snapshot_release(&set);
+	map_release(&named);
+	return r;
+}
+
+/* Nothing is wanted but what was applied. */
+static int desired_of_history(struct config_scene *s, struct config_place *place, struct error *err)
+{
+	struct snapshot none = s->desired;
+	int r = config_read_applied(s, place, true, NULL, err);
+
+	if (!r && !s->base_name)
+		return error_set(
+			err, -ENOENT,
+			"nothing was applied to configuration %s yet: say with -f what was",
+			place->name);
+	s->desired = s->applied;
+	s->applied = none;
+	s->hidden_desired = true;
+	s->base_name = NULL;
+	return r;
+}
+
+/*
+ * The history says what was applied, where there is one; a comparison goes without when it cannot
+ * be had (no right to read it, no folder to write to), and says so.
+ */
+static int read_history(struct config_scene *s, const struct config_diff_opts *o, struct cluster *c,
+			struct secret_key *key, struct error *err)
+{
+	const bool needed = !o->files.n;
+	struct config_place place;
+	struct error why = ERROR_INIT;
+	int r = config_place_open(&place, &s->arena, c, &o->where.place, &why);
+
+	if (!needed && (r == -EACCES || r == -EROFS || r == -EPERM)) {
+		fprintf(stderr, "without the history of this configuration: %s\n", why.msg);
+		return 0;
+	}
+	if (r)
+		return error_set(err, r, "%s", why.msg);
+	if (!o->key)
+		*key = place.key;
+	if (needed)
+		r = desired_of_history(s, &place, err);
+	else if (!o->applied && !o->was_applied)
+		r = config_read_applied(s, &place, o->prune, NULL, err);
+	config_place_release(&place);
+	return r;
+}
+
+static int read_cluster(struct config_scene *s, const struct config_diff_opts *o,
+			struct secret_key *key, struct error *err)
+{
+	struct cluster c;
+	int r = cluster_open(&c, &s->arena, o->where.kubeconfig, o->where.context, CONFIG_MANAGER,
+			     err);
+
+	if (r)
+		return r;
+	c.patience_ns = 1; /* somebody looks: better an answer now than one in a while */
+	r = read_history(s, o, &c, key, err);
+	if (!r)
+		r = config_live_read(s, &c, err);
+	cluster_release(&c);
+	return r;
+}
+
 /* The sets that the desired one is compared with. */
-static int read_others(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
+static int read_others(struct config_scene *s, const struct config_diff_opts *o,
+		       struct secret_key *key, struct error *err)
 {
 	int r = 0;
 
@@ -37,7 +148,25 @@ static int read_others(struct config_scene *s, const struct config_diff_opts *o,
 		return r;
 	if (o->live)
 		return read_set(s, &s->live, o->live, o->namespace_, err);
-	return config_live_open(s, o->kubeconfig, o->context, err);
+	return read_cluster(s, o, key, err);
+}
+
+/* --- comparing --- */
+
+struct doc *config_scene_plain(const struct config_scene *s, const struct doc *redacted)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "%p", (const void *)redacted);
+	return map_get(&s->plain, key);
+}
+
+void config_scene_tell(struct config_scene *s, const struct doc *redacted, struct doc *plain)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "%p", (const void *)redacted);
+	map_set(&s->plain, key, plain);
 }
 
 static void redact_set(struct config_scene *s, const struct secret_key *key, struct snapshot *set)
@@ -49,6 +178,7 @@ static void redact_set(struct config_scene *s, const struct secret_key *key, str
 		d->file = set->items[i]->file;
 		d->line = set->items[i]->line;
 		d->col = set->items[i]->col;
+		config_scene_tell(s, d, set->items[i]);
 		set->items[i] = d;
 	}
 }
@@ -59,42 +189,54 @@ int config_key(const struct config_diff_opts *o, struct secret_key *ret_key, str
 		*ret_key = *o->key;
 		return 0;
 	}
-	return o->digest_key ? secret_key_read(o->digest_key, ret_key, err)
-			     : secret_key_random(ret_key, err);
+	return o->where.place.digest_key ? secret_key_read(o->where.place.digest_key, ret_key, err)
+					 : secret_key_random(ret_key, err);
 }
 
 int config_scene_compare(struct config_scene *s, const struct config_diff_opts *o,
-			 struct error *err)
+			 const struct secret_key *key, struct error *err)
 {
-	struct diff_input in = {.desired = &s->desired, .live = &s->live};
-	struct secret_key key;
-	int r = config_key(o, &key, err);
+	static const char *const us[] = {CONFIG_MANAGER, NULL};
+	struct diff_input in = {.desired = &s->desired, .live = &s->live, .managers = us};
 
-	if (r)
-		return r;
-	redact_set(s, &key, &s->desired);
-	redact_set(s, &key, &s->applied);
-	redact_set(s, &key, &s->live);
+	if (!s->hidden_desired)
+		redact_set(s, key, &s->desired);
+	if (!s->hidden_applied)
+		redact_set(s, key, &s->applied);
+	if (!s->hidden_live)
+		redact_set(s, key, &s->live);
 	/* Two sets of manifests: what the other says is what was applied, and nobody changed it. */
-	in.applied = o->against ? &s->live : o->applied ? &s->applied : NULL;
+	if (o->against)
+		in.applied = &s->live;
+	else if (o->applied || s->base_name)
+		in.applied = &s->applied;
 	if (o->was_applied)
 		in.applied = &s->desired;
-	in.annotations = !in.applied;
+	/* An object that no revision has yet may have kubectl's note. */
+	in.annotations = !in.applied || s->base_name;
 	return diff_make(&s->diff, &s->arena, &in, err);
 }
 
-int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
+void config_scene_init(struct config_scene *s)
 {
-	int r;
-
 	memset(s, 0, sizeof(*s));
 	snapshot_init(&s->desired, &s->arena);
 	snapshot_init(&s->applied, &s->arena);
 	snapshot_init(&s->live, &s->arena);
-	r = read_desired(s, o, err);
+}
+
+int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
+{
+	struct secret_key key;
+	int r;
+
+	config_scene_init(s);
+	r = config_key(o, &key, err);
 	if (!r)
-		r = read_others(s, o, err);
-	return r ? r : config_scene_compare(s, o, err);
+		r = config_read_desired(s, o, err);
+	if (!r)
+		r = read_others(s, o, &key, err);
+	return r ? r : config_scene_compare(s, o, &key, err);
 }
 
 void config_scene_release(struct config_scene *s)
@@ -102,7 +244,56 @@ void config_scene_release(struct config_scene *s)
 	snapshot_release(&s->desired);
 	snapshot_release(&s->applied);
 	snapshot_release(&s->live);
+	map_release(&s->plain);
 	arena_release(&s->arena);
+}
+
+/* Two revisions: what the second would change of the first. */
+static int load_revisions(struct config_scene *s, const struct config_diff_opts *o, char **words,
+			  struct error *err)
+{
+	static const struct secret_key none;
+	struct config_diff_opts as = *o;
+	struct store_revision from, to;
+	struct config_where w;
+	int r = config_where_open(&w, &o->where, err);
+
+	if (r)
+		return r;
+	s->hidden_desired = s->hidden_live = true;
+	r = store_find(w.place.store, &s->arena, words[0], &from, err);
+	if (!r)
+		r = store_find(w.place.store, &s->arena, words[1], &to, err);
+	if (!r)
+		r = config_history_read(&w.place, &from, &s->live, NULL, err);
+	if (!r)
+		r = config_history_read(&w.place, &to, &s->desired, NULL, err);
+	s->live_name = as.against = arena_printf(&s->arena, "revision %u", from.number);
+	if (!r)
+		r = config_scene_compare(s, &as, &none, err);
+	config_where_release(&w);
+	return r;
+}
+
+static int check_usage(const struct cli_call *call)
+{
+	const struct config_diff_opts *o = call->opts;
+	const bool cluster = o->where.kubeconfig || o->where.context;
+
+	if (call->n_args == 1)
+		return cli_usage(call, "name two revisions, or none");
+	if (call->n_args && (o->files.n || o->against || o->applied || o->live))
+		return cli_usage(call, "two revisions are compared with each other: they take "
+				       "neither -f, --against, --applied nor --live");
+	if (!call->n_args && o->files.n == 0)
+		return cli_usage(call,
+				 "say with -f which manifests are wanted (- is standard input)");
+	if (!call->n_args && o->where.place.repository)
+		return cli_usage(call, "--repository is for comparing two revisions");
+	if (o->against && (o->applied || o->live || cluster))
+		return cli_usage(call, "--against compares two sets of manifests: it takes neither "
+				       "--applied, --live nor a cluster");
+	return 0;
 }
 
 int verb_diff(const struct cli_call *call, struct error *err)
@@ -111,15 +302,16 @@ int verb_diff(const struct cli_call *call, struct error *err)
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	struct config_scene s;
 	bool pending = false;
-	int r;
+	int r = check_usage(call);
 
-	if (o->files.n == 0)
-		return cli_usage(call,
-				 "say with -f which manifests are wanted (- is standard input)");
-	if (o->against && (o->applied || o->live || o->kubeconfig || o->context))
-		return cli_usage(call, "--against compares two sets of manifests: it takes neither "
-				       "--applied, --live nor a cluster");
-	r = config_scene_load(&s, o, err);
+	if (r)
+		return r;
+	if (call->n_args) {
+		config_scene_init(&s);
+		r = load_revisions(&s, o, call->args, err);
+	} else {
+		r = config_scene_load(&s, o, err);
+	}
 	if (!r) {
 		config_print(&s, (enum config_format)o->output, (size_t)o->context_lines, &out);
 		fwrite(strbuf_cstr(&out), 1, out.len, call->out);

@@ -199,12 +199,14 @@ int verb_drift(const struct cli_call *call, struct error *err)
 	struct secret_key key;
 	int r;
 
-	if (o.diff.files.n == 0)
+	if (o.diff.files.n == 0 && o.diff.live)
 		return cli_usage(call, "say with -f what was applied (- is standard input)");
 	if (o.watch && from_stdin(&o.diff.files))
 		return cli_usage(call, "--watch reads the manifests again and again: give files");
-	r = config_key(&o.diff, &key, err);
-	o.diff.key = &key; /* one for all looks: digests are compared */
+	/* One for all looks, because digests are compared; a history has its own. */
+	r = o.diff.files.n ? config_key(&o.diff, &key, err) : 0;
+	if (o.diff.files.n)
+		o.diff.key = &key;
 	if (!r)
 		r = look(&o, &out, &w.gist, err);
 	if (r >= 0) {

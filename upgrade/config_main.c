@@ -12,63 +12,6 @@ static const char *const formats[] = {
 #undef CONFIG_FORMAT_NAME
 };
 
-static const struct cli_option cluster_options[] = {
-	CLI_OPT(struct config_diff_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
-		"the cluster (else KUBECONFIG, ~/.kube/config, a pod's own account)"),
-	CLI_OPT(struct config_diff_opts, context, "context", 0, CLI_STRING, "NAME",
-		"context of the kubeconfig"),
-	CLI_OPT(struct config_diff_opts, live, "live", 0, CLI_STRING, "PATH",
-		"look at this file or folder of objects instead of a live API"),
-};
-
-static const struct config_diff_opts diff_defaults = {.context_lines = 3};
-static const struct cli_option diff_options[] = {
-	CLI_OPT(struct config_diff_opts, files, "filename", 'f', CLI_LIST, "PATH",
-		"manifests that are wanted: files, folders, or - for standard input"),
-	CLI_OPT(struct config_diff_opts, against, "against", 0, CLI_STRING, "PATH",
-		"compare with these manifests, not with a cluster"),
-	CLI_OPT(struct config_diff_opts, applied, "applied", 0, CLI_STRING, "PATH",
-		"what was applied last (else what kubectl apply noted in the live objects)"),
-	CLI_OPT(struct config_diff_opts, namespace_, "namespace", 'n', CLI_STRING, "NAME",
-		"of manifests that name none (else default)"),
-	CLI_CHOICE(struct config_diff_opts, output, "output", 'o', formats, "how to print"),
-	CLI_NUMBER(struct config_diff_opts, context_lines, "unified", 'U', "N", 0, 1000,
-		   "lines around each difference"),
-	CLI_OPT(struct config_diff_opts, detailed_exit, "detailed-exitcode", 0, CLI_FLAG, NULL,
-		"answer 2 when something differs"),
-	CLI_OPT(struct config_diff_opts, digest_key, "digest-key", 0, CLI_STRING, "FILE",
-		"key of the digests of secret values, to compare those of two runs (else a new "
-		"one)"),
-	/* The struct itself: the options of the cluster are among its members. */
-	{.name = "Cluster",
-	 .kind = CLI_GROUP,
-	 .group = cluster_options,
-	 .n_group = ARRAY_SIZE(cluster_options)},
-};
-
-static const struct config_drift_opts drift_defaults = {.diff.was_applied = true,
-							.every = 30 * NS_PER_S};
-static const struct cli_option drift_options[] = {
-	CLI_OPT(struct config_drift_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
-		"manifests that were applied: files, folders, or - for standard input"),
-	CLI_OPT(struct config_drift_opts, watch, "watch", 0, CLI_FLAG, NULL,
-		"look again and again, and print what is new, until interrupted"),
-	CLI_OPT(struct config_drift_opts, every, "every", 0, CLI_DURATION, "TIME",
-		"how long between two looks"),
-	CLI_OPT(struct config_drift_opts, ignore, "ignore", 0, CLI_STRING, "FILE",
-		"drift that somebody accepts, see 'sidestep-config help ignore'"),
-	CLI_OPT(struct config_drift_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
-		"of manifests that name none (else default)"),
-	CLI_CHOICE(struct config_drift_opts, output, "output", 'o', report_format_names,
-		   "how to print"),
-	CLI_OPT(struct config_drift_opts, diff.detailed_exit, "detailed-exitcode", 0, CLI_FLAG,
-		NULL, "answer 2 when something has drifted"),
-	CLI_OPT(struct config_drift_opts, diff.digest_key, "digest-key", 0, CLI_STRING, "FILE",
-		"key of the digests of secret values, to compare those of two runs (else a new "
-		"one)"),
-	CLI_USE(struct config_drift_opts, diff, "Cluster", cluster_options),
-};
-
 #define STATE_HELP                                                                                 \
 	"where histories, plans and journals are (else SIDESTEP_STATE, else "                      \
 	"~/.local/state/sidestep)"
@@ -86,10 +29,57 @@ static const struct cli_option where_options[] = {
 	CLI_OPT(struct config_where_options, place.name, "name", 0, CLI_STRING, "NAME", NAME_HELP),
 	CLI_OPT(struct config_where_options, place.state, "state", 0, CLI_STRING, "DIR",
 		STATE_HELP),
+	CLI_OPT(struct config_where_options, place.digest_key, "digest-key", 0, CLI_STRING, "FILE",
+		KEY_HELP),
 };
 static const struct cli_option repository_option[] = {
 	CLI_OPT(struct config_where_options, place.repository, "repository", 0, CLI_STRING, "DIR",
 		"this history (a bare git repository); no cluster is asked"),
+};
+
+static const struct config_diff_opts diff_defaults = {.context_lines = 3};
+static const struct cli_option diff_options[] = {
+	CLI_OPT(struct config_diff_opts, files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that are wanted: files, folders, or - for standard input"),
+	CLI_OPT(struct config_diff_opts, against, "against", 0, CLI_STRING, "PATH",
+		"compare with these manifests, not with a cluster"),
+	CLI_OPT(struct config_diff_opts, applied, "applied", 0, CLI_STRING, "PATH",
+		"what was applied last (else the newest revision, or what kubectl apply noted)"),
+	CLI_OPT(struct config_diff_opts, live, "live", 0, CLI_STRING, "PATH",
+		"look at this file or folder of objects instead of a live API"),
+	CLI_OPT(struct config_diff_opts, namespace_, "namespace", 'n', CLI_STRING, "NAME",
+		"of manifests that name none (else default)"),
+	CLI_CHOICE(struct config_diff_opts, output, "output", 'o', formats, "how to print"),
+	CLI_NUMBER(struct config_diff_opts, context_lines, "unified", 'U', "N", 0, 1000,
+		   "lines around each difference"),
+	CLI_OPT(struct config_diff_opts, detailed_exit, "detailed-exitcode", 0, CLI_FLAG, NULL,
+		"answer 2 when something differs"),
+	CLI_OPT(struct config_diff_opts, prune, "prune", 0, CLI_FLAG, NULL,
+		"also what the newest revision has and these manifests do not"),
+	CLI_USE(struct config_diff_opts, where, "History", repository_option),
+	CLI_USE(struct config_diff_opts, where, "Cluster", where_options),
+};
+
+static const struct config_drift_opts drift_defaults = {.diff.was_applied = true,
+							.every = 30 * NS_PER_S};
+static const struct cli_option drift_options[] = {
+	CLI_OPT(struct config_drift_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that were applied, files, folders, or - (else the newest revision)"),
+	CLI_OPT(struct config_drift_opts, watch, "watch", 0, CLI_FLAG, NULL,
+		"look again and again, and print what is new, until interrupted"),
+	CLI_OPT(struct config_drift_opts, every, "every", 0, CLI_DURATION, "TIME",
+		"how long between two looks"),
+	CLI_OPT(struct config_drift_opts, ignore, "ignore", 0, CLI_STRING, "FILE",
+		"drift that somebody accepts, see 'sidestep-config help ignore'"),
+	CLI_OPT(struct config_drift_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
+		"of manifests that name none (else default)"),
+	CLI_CHOICE(struct config_drift_opts, output, "output", 'o', report_format_names,
+		   "how to print"),
+	CLI_OPT(struct config_drift_opts, diff.detailed_exit, "detailed-exitcode", 0, CLI_FLAG,
+		NULL, "answer 2 when something has drifted"),
+	CLI_OPT(struct config_drift_opts, diff.live, "live", 0, CLI_STRING, "PATH",
+		"look at this file or folder of objects instead of a live API"),
+	CLI_USE(struct config_drift_opts, diff.where, "Cluster", where_options),
 };
 
 static const struct config_history_opts history_defaults = {0};
@@ -114,6 +104,8 @@ static const struct cli_option fsck_options[] = {
 static const struct cli_command commands[] = {
 	{.name = "diff",
 	 .summary = "what is wanted, what was applied last and what is there, field by field",
+	 .args = "[REVISION REVISION]",
+	 .max_args = 2,
 	 .details = "Compares three ways, so that it tells apart:\n"
 		    "  change    wanted now, not there yet\n"
 		    "  drift     somebody changed it; an apply would put it back\n"
@@ -127,7 +119,8 @@ static const struct cli_command commands[] = {
 		    "Examples:\n"
 		    "  helm template my-release my-chart | sidestep config diff -f - -n my-team\n"
 		    "  sidestep config diff -f manifests --against released --detailed-exitcode\n"
-		    "  sidestep config diff -f new.yaml --applied old.yaml -o markdown\n",
+		    "  sidestep config diff -f new.yaml --applied old.yaml -o markdown\n"
+		    "  sidestep config diff 3 newest  # two revisions\n",
 	 .exits = CLI_EXIT(CLI_CHANGES),
 	 .run = verb_diff,
 	 CLI_OPTIONS(diff_options),
@@ -175,6 +168,7 @@ static const struct cli_command commands[] = {
 		    "server filled in and\nwhat others keep (an autoscaler's replicas, a "
 		    "webhook's caBundle, an injected sidecar) has not\ndrifted.\n\n"
 		    "Examples:\n"
+		    "  sidestep config drift  # from the newest revision\n"
 		    "  sidestep config drift -f released -n my-team\n"
 		    "  sidestep config drift -f released --ignore accepted.yaml -o prometheus\n"
 		    "  sidestep config drift -f released --detailed-exitcode -o junit\n",

@@ -135,3 +135,102 @@ struct doc *diff_apply(struct arena *a, const struct diff_object *o)
 	}
 	return p.root;
 }
+
+/* What stands at path in d; NULL when nothing does. */
+static struct doc *find(struct applier *p, struct doc *d, const struct diff_path *path)
+{
+	struct doc *up = path ? find(p, d, path->up) : NULL, **item;
+
+	if (!path)
+		return d;
+	if (!up)
+		return NULL;
+	if (path->part == PART_FIELD)
+		return doc_get(up, path->field);
+	item = item_at(p, up, path);
+	return item ? *item : NULL;
+}
+
+struct doc *diff_apply_to(struct arena *a, const struct diff_object *o, const struct doc *live,
+			  const struct doc *desired)
+{
+	struct applier p = {.arena = a, .kind = o->kind, .root = diff_view(a, live)};
+	struct doc *wanted = diff_view(a, desired);
+
+	for (size_t i = 0; i < o->n; i++) {
+		struct diff_change c = o->changes[i];
+
+		if (!c.path || !diff_class_pending(c.class))
+			continue;
+		if (c.op == DIFF_ADD || c.op == DIFF_REPLACE)
+			c.desired = find(&p, wanted, c.path);
+		if ((c.op == DIFF_ADD || c.op == DIFF_REPLACE) && !c.desired)
+			return NULL;
+		make_change(&p, &c);
+	}
+	return p.root;
+}
+
+/* What was made on the way to a place that was not there, and holds nothing any more. */
+static void drop_emptied(struct applier *p, const struct diff_path *path, struct doc *before)
+{
+	for (; path; path = path->up) {
+		struct doc *now = find(p, p->root, path);
+
+		if (!now || (now->kind != DOC_MAP && now->kind != DOC_LIST) || doc_len(now) ||
+		    find(p, before, path))
+			return;
+		drop(p, path);
+	}
+}
+
+/* The items of every list on the way that were there before, as they followed each other. */
+static void order_as(struct applier *p, const struct diff_path *path, struct doc *before)
+{
+	for (; path; path = path->up) {
+		const struct list_rule *rule = field_list(p->kind, path);
+		struct doc *was = find(p, before, path), *order;
+		struct keyed k = {0};
+
+		if (!was || was->kind != DOC_LIST || rule->list == LIST_ATOMIC ||
+		    !find(p, p->root, path) || !keyed_read(p->arena, rule, was, &k))
+			continue;
+		order = doc_list(p->arena);
+		for (size_t i = 0; i < k.n; i++)
+			doc_append(p->arena, order, doc_string(p->arena, k.texts[i]));
+		reorder(p, path, order);
+		keyed_release(&k);
+	}
+}
+
+static bool take_back(struct applier *p, const struct diff_change *c, struct doc *before)
+{
+	struct doc *was;
+
+	if (c->op == DIFF_ADD && find(p, p->root, c->path)) {
+		drop(p, c->path);
+		drop_emptied(p, c->path->up, before);
+	} else if (c->op == DIFF_REMOVE || c->op == DIFF_REPLACE) {
+		was = find(p, before, c->path);
+		if (!was)
+			return false;
+		put(p, c->path, was);
+	}
+	return true;
+}
+
+struct doc *diff_undo(struct arena *a, const struct diff_object *o, const struct doc *live,
+		      const struct doc *before)
+{
+	struct applier p = {.arena = a, .kind = o->kind, .root = diff_view(a, live)};
+	struct doc *was = diff_view(a, before);
+
+	for (size_t i = o->n; i-- > 0;)
+		if (o->changes[i].path && diff_class_pending(o->changes[i].class) &&
+		    !take_back(&p, &o->changes[i], was))
+			return NULL;
+	for (size_t i = 0; i < o->n; i++)
+		if (diff_class_pending(o->changes[i].class))
+			order_as(&p, o->changes[i].path, was);
+	return p.root;
+}

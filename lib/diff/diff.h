@@ -113,6 +113,18 @@ bool diff_pending(const struct diff *d);
  * NULL when the object is gone afterwards. Absent places on the way are made.
  */
 struct doc *diff_apply(struct arena *a, const struct diff_object *o);
+/*
+ * The same on another copy of the object, with the values that desired has at the changes' places:
+ * what was compared redacted is written as it is. NULL: a place is not there.
+ */
+struct doc *diff_apply_to(struct arena *a, const struct diff_object *o, const struct doc *live,
+			  const struct doc *desired);
+/*
+ * live with o's pending changes taken back, to what before has at their places; what others have
+ * changed elsewhere stays. Taken back from diff_apply() it is o->live again. NULL: see above.
+ */
+struct doc *diff_undo(struct arena *a, const struct diff_object *o, const struct doc *live,
+		      const struct doc *before);
 /* The object as far as it takes part in a comparison, keys sorted; for printing before and after.
  */
 struct doc *diff_view(struct arena *a, const struct doc *object);

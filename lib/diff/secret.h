@@ -55,3 +55,16 @@ bool secret_name(const char *name);
  * its server does. What is not secret is shared with the original, which stays as it is.
  */
 struct doc *secret_redact(struct arena *a, const struct secret_key *key, const struct doc *object);
+/* A Secret with its stringData as data, as its server stores it; any other object as it is. */
+struct doc *secret_plain(struct arena *a, const struct doc *object);
+/* Whether a text holds a digest in a value's place; whether any text below d does. */
+bool secret_hidden(const char *s);
+bool secret_any_hidden(const struct doc *d);
+/*
+ * A redacted object with its values again, from objects (not redacted) that may have them: a
+ * digest is turned back into what has the same digest at the same place of one of them. NULL, and
+ * the first place that none of them knows, when there is one.
+ */
+struct doc *secret_restore(struct arena *a, const struct secret_key *key,
+			   const struct doc *redacted, const struct doc *const *known, size_t n,
+			   const char **ret_missing);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Laws on random objects: nothing differs from itself; a diff applied gives the other object; a
- * three-way apply gives what a second, simpler reading of the rules gives. A failure prints its
- * seed; SEED=n runs that one.
+ * Laws on random objects: nothing differs from itself; a diff applied gives the other object, and
+ * taken back the first again; a three-way apply gives what a second, simpler reading of the rules
+ * gives. A failure prints its seed; SEED=n runs that one.
  */
 #include <string.h>
 
@@ -141,7 +141,7 @@ static void check_two_way(unsigned seed, bool custom)
 {
 	struct arena arena = ARENA_INIT;
 	struct random r = {&arena, seed};
-	struct doc *x = random_object(&r, custom), *y = random_object(&r, custom), *after;
+	struct doc *x = random_object(&r, custom), *y = random_object(&r, custom), *after, *back;
 	struct diff_object o;
 
 	if (differs(&arena, x, x)) {
@@ -154,6 +154,17 @@ static void check_two_way(unsigned seed, bool custom)
 		say(seed, "from", x);
 		say(seed, "to", y);
 		say(seed, "applied", after);
+		fail_msg("seed %u", seed);
+	}
+	if (!doc_equal(diff_apply_to(&arena, &o, x, y), after)) {
+		say(seed, "applied to a copy", diff_apply_to(&arena, &o, x, y));
+		fail_msg("seed %u", seed);
+	}
+	back = diff_undo(&arena, &o, after, x);
+	if (!doc_equal(back, diff_view(&arena, x))) {
+		say(seed, "from", x);
+		say(seed, "to", y);
+		say(seed, "taken back", back);
 		fail_msg("seed %u", seed);
 	}
 	/* A custom resource keeps zeroes: here the trees themselves must be the same. */

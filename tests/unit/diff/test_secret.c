@@ -219,9 +219,50 @@ TEST(the_original_is_not_touched)
 	arena_release(&a);
 }
 
+static struct doc *one(struct arena *a, const char *text)
+{
+	struct doc_stream docs;
+
+	assert_int_equal(doc_read_yaml(a, text, strlen(text), NULL, &docs, NULL), 0);
+	return docs.docs[0];
+}
+
+TEST(a_digest_is_turned_back_by_who_knows_the_value)
+{
+	static const struct secret_key k = {{9}};
+	struct arena a = ARENA_INIT;
+	struct doc *secret = one(&a, "{apiVersion: v1, kind: Secret, metadata: {name: s}, "
+				     "stringData: {a: one, b: two}, data: {c: dGhyZWU=}}");
+	struct doc *old = one(&a, "{apiVersion: v1, kind: Secret, metadata: {name: s, labels: {x: "
+				  "y}}, data: {a: b25l, b: b3RoZXI=}}");
+	struct doc *pod = one(
+		&a, "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: "
+		    "a, env: [{name: B_TOKEN, value: t2}, {name: A_TOKEN, value: t1}]}]}}");
+	struct doc *moved = one(
+		&a, "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: "
+		    "x}, {name: a, env: [{name: A_TOKEN, value: t1}]}]}}");
+	const struct doc *known[] = {old, secret};
+	const char *missing = NULL;
+	struct doc *hidden = secret_redact(&a, &k, secret), *got;
+
+	assert_true(secret_any_hidden(hidden));
+	got = secret_restore(&a, &k, hidden, known, 2, &missing);
+	assert_true(doc_equal(got, secret_plain(&a, secret)));
+	assert_null(secret_restore(&a, &k, hidden, known, 1, &missing));
+	assert_string_equal(missing, "data.c");
+	/* Items are found by their names, wherever they stand. */
+	known[0] = pod;
+	got = secret_restore(&a, &k, secret_redact(&a, &k, moved), known, 1, &missing);
+	assert_true(doc_equal(got, moved));
+	/* Nothing is hidden: nobody need know. */
+	assert_true(doc_equal(secret_restore(&a, &k, moved, NULL, 0, &missing), moved));
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_digest_is_turned_back_by_who_knows_the_value),
 		cmocka_unit_test(what_looks_like_a_credential),
 		cmocka_unit_test(names_that_hold_secrets),
 		cmocka_unit_test(digests_tell_equal_from_different_and_nothing_else),

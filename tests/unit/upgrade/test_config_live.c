@@ -84,6 +84,8 @@ static void put_all(struct world *w, const struct snapshot *set)
 static void compared(struct world *w, struct strbuf *out)
 {
 	static const struct config_diff_opts opts = {.applied = "set"};
+	static const struct secret_key key;
+	struct cluster cluster = {.loop = w->loop, .client = w->client, .clock = clock_system()};
 	struct config_scene s = {0};
 	struct error err = ERROR_INIT;
 
@@ -91,7 +93,8 @@ static void compared(struct world *w, struct strbuf *out)
 	read_set(&s, &s.desired, manifests);
 	read_set(&s, &s.applied, manifests);
 	snapshot_init(&s.live, &s.arena);
-	if (config_live_read(&s, w->client, &err) < 0 || config_scene_compare(&s, &opts, &err) < 0)
+	if (config_live_read(&s, &cluster, &err) < 0 ||
+	    config_scene_compare(&s, &opts, &key, &err) < 0)
 		fail_msg("%s", err.msg);
 	for (size_t i = 0; i < s.diff.n; i++)
 		for (size_t j = 0; j < s.diff.objects[i].n; j++) {

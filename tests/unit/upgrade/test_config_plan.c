@@ -32,7 +32,7 @@ static void scene(struct config_scene *s, const char *live, const char *desired)
 	read_set(s, &s->live, live);
 	read_set(s, &s->desired, desired);
 	snapshot_init(&s->applied, &s->arena);
-	assert_int_equal(config_scene_compare(s, &opts, NULL), 0);
+	assert_int_equal(config_scene_compare(s, &opts, &key, NULL), 0);
 }
 
 static const char *order(struct arena *a, const struct doc *plan)
