@@ -154,6 +154,7 @@ int agent_start(struct agent *agent, const struct agent_options *options, struct
 		r = api_start(agent, err);
 	if (r < 0)
 		return r;
+	connections_start(agent);
 	cluster_start(&agent->cluster, agent->client, &agent->log, on_changed, agent);
 	drain(agent);
 	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
@@ -179,6 +180,7 @@ void agent_stop(struct agent *agent)
 	loop_timer_free(agent->queue_timer);
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
 		loop_signal_free(agent->signals[i]);
+	connections_stop(agent);
 	datapath_close(agent->dp);
 	netlink_close(agent->nl);
 	loop_free(agent->loop);

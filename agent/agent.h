@@ -61,6 +61,13 @@ struct agent {
 	char problem[512]; /* why not ready; "" when ready */
 
 	struct http_server *server;
+	struct connections { /* agent/connections.c */
+		struct loop_timer *timer;
+		bool idle;
+		char *request; /* Prepare or Finalize that was begun last; NULL: none */
+		int64_t generation;
+		uint64_t began_ns;
+	} connections;
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;
 	struct map answers;    /* request name -> struct answer (agent/requests.c) */
@@ -97,6 +104,17 @@ int node_apply(struct agent *agent, const struct mesh_input *in, const struct me
  * balanced to them are ended. A namespace that cannot be entered is logged and left out.
  */
 void agent_end_sockets(struct agent *agent);
+
+/* agent/connections.c */
+/* Begins to carry what datapath_open() found to carry. */
+void connections_start(struct agent *agent);
+void connections_stop(struct agent *agent);
+/* For the SidestepNode, in the arena; NULL before the first count. */
+struct sidestep_conntrack *connections_shown(struct agent *agent, struct arena *a);
+/* Does what a Prepare or Finalize asks, once for each generation, and fills in state and message:
+ * "active" as long as rows are being copied. */
+void connections_answer(struct agent *agent, struct arena *a, const struct sidestep_request *r,
+			struct sidestep_request_node *node);
 
 /* agent/attach.c */
 /* Takes in what sidestep-cni says; fills *ret_ep. -EEXIST, -ENOSPC, -EINVAL, or what attaching

@@ -211,6 +211,7 @@ static struct doc *node_status(struct agent *agent, struct arena *a)
 	n.n_counters = list_counters(agent, a, &n.counters);
 	n.n_identities = list_identities(agent, a, &n.identities);
 	n.n_unsupported = list_unsupported(agent, a, &n.unsupported);
+	n.conntrack = connections_shown(agent, a);
 	return doc_get(bind_encode(a, &sidestep_node_table, &n), "status");
 }
 

@@ -77,6 +77,12 @@ static void regenerate_one(struct agent *agent, struct arena *a, struct agent_ep
 	out->corrupted_rows = done.corrupted;
 }
 
+/* Done once for each generation of the request; an audit lasts as long as its object. */
+static bool is_once(const struct sidestep_request *r)
+{
+	return r->kind != REQUEST_AUDIT;
+}
+
 static struct doc *answer_item(struct agent *agent, struct arena *a,
 			       const struct sidestep_request *r)
 {
@@ -87,6 +93,10 @@ static struct doc *answer_item(struct agent *agent, struct arena *a,
 						     arena_array(a, agent->endpoints.list.n + 1,
 								 struct sidestep_request_endpoint)};
 
+	if (r->kind == REQUEST_PREPARE || r->kind == REQUEST_FINALIZE) {
+		connections_answer(agent, a, r, &node);
+		return bind_encode(a, &sidestep_request_node_table, &node);
+	}
 	vec_foreach (&agent->endpoints.list, it) {
 		struct agent_ep *ep = *it;
 
@@ -145,11 +155,12 @@ static void answer_request(struct agent *agent, const struct sidestep_request *r
 				  .change = change_request,
 				  .arg = agent};
 
-	/* A regeneration runs once for each generation of the request, also over restarts. */
-	if (r->kind == REQUEST_REGENERATE && (have || published)) {
+	/* Also over restarts; what was under way is taken up again. */
+	if (is_once(r) && (have || published)) {
 		int64_t done = have ? have->generation : published->observed_generation;
+		const char *state = have ? doc_find_str(have->item, "state") : published->state;
 
-		if (done >= generation_of(r))
+		if (done >= generation_of(r) && !str_eq(state, "active"))
 			return;
 	}
 	next = xcalloc(1, sizeof(*next));
@@ -179,11 +190,8 @@ void publish_requests(struct agent *agent)
 	const struct mesh_input *in = &agent->applied->input;
 
 	for (size_t i = 0; i < in->n_requests; i++) {
-		const struct sidestep_request *r = &in->requests[i];
-
-		if (concerns(agent, r) && !r->meta.deletion_timestamp &&
-		    (r->kind == REQUEST_REGENERATE || r->kind == REQUEST_AUDIT))
-			answer_request(agent, r);
+		if (concerns(agent, &in->requests[i]) && !in->requests[i].meta.deletion_timestamp)
+			answer_request(agent, &in->requests[i]);
 	}
 	map_foreach (&agent->answers, e) {
 		if (!kube_informer_get(agent->cluster.informers[CLUSTER_REQUESTS], NULL,

@@ -130,8 +130,10 @@ void row_policy(void *arg, const void *key, const void *value)
 
 static const char *action_name(uint8_t action)
 {
-	static const char *const names[] = {"none", "peer", "overlay", "stack", "drop"};
+	static const char *const names[] = {"none", "peer", "overlay", "stack"};
 
+	if (action >= REASON_FIRST_DROP)
+		return "drop";
 	return action < ARRAY_SIZE(names) ? names[action] : "unknown";
 }
 
@@ -162,7 +164,6 @@ void row_conntrack(void *arg, const void *key, const void *value)
 		{CONNTRACK_REPLY, "reply"},
 		{CONNTRACK_NAT, "nat"},
 		{CONNTRACK_SERVICE, "service"},
-		{CONNTRACK_AUDITED, "audited"},
 		{CONNTRACK_SEEN_REPLY, "answered"},
 		{CONNTRACK_SEEN_NON_SYN, "open"},
 		{CONNTRACK_OPENER_CLOSED, "opener-closed"},
@@ -187,10 +188,12 @@ void row_conntrack(void *arg, const void *key, const void *value)
 		doc_set_string(r->arena, d, "newDestination",
 			       socket_name(r, e.nat_daddr, e.nat_dport));
 	}
-	doc_set_string(r->arena, d, "action", action_name(e.action));
-	if (e.action == CONNTRACK_DROP)
-		doc_set_string(r->arena, d, "reason", flow_reason_text(e.reason));
-	if (e.action == CONNTRACK_OVERLAY)
+	doc_set_string(r->arena, d, "action", action_name(e.verdict));
+	if (conntrack_refuses(&e))
+		doc_set_string(r->arena, d, "reason", flow_reason_text(e.verdict));
+	if (e.audited)
+		doc_set_string(r->arena, d, "audited", flow_reason_text(e.audited));
+	if (e.verdict == CONNTRACK_OVERLAY)
 		doc_set_string(r->arena, d, "node", v4(r, e.tunnel));
 	doc_set_int(r->arena, d, "sourceIdentity", e.src_identity);
 	doc_set_int(r->arena, d, "destinationIdentity", e.dst_identity);

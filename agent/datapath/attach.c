@@ -216,6 +216,58 @@ int attach_update_all(struct datapath *dp, struct error *err)
 	return code || !dp->clsact ? code : update_filters(dp, err);
 }
 
+static void each_link(struct datapath *dp, const char *name,
+		      void (*fn)(void *arg, uint32_t prog_id), void *arg)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+	char path[PIN_PATH];
+	enum program_id id;
+	uint32_t ifindex;
+
+	if (!parse_pin(name, &id, &ifindex) || program_specs[id].socket)
+		return;
+	link_path(dp, id, ifindex, path);
+	auto_close int fd = bpf_obj_get(path);
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+		fn(arg, info.prog_id);
+}
+
+static void each_filter(uint32_t ifindex, void (*fn)(void *arg, uint32_t prog_id), void *arg)
+{
+	for (enum program_id id = 0; id < PROGRAM_COUNT; id++) {
+		uint32_t prog = program_specs[id].socket ? 0 : clsact_query(ifindex, id);
+
+		if (prog)
+			fn(arg, prog);
+	}
+}
+
+int attach_each(struct datapath *dp, void (*fn)(void *arg, uint32_t prog_id), void *arg,
+		struct error *err)
+{
+	DIR *dir = opendir(dp->root);
+	struct node_config node = {0};
+	uint32_t zero = 0;
+	struct dirent *e;
+
+	if (!dir)
+		return error_errno(err, -errno, "reading %s", dp->root);
+	while ((e = readdir(dir)))
+		each_link(dp, e->d_name, fn, arg);
+	closedir(dir);
+	maps_get(&dp->maps, MAP_node_config, &zero, &node);
+	if (node.overlay_ifindex)
+		each_filter(node.overlay_ifindex, fn, arg);
+	for (uint32_t slot = 1; slot < ENDPOINT_MAX; slot++) {
+		struct endpoint row;
+
+		if (!maps_get(&dp->maps, MAP_endpoint, &slot, &row) && row.ifindex)
+			each_filter(row.ifindex, fn, arg);
+	}
+	return 0;
+}
+
 static uint32_t attached_id(const struct datapath *dp, enum program_id id, uint32_t ifindex)
 {
 	struct bpf_link_info info = {0};
@@ -232,15 +284,11 @@ static uint32_t attached_id(const struct datapath *dp, enum program_id id, uint3
 	return info.netns.netns_ino == ifindex ? info.prog_id : 0;
 }
 
-bool attach_is_ours(const struct datapath *dp, uint32_t ifindex)
-{
-	return attached_id(dp, PROGRAM_FROM_POD, ifindex) == dp->program_id[PROGRAM_FROM_POD] &&
-	       attached_id(dp, PROGRAM_TO_POD, ifindex) == dp->program_id[PROGRAM_TO_POD];
-}
-
 int attach_check_pod(struct datapath *dp, uint32_t ifindex, bool *ret_replaced, struct error *err)
 {
-	*ret_replaced = !attach_is_ours(dp, ifindex);
+	*ret_replaced =
+		attached_id(dp, PROGRAM_FROM_POD, ifindex) != dp->program_id[PROGRAM_FROM_POD] ||
+		attached_id(dp, PROGRAM_TO_POD, ifindex) != dp->program_id[PROGRAM_TO_POD];
 	return *ret_replaced ? datapath_attach_pod(dp, ifindex, err) : 0;
 }
 

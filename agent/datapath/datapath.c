@@ -85,7 +85,8 @@ static int write_meta(struct datapath *dp, const uint8_t boot_id[16], struct err
 			    .schema = META_SCHEMA,
 			    .hz = dp->hz,
 			    .loaded_ns = (uint64_t)clock_wall_ns(clock_system()),
-			    .program_tag = dp->program_tag};
+			    .program_tag = dp->program_tag,
+			    .conntrack = CONNTRACK_VERSION};
 	uint32_t zero = 0;
 
 	snprintf(meta.writer, sizeof(meta.writer), "%s", SIDESTEP_VERSION);
@@ -127,6 +128,8 @@ static int open_all(struct datapath *dp, const struct datapath_options *o, struc
 	if (!code)
 		code = map_generations(dp, err);
 	if (!code)
+		code = older_begin(dp, err);
+	if (!code)
 		code = load_programs(dp, err);
 	if (!code)
 		code = term_load(dp, o->term, err);
@@ -145,7 +148,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 	int code;
 
 	libbpf_set_print(quiet);
-	maps_init(&dp->maps);
+	memset(&dp->maps, 0xff, sizeof(dp->maps));
 	dp->root = xstrdup(options->pin_root);
 	dp->log = options->log;
 	code = open_all(dp, options, err);
@@ -166,7 +169,7 @@ void datapath_close(struct datapath *dp)
 		munmap(dp->generations, GENERATION_MAX * 8UL);
 	term_release(dp);
 	load_release(dp);
-	free(dp->counting);
+	carry_release(dp);
 	maps_close(&dp->maps);
 	free(dp->root);
 	free(dp);

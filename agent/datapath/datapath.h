@@ -111,45 +111,33 @@ int datapath_regenerate(struct datapath *dp, const struct mesh_desired *desired,
 			struct arena *a, struct datapath_regenerated *ret, struct error *err);
 
 /*
- * Loads the programs once more, which lets the kernel verify them again, and changes every link to
- * the new ones in place. Where one is refused, those that run stay.
+ * Conntrack in two layouts. Where the maps of the release before are there (it ran here, or
+ * datapath_prepare() made them), programs find its connections and keep its maps up with everything
+ * they decide; rows that no packet has asked for are copied by _step, a batch at a time. Then
+ * either release can take over at any moment and finds every connection, until datapath_finalize().
  */
-int datapath_reload(struct datapath *dp, struct error *err);
-/* The end of what the verifier said when it refused last, at most DATAPATH_MAX_LOG; NULL: nothing.
- */
-const char *datapath_load_log(const struct datapath *dp);
-#define DATAPATH_MAX_LOG 2048
-
-/* --- vitals.c: what a gate asks about --- */
-
-struct datapath_drop {
-	uint8_t reason, direction;
-	uint64_t packets, bytes;
+struct datapath_conntrack {
+	unsigned layout; /* of the programs */
+	unsigned older;  /* kept up beside it; 0: none */
+	bool known;      /* entries was counted */
+	uint64_t entries;
+	uint64_t converted; /* rows that the last copy has seen to ... */
+	uint64_t remaining; /* ... and those before it */
+	bool copying;
 };
-/* Every reason and direction with packets, since the map was made; negative errno. */
-int datapath_drops(struct datapath *dp, struct arena *a, struct datapath_drop **ret_items,
-		   size_t *ret_n, struct error *err);
-
-struct datapath_map_use {
-	const char *name;
-	unsigned layout;
-	bool counted; /* else entries is not known yet, or cannot be */
-	uint64_t entries, max;
-	bool evicts;
-};
+void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *ret);
+/* Begins to count the entries anew. */
+void datapath_conntrack_count(struct datapath *dp);
+/* Copies or counts about a millisecond's worth of rows; *ret_more says that there are more. */
+int datapath_conntrack_step(struct datapath *dp, bool *ret_more, struct error *err);
 /*
- * Goes on counting rows, at most about `rows` of them in one call, and begins anew when all maps
- * have had their turn; _map_uses says what the last complete count of each found.
+ * Before an agent of a release with this layout (0: the one before ours) takes over. When _step has
+ * no more, it would find everything. -EOPNOTSUPP for a layout that nobody here can write.
  */
-void datapath_count_maps(struct datapath *dp, size_t rows);
-size_t datapath_map_uses(struct datapath *dp, struct arena *a, struct datapath_map_use **ret_items);
-/* Writes and deletions of rows that the kernel refused, since this process began. */
-uint64_t datapath_map_errors(const struct datapath *dp);
-/* "from_pod=412" of every program; the packet program's tag, hexadecimal. */
-struct strings datapath_program_ids(const struct datapath *dp, struct arena *a);
-const char *datapath_program_tag(const struct datapath *dp, struct arena *a);
-/* Whether a pod's device runs our two programs; changes nothing. */
-bool datapath_runs_ours(const struct datapath *dp, uint32_t ifindex);
+int datapath_prepare(struct datapath *dp, unsigned layout, struct error *err);
+/* Nobody goes back: the maps of the release before are removed. -EBUSY while they are copied from.
+ */
+int datapath_finalize(struct datapath *dp, struct error *err);
 
 /* Readable when events wait. */
 int datapath_events_fd(const struct datapath *dp);

@@ -4,16 +4,11 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "agent/datapath/state.h"
-#include "agent/datapath/verifier_log.h"
-#include "lib/base/alloc.h"
 #include "lib/base/macros.h"
-#include "lib/base/str.h"
 #include "pod_programs.skel.h"
 #include "sock_programs.skel.h"
 
@@ -98,45 +93,38 @@ static int note_programs(struct datapath *dp, struct bpf_object *obj, bool socke
 	return 0;
 }
 
-/* What the kernel says of a program it refuses, at most; pages that nothing is written to cost
- * nothing. */
-#define LOG_ROOM (8u << 20)
-
-/* Keeps the end of what the verifier said, and tells its last word. */
-static int load_refused(struct datapath *dp, const char *which, int code, char *log,
-			struct error *err)
+/* Where the release before is not kept up, its maps are in no program and need not be there. */
+static int load_reuse_older(const struct datapath *dp, struct bpf_object *obj, struct error *err)
 {
-	char reason[200];
+	for (size_t i = 0; i < OLDER_COUNT; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(obj, older_specs[i].pin);
+		int code = maps_has_older(&dp->maps) ? bpf_map__reuse_fd(map, dp->maps.older[i])
+						     : bpf_map__set_autocreate(map, false);
 
-	verifier_log_reason(log, reason, sizeof(reason));
-	free(dp->load_log);
-	dp->load_log = *log ? xstrdup(verifier_log_end(log, DATAPATH_MAX_LOG)) : NULL;
-	if (dp->load_log && dp->log)
-		log_error(dp->log, "the kernel's verifier refused the %s programs: %s", which,
-			  dp->load_log);
-	if (!*reason)
-		return error_errno(err, code, "loading the %s programs", which);
-	return error_errno(err, code, "loading the %s programs: the verifier says \"%s\"", which,
-			   reason);
+		if (code)
+			return error_errno(err, code, "using map %s", older_specs[i].pin);
+	}
+	return 0;
 }
 
 static int load_packet(struct datapath *dp, struct error *err)
 {
-	auto_free char *log = xcalloc(1, LOG_ROOM);
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = LOG_ROOM);
 	int code;
 
-	dp->packet = pod_programs__open_opts(&opts);
+	dp->packet = pod_programs__open();
 	if (!dp->packet)
 		return error_errno(err, -errno, "opening the packet programs");
 	dp->packet->rodata->option_hz = dp->hz;
 	dp->packet->rodata->option_kern_ctx = load_kernel_has("bpf_cast_to_kern_ctx");
+	dp->packet->rodata->option_older = maps_has_older(&dp->maps);
 	code = load_reuse_maps(dp, dp->packet->obj, err);
+	if (!code)
+		code = load_reuse_older(dp, dp->packet->obj, err);
 	if (code)
 		return code;
 	code = pod_programs__load(dp->packet);
 	if (code)
-		return load_refused(dp, "packet", code, log, err);
+		return error_errno(err, code, "loading the packet programs");
 	return note_programs(dp, dp->packet->obj, false, err);
 }
 
@@ -158,11 +146,9 @@ int load_packet_again(struct datapath *dp, struct error *err)
 
 static int load_socket(struct datapath *dp, struct error *err)
 {
-	auto_free char *log = xcalloc(1, LOG_ROOM);
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = LOG_ROOM);
 	int code;
 
-	dp->socket = sock_programs__open_opts(&opts);
+	dp->socket = sock_programs__open();
 	if (!dp->socket)
 		return error_errno(err, -errno, "opening the socket programs");
 	code = load_reuse_maps(dp, dp->socket->obj, err);
@@ -170,39 +156,8 @@ static int load_socket(struct datapath *dp, struct error *err)
 		return code;
 	code = sock_programs__load(dp->socket);
 	if (code)
-		return load_refused(dp, "socket", code, log, err);
+		return error_errno(err, code, "loading the socket programs");
 	return note_programs(dp, dp->socket->obj, true, err);
-}
-
-static int load_socket_again(struct datapath *dp, struct error *err)
-{
-	struct sock_programs *had = dp->socket;
-	int code = load_socket(dp, err);
-
-	if (code) {
-		sock_programs__destroy(dp->socket);
-		dp->socket = had;
-		note_programs(dp, had->obj, true, NULL);
-		return code;
-	}
-	code = attach_update_all(dp, err);
-	sock_programs__destroy(had);
-	return code;
-}
-
-int datapath_reload(struct datapath *dp, struct error *err)
-{
-	int code;
-
-	free(dp->load_log);
-	dp->load_log = NULL;
-	code = load_packet_again(dp, err);
-	return code ? code : load_socket_again(dp, err);
-}
-
-const char *datapath_load_log(const struct datapath *dp)
-{
-	return dp->load_log;
 }
 
 int load_programs(struct datapath *dp, struct error *err)
@@ -218,5 +173,4 @@ void load_release(struct datapath *dp)
 {
 	pod_programs__destroy(dp->packet);
 	sock_programs__destroy(dp->socket);
-	free(dp->load_log);
 }

@@ -25,6 +25,21 @@ const struct map_spec map_specs[MAP_COUNT] = {
 #undef SPEC_R
 };
 
+const struct map_spec older_specs[OLDER_COUNT] = {
+#define SPEC_X(noun, ver, kind, ktype, vtype, n, fl, cls, text)                                    \
+	[OLDER_##noun] = {                                                                         \
+		#noun, #noun "_v" #ver, ver, BPF_MAP_TYPE_##kind, sizeof(ktype), sizeof(vtype), n, \
+		fl,    MAP_CLASS_##cls, text},
+	FOREACH_MAP_OLDER(SPEC_X)
+#undef SPEC_X
+};
+
+const enum map_id older_present[OLDER_COUNT] = {
+#define PRESENT(noun, ...) [OLDER_##noun] = MAP_##noun,
+	FOREACH_MAP_OLDER(PRESENT)
+#undef PRESENT
+};
+
 bool map_is_array(enum map_id id)
 {
 	return map_specs[id].type == BPF_MAP_TYPE_ARRAY;
@@ -52,10 +67,21 @@ static int check_layout(const struct map_spec *s, int fd, struct error *err)
 	return 0;
 }
 
-static int make(const struct map_spec *s, const char *path, int *ret_fd, struct error *err)
+static uint32_t entries_of(int fd)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
+}
+
+/* like: a map whose size is wanted, if that is larger; -1 none. */
+static int make(const struct map_spec *s, const char *path, int like, int *ret_fd,
+		struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = s->flags);
-	int fd = bpf_map_create(s->type, s->pin, s->key_size, s->value_size, s->entries, &opts);
+	int fd = bpf_map_create(s->type, s->pin, s->key_size, s->value_size,
+				MAX(s->entries, entries_of(like)), &opts);
 
 	if (fd < 0)
 		return error_errno(err, fd, "creating map %s", s->pin);
@@ -69,7 +95,7 @@ static int make(const struct map_spec *s, const char *path, int *ret_fd, struct 
 	return 0;
 }
 
-static int open_one(const struct map_spec *s, const char *root, bool create, int *ret_fd,
+static int open_one(const struct map_spec *s, const char *root, bool create, int like, int *ret_fd,
 		    struct error *err)
 {
 	char path[512];
@@ -78,7 +104,7 @@ static int open_one(const struct map_spec *s, const char *root, bool create, int
 	snprintf(path, sizeof(path), "%s/%s", root, s->pin);
 	fd = bpf_obj_get(path);
 	if (fd < 0 && errno == ENOENT && create)
-		return make(s, path, ret_fd, err);
+		return make(s, path, like, ret_fd, err);
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT : error_errno(err, -errno, "opening %s", path);
 	code = check_layout(s, fd, err);
@@ -89,11 +115,90 @@ static int open_one(const struct map_spec *s, const char *root, bool create, int
 	return code;
 }
 
-void maps_init(struct maps *m)
+static void forget(struct maps *m)
 {
-	m->refused = NULL;
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		m->fd[i] = -1;
+	for (size_t i = 0; i < OLDER_COUNT; i++)
+		m->older[i] = -1;
+}
+
+static void close_older(struct maps *m)
+{
+	for (size_t i = 0; i < OLDER_COUNT; i++) {
+		if (m->older[i] >= 0)
+			close(m->older[i]);
+		m->older[i] = -1;
+	}
+}
+
+bool maps_has_older(const struct maps *m)
+{
+	return m->older[0] >= 0;
+}
+
+void maps_drop_older(struct maps *m, const char *root)
+{
+	char path[512];
+
+	for (size_t i = 0; i < OLDER_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, older_specs[i].pin);
+		unlink(path);
+	}
+	close_older(m);
+}
+
+/* All or none: one alone was left by somebody killed who made or removed them. */
+static int open_older(struct maps *m, const char *root, struct error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; !code && i < OLDER_COUNT; i++)
+		code = open_one(&older_specs[i], root, false, -1, &m->older[i], err);
+	if (code == -ENOENT) {
+		maps_drop_older(m, root);
+		return 0;
+	}
+	return code;
+}
+
+int maps_make_older(struct maps *m, const char *root, struct error *err)
+{
+	int code = 0;
+
+	if (maps_has_older(m))
+		return 0;
+	for (size_t i = 0; !code && i < OLDER_COUNT; i++)
+		code = open_one(&older_specs[i], root, true, m->fd[older_present[i]], &m->older[i],
+				err);
+	if (code)
+		maps_drop_older(m, root);
+	return code;
+}
+
+/* The older map for the same rows, -1 none. */
+static int older_of(const struct maps *m, enum map_id id)
+{
+	for (size_t i = 0; i < OLDER_COUNT; i++)
+		if (older_present[i] == id)
+			return m->older[i];
+	return -1;
+}
+
+int maps_renew(struct maps *m, const char *root, enum map_id id, struct error *err)
+{
+	char path[512];
+	int fd, code;
+
+	snprintf(path, sizeof(path), "%s/%s", root, map_specs[id].pin);
+	if (unlink(path))
+		return error_errno(err, -errno, "removing %s", path);
+	code = make(&map_specs[id], path, older_of(m, id), &fd, err);
+	if (code)
+		return code;
+	close(m->fd[id]);
+	m->fd[id] = fd;
+	return 0;
 }
 
 static int check_bpffs(const char *root, struct error *err)
@@ -114,13 +219,14 @@ int maps_open(struct maps *m, const char *root, struct error *err)
 {
 	int code;
 
-	maps_init(m);
-	m->refused = xcalloc(1, sizeof(*m->refused));
+	forget(m);
 	code = io_mkdirs(root, 0700, err);
 	if (!code)
 		code = check_bpffs(root, err);
-	for (size_t i = 0; !code && i < MAP_COUNT; i++)
-		code = open_one(&map_specs[i], root, true, &m->fd[i], err);
+	if (!code)
+		code = open_older(m, root, err);
+	for (enum map_id i = 0; !code && i < MAP_COUNT; i++)
+		code = open_one(&map_specs[i], root, true, older_of(m, i), &m->fd[i], err);
 	if (code)
 		maps_close(m);
 	return code;
@@ -130,9 +236,9 @@ int maps_open_existing(struct maps *m, const char *root, struct error *err)
 {
 	size_t found = 0;
 
-	maps_init(m);
+	forget(m);
 	for (size_t i = 0; i < MAP_COUNT; i++) {
-		int code = open_one(&map_specs[i], root, false, &m->fd[i], err);
+		int code = open_one(&map_specs[i], root, false, -1, &m->fd[i], err);
 
 		if (code && code != -ENOENT) {
 			maps_close(m);
@@ -153,8 +259,8 @@ void maps_close(struct maps *m)
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		if (m->fd[i] >= 0)
 			close(m->fd[i]);
-	free(m->refused);
-	maps_init(m);
+	close_older(m);
+	forget(m);
 }
 
 /* An array is read in one call. */
@@ -206,28 +312,19 @@ int maps_each(const struct maps *m, enum map_id id,
 	return (int)n;
 }
 
-static int refused(const struct maps *m, enum map_id id, const char *what, struct error *err)
-{
-	int code = -errno;
-
-	if (m->refused)
-		++*m->refused;
-	return error_errno(err, code, "%s a row of map %s", what, map_specs[id].pin);
-}
-
 int maps_put(const struct maps *m, enum map_id id, const void *key, const void *value,
 	     struct error *err)
 {
 	if (!bpf_map_update_elem(m->fd[id], key, value, BPF_ANY))
 		return 0;
-	return refused(m, id, "writing", err);
+	return error_errno(err, -errno, "writing a row of map %s", map_specs[id].pin);
 }
 
 int maps_delete(const struct maps *m, enum map_id id, const void *key, struct error *err)
 {
 	if (!bpf_map_delete_elem(m->fd[id], key) || errno == ENOENT)
 		return 0;
-	return refused(m, id, "deleting", err);
+	return error_errno(err, -errno, "deleting a row of map %s", map_specs[id].pin);
 }
 
 int maps_get(const struct maps *m, enum map_id id, const void *key, void *ret_value)

@@ -30,18 +30,35 @@ struct map_spec {
 extern const struct map_spec map_specs[MAP_COUNT];
 bool map_is_array(enum map_id id);
 
+/* Maps in the layout of the release before: FOREACH_MAP_OLDER. */
+enum older_id {
+#define OLDER_ID(name, ...) OLDER_##name,
+	FOREACH_MAP_OLDER(OLDER_ID)
+#undef OLDER_ID
+		OLDER_COUNT
+};
+extern const struct map_spec older_specs[OLDER_COUNT];
+extern const enum map_id older_present[OLDER_COUNT]; /* the map of today for the same rows */
+
 struct maps {
-	int fd[MAP_COUNT]; /* -1: not open */
-	uint64_t *refused; /* writes and deletions the kernel refused; NULL: nobody counts */
+	int fd[MAP_COUNT];      /* -1: not open */
+	int older[OLDER_COUNT]; /* all -1: not kept */
 };
 
-/* Nothing is open. */
-void maps_init(struct maps *m);
 /*
  * Opens every map below root, making and pinning those that are not there. A pin whose type or
- * sizes are not the table's is refused: its layout changed without a new version.
+ * sizes are not the table's is refused: its layout changed without a new version. Maps of the
+ * release before are opened when they are there; what is no complete set of them is unpinned. A map
+ * and its older one are made as large as each other.
  */
 int maps_open(struct maps *m, const char *root, struct error *err);
+/* Makes and pins the maps of the release before; success when they are there. */
+int maps_make_older(struct maps *m, const char *root, struct error *err);
+/* Closes and unpins them. */
+void maps_drop_older(struct maps *m, const char *root);
+bool maps_has_older(const struct maps *m);
+/* Another map, empty, in the place of a pinned one. */
+int maps_renew(struct maps *m, const char *root, enum map_id id, struct error *err);
 /* Opens what is there and leaves the rest at -1, for tools; -ENOENT when nothing is. */
 int maps_open_existing(struct maps *m, const char *root, struct error *err);
 void maps_close(struct maps *m);

@@ -31,6 +31,22 @@ struct bpf_link;
 struct ring_buffer;
 struct bpf_object;
 
+/* Rows on their way between layouts, or being counted. carry.c */
+enum carry_task { CARRY_UP, CARRY_DOWN, CARRY_COUNT, CARRY_TASKS };
+struct carry {
+	unsigned todo; /* a bit for each task; the lowest is under way */
+	bool begun;
+	bool counted; /* what there is to carry is known */
+	unsigned map; /* enum older_id, and where in it */
+	bool inside;
+	uint32_t place;
+	uint64_t found;            /* by a count so far */
+	uint64_t total, converted; /* of the last task that carried */
+	uint64_t entries;          /* by the last count */
+	bool entries_known;
+	void *keys, *values;
+};
+
 struct datapath {
 	struct maps maps;
 	struct pod_programs *packet; /* skeletons */
@@ -44,12 +60,11 @@ struct datapath {
 	uint32_t hz;
 	bool clsact;
 	char *root;
-	char *load_log; /* the end of what the verifier said when it refused last; NULL */
-	struct map_counting *counting; /* vitals.c; NULL before the first count */
 	const struct log *log;
 	struct node_config node; /* as last set; all zero before */
 	uint32_t *generations;   /* mapped; stride 2 */
 	struct ring_buffer *ring;
+	struct carry carry;
 	struct event_sink {
 		void (*fn)(void *arg, const struct event *e);
 		void *arg;
@@ -59,8 +74,8 @@ struct datapath {
 
 /* load.c */
 int load_programs(struct datapath *dp, struct error *err);
-/* The packet programs once more, and every link on them. The programs that run stay when the new
- * ones cannot be loaded. */
+/* The packet programs once more, with or without the release before, and every link on them. The
+ * programs that run stay when the new ones cannot be loaded. */
 int load_packet_again(struct datapath *dp, struct error *err);
 /* Maps of the table are the pinned ones; anything else (scratch space) is the object's own. */
 int load_reuse_maps(const struct datapath *dp, struct bpf_object *obj, struct error *err);
@@ -71,7 +86,19 @@ void load_release(struct datapath *dp);
 int term_load(struct datapath *dp, enum datapath_term want, struct error *err);
 void term_release(struct datapath *dp);
 
+/* older.c */
+/* Before programs are loaded: decides whose connections count, and begins what is to be copied. */
+int older_begin(struct datapath *dp, struct error *err);
+
+/* carry.c */
+void carry_begin(struct datapath *dp, enum carry_task task);
+void carry_cancel(struct datapath *dp, enum carry_task task);
+void carry_release(struct datapath *dp);
+
 /* attach.c */
+/* Ids of the packet programs that are attached, by links and filters that can be found. */
+int attach_each(struct datapath *dp, void (*fn)(void *arg, uint32_t prog_id), void *arg,
+		struct error *err);
 int attach_cgroup(struct datapath *dp, const char *cgroup, struct error *err);
 /* Every link that is pinned runs our programs from now on. */
 int attach_update_all(struct datapath *dp, struct error *err);
@@ -92,9 +119,6 @@ void apply_note(const struct apply_report *report, const char *line);
 /* A row that differs; report may be NULL. */
 void apply_note_row(const struct apply_report *report, enum map_id map, const void *key,
 		    const void *have, const void *want);
-
-/* Whether the device runs them, by what can be asked without changing anything. */
-bool attach_is_ours(const struct datapath *dp, uint32_t ifindex);
 
 /* clsact.c */
 int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program,

@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 #include "datapath/abi/generation.h"
+#include "datapath/abi/verdict.h"
 
 /* Who saw the packet: the same five-tuple from a pod and from the network are two entries. */
 enum conntrack_scope {
@@ -40,22 +41,23 @@ struct conntrack_key {
 };
 _Static_assert(sizeof(struct conntrack_key) == 16, "pinned layout");
 
-#define CONNTRACK_VERSION 1
+#define CONNTRACK_VERSION 2
 
-enum conntrack_action {
-	CONNTRACK_NONE = 0,    /* not decided: never stored by this version */
+/* What becomes of the packet: one byte. From REASON_FIRST_DROP on it is refused, and the number is
+ * the reason (enum reason). */
+enum conntrack_verdict {
+	CONNTRACK_NONE = 0,    /* not decided */
 	CONNTRACK_PEER = 1,    /* into a local pod's namespace, through its veth `ifindex` */
 	CONNTRACK_OVERLAY = 2, /* encapsulate to `tunnel` through device `ifindex` */
 	CONNTRACK_STACK = 3,   /* the node's stack routes it (also: let it pass to the pod) */
-	CONNTRACK_DROP = 4,    /* remembered refusal; `reason` says why */
 };
 
 enum conntrack_flag {
-	CONNTRACK_REPLY = 1 << 0,      /* this direction answers; policy was asked for the other */
-	CONNTRACK_NAT = 1 << 1,        /* the nat_* fields replace addresses and ports */
-	CONNTRACK_SERVICE = 1 << 2,    /* rewritten for a service */
-	CONNTRACK_AUDITED = 1 << 3,    /* policy would have refused it */
-	CONNTRACK_SEEN_REPLY = 1 << 4, /* the answering side has sent */
+	CONNTRACK_REPLY = 1 << 0,   /* this direction answers; policy was asked for the other */
+	CONNTRACK_NAT = 1 << 1,     /* the nat_* fields replace addresses and ports */
+	CONNTRACK_SERVICE = 1 << 2, /* rewritten for a service */
+	/* 1 << 3 had a meaning in layout 1 */
+	CONNTRACK_SEEN_REPLY = 1 << 4,     /* the answering side has sent */
 	CONNTRACK_SEEN_NON_SYN = 1 << 5,   /* TCP got past SYN */
 	CONNTRACK_OPENER_CLOSED = 1 << 6,  /* FIN or RST from the opener */
 	CONNTRACK_REPLIER_CLOSED = 1 << 7, /* FIN or RST from the other side */
@@ -75,10 +77,13 @@ enum conntrack_ref {
  * Times are jiffies (bpf_jiffies64); `meta` says how many there are in a second. The low half of
  * `refresh` turns over in months; an entry that slept so long is taken for a live one only while
  * every generation it depends on stood still.
+ *
+ * The kernel puts 64 bytes of its own and the key before an entry, so both of its cache lines are
+ * whole ones, and an element of the map is three.
  */
 struct conntrack_entry {
 	__u8 version; /* CONNTRACK_VERSION; another number: decide again */
-	__u8 action;  /* enum conntrack_action */
+	__u8 verdict; /* enum conntrack_verdict, or the reason for a remembered refusal */
 	__u16 flags;  /* enum conntrack_flag */
 	__u32 global; /* value of GENERATION_GLOBAL */
 	struct generation_ref ref[CONNTRACK_REF_COUNT];
@@ -105,28 +110,32 @@ struct conntrack_entry {
 	__be16 nat_dport;
 	__u16 nat_csum_addr; /* one's complement sum of (new - old) over the addresses */
 	__u16 nat_csum_port; /* and over the ports */
-	__u32 reserved1;
-	__u32 src_identity; /* of this direction's sender; also the tunnel's identifier */
-	__u32 dst_identity; /* of this direction's receiver */
-	__u16 src_endpoint; /* slots of local endpoints, ENDPOINT_NONE if remote; sender ... */
-	__u16 dst_endpoint; /* ... and receiver of this direction */
+	__u32 src_identity;  /* of this direction's sender; also the tunnel's identifier */
+	__u32 dst_identity;  /* of this direction's receiver */
+	__u16 src_endpoint;  /* slots of local endpoints, ENDPOINT_NONE if remote; sender ... */
+	__u16 dst_endpoint;  /* ... and receiver of this direction */
+	__be32 svc_addr;     /* with CONNTRACK_SERVICE: the frontend that was called */
 	/* -- 96 -- */
 	__u64 expires;
-	__u64 created;
 	__u32 rule_id[2]; /* by enum direction, what allowed or refused the opener */
-	__be32 svc_addr;  /* with CONNTRACK_SERVICE: the frontend that was called */
+	__u32 created;    /* jiffies, low half */
 	__be16 svc_port;
-	__u8 twin_scope;   /* enum conntrack_scope */
-	__u8 reason;       /* enum reason, with CONNTRACK_DROP or CONNTRACK_AUDITED */
-	__be16 proxy_port; /* reserved */
-	__u8 tcp_flags;    /* of the opener's side seen so far, for reports */
-	__u8 direction;    /* enum direction of the endpoint that refused, or that was asked last */
+	__be16 proxy_port;  /* reserved */
 	__u32 auth_expires; /* reserved */
-	__u32 reserved[6];
+	__u8 twin_scope;    /* enum conntrack_scope */
+	__u8 direction; /* enum direction of the endpoint that refused, or that was asked last */
+	__u8 audited;   /* enum reason that policy had against it, and was not heeded; or 0 */
+	__u8 reserved;
 };
-_Static_assert(sizeof(struct conntrack_entry) == 160, "pinned layout");
+_Static_assert(sizeof(struct conntrack_entry) == 128, "pinned layout");
 _Static_assert(__builtin_offsetof(struct conntrack_entry, refresh) == 40, "pinned layout");
+_Static_assert(__builtin_offsetof(struct conntrack_entry, nat_saddr) == 64, "pinned layout");
 _Static_assert(__builtin_offsetof(struct conntrack_entry, expires) == 96, "pinned layout");
+
+static inline __attribute__((always_inline)) int conntrack_refuses(const struct conntrack_entry *e)
+{
+	return e->verdict >= REASON_FIRST_DROP;
+}
 
 /* The way a packet came in: out of a tunnel it is the sending node's address; by way of the node's
  * stack it is this, of the device that the stack had it from (0: made by the node itself), which

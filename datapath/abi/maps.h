@@ -16,6 +16,7 @@
 #pragma once
 
 #include "datapath/abi/conntrack.h"
+#include "datapath/abi/conntrack_v1.h"
 #include "datapath/abi/endpoint.h"
 #include "datapath/abi/event.h"
 #include "datapath/abi/generation.h"
@@ -43,9 +44,9 @@ enum map_class { MAP_CLASS_DERIVED, MAP_CLASS_KEPT, MAP_CLASS_SCRATCH };
 	  DERIVED, "address to identity and node")                                                           \
 	X(generation,   1, ARRAY,        __u32, __u32, GENERATION_MAX, MAP_FLAG_MMAPABLE, KEPT,                  \
 	  "counters that outdate remembered decisions")                                                      \
-	X(conntrack,    1, LRU_HASH,     struct conntrack_key, struct conntrack_entry, 131072, 0, KEPT,          \
+	X(conntrack,    2, LRU_HASH,     struct conntrack_key, struct conntrack_entry, 131072, 0, KEPT,          \
 	  "answered connections")                                                                            \
-	X(ct_new,       1, LRU_HASH,     struct conntrack_key, struct conntrack_entry, 32768, 0, KEPT,           \
+	X(ct_new,       2, LRU_HASH,     struct conntrack_key, struct conntrack_entry, 32768, 0, KEPT,           \
 	  "unanswered connections and refusals")                                                             \
 	X(fragment,     1, LRU_HASH,     struct fragment_key, struct fragment_ports, 8192, 0, SCRATCH,           \
 	  "ports of fragmented datagrams")                                                                   \
@@ -55,6 +56,14 @@ enum map_class { MAP_CLASS_DERIVED, MAP_CLASS_KEPT, MAP_CLASS_SCRATCH };
 	  "packets by reason and direction")                                                                 \
 	X(traffic,      1, LRU_HASH,     struct traffic_key, struct traffic, 16384, 0, KEPT,                     \
 	  "policy decisions, exact")
+
+/* Layouts of the release before, while the node may go back to it: see conntrack_convert.h. The same
+ * names and keys as above; both maps are there or none. */
+#define FOREACH_MAP_OLDER(X)                                                                                 \
+	X(conntrack,    1, LRU_HASH,     struct conntrack_key, struct conntrack_entry_v1, 131072, 0, KEPT,       \
+	  "answered connections")                                                                            \
+	X(ct_new,       1, LRU_HASH,     struct conntrack_key, struct conntrack_entry_v1, 32768, 0, KEPT,        \
+	  "unanswered connections and refusals")
 
 /* Used by both objects. */
 #define FOREACH_MAP_SHARED(X, R)                                                                             \

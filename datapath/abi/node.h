@@ -31,11 +31,11 @@ _Static_assert(sizeof(struct node_config) == 64, "pinned layout");
 /* Map `meta`, slot 0: written by the loader, read by every tool, also with the agent dead. */
 struct meta {
 	__u32 magic;
-	__u32 schema; /* META_SCHEMA: counts every change of datapath/abi/maps.h */
-	__u32 hz;     /* jiffies per second */
-	__u32 reserved0;
-	__u64 loaded_ns;   /* wall clock, nanoseconds since 1970 */
-	char writer[32];   /* version of the program that wrote it, NUL-terminated */
+	__u32 schema;    /* META_SCHEMA: another one cannot be read; layouts of maps do not count */
+	__u32 hz;        /* jiffies per second */
+	__u32 conntrack; /* layout that the writer's programs decide with; 0: 1, by old writers */
+	__u64 loaded_ns; /* wall clock, nanoseconds since 1970 */
+	char writer[32]; /* version of the program that wrote it, NUL-terminated */
 	__u8 boot_id[16];  /* /proc/sys/kernel/random/boot_id; another one: the pins are stale */
 	__u64 program_tag; /* of from_pod, as bpf_prog_info reports it */
 	__u32 reserved[12];

@@ -73,11 +73,11 @@ static __always_inline void decide_next_hop(struct work *w, const struct ipcache
 	struct node_config *node = node_get();
 	struct endpoint *dst = endpoint_get(e->dst_endpoint);
 
-	e->action = CONNTRACK_STACK;
+	e->verdict = CONNTRACK_STACK;
 	if (e->dst_endpoint && dst) {
 		if (w->opener.hook == HOOK_TO_POD)
 			return; /* already on its way there */
-		e->action = CONNTRACK_PEER;
+		e->verdict = CONNTRACK_PEER;
 		e->ifindex = dst->ifindex;
 		__builtin_memcpy(e->dmac, dst->mac, 6);
 		__builtin_memcpy(e->smac, dst->host_mac, 6);
@@ -86,7 +86,7 @@ static __always_inline void decide_next_hop(struct work *w, const struct ipcache
 	if (!remote->tunnel_endpoint || remote->flags & IPCACHE_SKIP_TUNNEL || !node ||
 	    !node->overlay_ifindex || remote->tunnel_endpoint == node->addr)
 		return;
-	e->action = CONNTRACK_OVERLAY;
+	e->verdict = CONNTRACK_OVERLAY;
 	e->ifindex = node->overlay_ifindex;
 	e->tunnel = remote->tunnel_endpoint;
 }
@@ -98,14 +98,14 @@ static __always_inline void decide_way_back(struct work *w)
 	struct endpoint *src = endpoint_get(w->entry.src_endpoint);
 	struct node_config *node = node_get();
 
-	r->action = CONNTRACK_STACK;
+	r->verdict = CONNTRACK_STACK;
 	if (w->opener.hook == HOOK_FROM_POD && src) {
-		r->action = CONNTRACK_PEER;
+		r->verdict = CONNTRACK_PEER;
 		r->ifindex = src->ifindex;
 		__builtin_memcpy(r->dmac, src->mac, 6);
 		__builtin_memcpy(r->smac, src->host_mac, 6);
 	} else if (w->opener.hook == HOOK_FROM_OVERLAY && node) {
-		r->action = CONNTRACK_OVERLAY;
+		r->verdict = CONNTRACK_OVERLAY;
 		r->ifindex = node->overlay_ifindex;
 		r->tunnel = w->opener.tunnel;
 	}
@@ -177,7 +177,7 @@ static __always_inline int decide_called(struct work *w, struct conntrack_key *t
 		to->saddr = node->loopback;
 	}
 	decide_next_hop(w, &remote);
-	if (w->opener.hook == HOOK_FROM_POD && decide_encapsulates(to, e->action))
+	if (w->opener.hook == HOOK_FROM_POD && decide_encapsulates(to, e->verdict))
 		return REASON_ENCAP_PROHIBITED;
 	return 0;
 }
@@ -234,11 +234,11 @@ static __always_inline void decide_reply(struct work *w, const struct conntrack_
 	r->rule_id[1] = e->rule_id[1];
 	r->svc_addr = e->svc_addr;
 	r->svc_port = e->svc_port;
-	r->reason = e->reason;
+	r->audited = e->audited;
 	r->direction = e->direction;
 	decide_way_back(w);
-	if (e->action == CONNTRACK_DROP)
-		r->action = CONNTRACK_DROP; /* the way back stays known for a later decision */
+	if (conntrack_refuses(e))
+		r->verdict = e->verdict; /* the way back stays known for a later decision */
 }
 
 static __always_inline void decide_begin(struct work *w)
@@ -271,12 +271,12 @@ GLOBAL_FUNCTION int decide(struct work *w)
 	if (!reason)
 		reason = decide_policy(w, &to);
 	flow_set_nat(&w->entry, &w->opener.key, &to);
-	if (!w->entry.reason)
+	if (!w->entry.audited)
 		w->entry.direction =
 			w->opener.hook == HOOK_FROM_POD && (reason || !w->entry.dst_endpoint);
 	if (reason) {
-		w->entry.action = CONNTRACK_DROP;
-		w->entry.reason = (__u8)reason;
+		w->entry.verdict = (__u8)reason;
+		w->entry.audited = 0;
 	}
 	decide_reply(w, &to);
 	return reason;

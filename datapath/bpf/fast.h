@@ -22,9 +22,8 @@ static __always_inline int fast_path(struct __sk_buff *skb, __u32 hook, __u32 id
 	if (!packet_fast(data, end, &key))
 		return FAST_MISS;
 	key.scope = hook == HOOK_FROM_POD ? CONNTRACK_SCOPE_POD : CONNTRACK_SCOPE_NET;
-	v = bpf_map_lookup_elem(&conntrack_v1, &key);
-	if (!v || v->action == CONNTRACK_DROP || entry_is_due(v, bpf_jiffies64()) ||
-	    !entry_is_fresh(v))
+	v = bpf_map_lookup_elem(&conntrack_v2, &key);
+	if (!v || conntrack_refuses(v) || entry_is_due(v, bpf_jiffies64()) || !entry_is_fresh(v))
 		return FAST_MISS;
 	if (v->in_by != came_by)
 		return FAST_MISS;

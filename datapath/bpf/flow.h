@@ -11,8 +11,7 @@
 
 #define CONNTRACK_CLOSING (CONNTRACK_OPENER_CLOSED | CONNTRACK_REPLIER_CLOSED)
 /* What both twins must agree on. */
-#define CONNTRACK_SHARED                                                                           \
-	(CONNTRACK_SEEN_REPLY | CONNTRACK_SEEN_NON_SYN | CONNTRACK_CLOSING | CONNTRACK_AUDITED)
+#define CONNTRACK_SHARED (CONNTRACK_SEEN_REPLY | CONNTRACK_SEEN_NON_SYN | CONNTRACK_CLOSING)
 
 /* Seconds, as the reference has them. */
 #define FLOW_TCP_SECONDS    8000

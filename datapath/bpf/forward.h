@@ -52,7 +52,7 @@ static __always_inline int forward_packet(struct __sk_buff *skb, const struct co
 
 	if (hook == HOOK_TO_POD)
 		return TC_ACT_OK;
-	if (v->action == CONNTRACK_STACK) {
+	if (v->verdict == CONNTRACK_STACK) {
 		if (hook == HOOK_FROM_OVERLAY)
 			bpf_skb_change_type(
 				skb, 0); /* PACKET_HOST: the inner frame had another address */
@@ -63,7 +63,7 @@ static __always_inline int forward_packet(struct __sk_buff *skb, const struct co
 	if (ip->ttl <= 1)
 		return -REASON_TTL_EXCEEDED;
 	forward_ttl(ip);
-	if (v->action == CONNTRACK_OVERLAY)
+	if (v->verdict == CONNTRACK_OVERLAY)
 		return forward_encapsulate(skb, v->tunnel, v->src_identity, v->ifindex);
 	__builtin_memcpy(eth->h_dest, v->dmac, 6);
 	__builtin_memcpy(eth->h_source, v->smac, 6);

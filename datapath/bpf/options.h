@@ -20,5 +20,7 @@ const volatile bool option_services = true;
 const volatile bool option_events = true;
 /* Records about live connections: answered, closing, every five seconds. */
 const volatile bool option_trace = true;
+/* The release before may come back: its connection maps are looked at and kept up. */
+const volatile bool option_older = false;
 /* Exact counts per pair of identities. */
 const volatile bool option_traffic = true;

@@ -35,8 +35,8 @@ static __always_inline void policy_lookup(const struct endpoint *ep, const struc
 }
 
 /*
- * Decides, counts, and writes what it found into entry e: rule_id always, reason and direction when
- * refused, CONNTRACK_AUDITED when a refusal is let through. Returns 0 to go on or the reason.
+ * Decides, counts, and writes what it found into entry e: rule_id always, and of a refusal the
+ * direction and, heeded or not, the reason (audited). Returns 0 to go on or the reason.
  */
 static __always_inline int policy_ask(const struct question *q, struct conntrack_entry *e,
 				      __u64 now)
@@ -59,12 +59,11 @@ static __always_inline int policy_ask(const struct question *q, struct conntrack
 		policy_lookup(ep, q, &answer);
 	e->rule_id[egress] = answer.rule_id;
 	if (answer.reason) {
-		e->reason = (__u8)answer.reason;
+		e->audited = (__u8)answer.reason;
 		e->direction = (__u8)egress;
 		count.verdict = VERDICT_DROPPED;
 		if (answer.reason != REASON_EP_NOT_READY && ep &&
 		    ep->flags & (egress ? ENDPOINT_AUDIT_EGRESS : ENDPOINT_AUDIT_INGRESS)) {
-			e->flags |= CONNTRACK_AUDITED;
 			count.verdict = VERDICT_AUDIT;
 			answer.reason = 0;
 		}

@@ -104,9 +104,9 @@ static __always_inline void event_entry(struct event *e, const struct conntrack_
 	}
 	if (v->flags & CONNTRACK_REPLY)
 		e->flags |= EVENT_REPLY;
-	if (v->action == CONNTRACK_OVERLAY)
+	if (v->verdict == CONNTRACK_OVERLAY)
 		e->flags |= EVENT_TO_OVERLAY;
-	if (v->action == CONNTRACK_STACK)
+	if (v->verdict == CONNTRACK_STACK)
 		e->flags |= EVENT_TO_STACK;
 }
 

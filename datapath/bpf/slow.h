@@ -113,18 +113,17 @@ static __always_inline int slow_icmp_error(struct __sk_buff *skb, struct work *w
 	int too_big = w->pkt.icmp_type == ICMP_DEST_UNREACH && w->pkt.icmp_code == ICMP_FRAG_NEEDED;
 	struct conntrack_entry *v;
 	struct conntrack_key key;
+	int answered;
 
 	w->l3 = 1;
 	if (too_big)
 		metrics_count(REASON_MTU_ERROR_MSG, egress, skb->len);
 	flow_reverse(&w->pkt.inner, w->pkt.tuple.scope, &key);
-	v = track_lookup(&key, 1);
-	if (!v)
-		v = track_lookup(&key, 0);
+	v = track_find(w, &key, &answered);
 	if (w->pkt.tuple.daddr != w->pkt.inner.saddr ||
 	    (egress && v && v->in_ifindex != skb->ifindex))
 		v = NULL;
-	if (v && w->now < v->expires && v->action != CONNTRACK_DROP && entry_is_fresh(v))
+	if (v && w->now < v->expires && !conntrack_refuses(v) && entry_is_fresh(v))
 		*ret = track_forward(skb, w, v);
 	else if (too_big && w->hook == HOOK_TO_POD)
 		*ret = TC_ACT_OK;

@@ -5,13 +5,35 @@
 #pragma once
 
 #include "datapath/bpf/decide.h"
+#include "datapath/bpf/older.h"
 #include "datapath/bpf/refuse.h"
 
 static __always_inline struct conntrack_entry *track_lookup(const struct conntrack_key *key,
 							    int answered)
 {
-	return answered ? bpf_map_lookup_elem(&conntrack_v1, key)
-			: bpf_map_lookup_elem(&ct_new_v1, key);
+	return answered ? bpf_map_lookup_elem(&conntrack_v2, key)
+			: bpf_map_lookup_elem(&ct_new_v2, key);
+}
+
+/* The entry in whichever map has it. */
+static __always_inline struct conntrack_entry *track_find_here(const struct conntrack_key *key,
+							       int *ret_answered)
+{
+	struct conntrack_entry *v = track_lookup(key, 1);
+
+	*ret_answered = v != NULL;
+	return v ? v : track_lookup(key, 0);
+}
+
+static __always_inline struct conntrack_entry *track_find(struct work *w,
+							  const struct conntrack_key *key,
+							  int *ret_answered)
+{
+	struct conntrack_entry *v = track_find_here(key, ret_answered);
+
+	if (option_older && !v && older_take(w, key))
+		v = track_find_here(key, ret_answered);
+	return v;
 }
 
 /* Writes both directions of w into the map they belong to. Returns 0 or the reason. */
@@ -25,16 +47,21 @@ static __always_inline int track_store(struct work *w, int answered)
 	r->refresh = e->refresh;
 	r->expires = e->expires;
 	if (!e->created)
-		e->created = w->now;
+		e->created = (__u32)w->now;
 	r->created = e->created;
 	if (answered)
-		bad = bpf_map_update_elem(&conntrack_v1, &w->opener.key, e, BPF_ANY) ||
-		      bpf_map_update_elem(&conntrack_v1, &w->reply_key, r, BPF_ANY);
-	else if (e->action == CONNTRACK_DROP)
-		bad = bpf_map_update_elem(&ct_new_v1, &w->opener.key, e, BPF_ANY);
+		bad = bpf_map_update_elem(&conntrack_v2, &w->opener.key, e, BPF_ANY) ||
+		      bpf_map_update_elem(&conntrack_v2, &w->reply_key, r, BPF_ANY);
+	else if (conntrack_refuses(e))
+		bad = bpf_map_update_elem(&ct_new_v2, &w->opener.key, e, BPF_ANY);
 	else
-		bad = bpf_map_update_elem(&ct_new_v1, &w->opener.key, e, BPF_ANY) ||
-		      bpf_map_update_elem(&ct_new_v1, &w->reply_key, r, BPF_ANY);
+		bad = bpf_map_update_elem(&ct_new_v2, &w->opener.key, e, BPF_ANY) ||
+		      bpf_map_update_elem(&ct_new_v2, &w->reply_key, r, BPF_ANY);
+	if (option_older && !bad) {
+		older_write(w, &w->opener.key, e, (__u32)answered);
+		if (answered || !conntrack_refuses(e))
+			older_write(w, &w->reply_key, r, (__u32)answered);
+	}
 	return bad ? REASON_CT_CREATE_FAILED : 0;
 }
 
@@ -44,12 +71,13 @@ static __always_inline void track_forget(const struct conntrack_key *key,
 	struct conntrack_key twin;
 
 	flow_twin_key(key, v, &twin);
+	older_forget(key, &twin, answered);
 	if (answered) {
-		bpf_map_delete_elem(&conntrack_v1, key);
-		bpf_map_delete_elem(&conntrack_v1, &twin);
+		bpf_map_delete_elem(&conntrack_v2, key);
+		bpf_map_delete_elem(&conntrack_v2, &twin);
 	} else {
-		bpf_map_delete_elem(&ct_new_v1, key);
-		bpf_map_delete_elem(&ct_new_v1, &twin);
+		bpf_map_delete_elem(&ct_new_v2, key);
+		bpf_map_delete_elem(&ct_new_v2, &twin);
 	}
 }
 
@@ -123,8 +151,8 @@ static __always_inline void track_events(struct __sk_buff *skb, struct work *w,
 {
 	if (!option_events)
 		return;
-	if (v->flags & CONNTRACK_AUDITED)
-		event_emit(skb, w, v, EVENT_VERDICT, VERDICT_AUDIT, v->reason);
+	if (v->audited)
+		event_emit(skb, w, v, EVENT_VERDICT, VERDICT_AUDIT, v->audited);
 	else
 		event_emit(skb, w, v, EVENT_VERDICT, VERDICT_FORWARDED, 0);
 }
@@ -143,11 +171,11 @@ static __always_inline int track_new(struct __sk_buff *skb, struct work *w)
 	track_came(w, e);
 	if (!w->l3) {
 		reason = track_store(w, 0);
-		if (reason && e->action != CONNTRACK_DROP)
+		if (reason && !conntrack_refuses(e))
 			return refuse(skb, w, NULL, (__u8)reason);
 	}
-	if (e->action == CONNTRACK_DROP)
-		return refuse(skb, w, e, e->reason);
+	if (conntrack_refuses(e))
+		return refuse(skb, w, e, e->verdict);
 	track_events(skb, w, e);
 	return track_forward(skb, w, e);
 }
@@ -157,8 +185,8 @@ static __always_inline int track_again(struct __sk_buff *skb, struct work *w,
 				       struct conntrack_entry *v, int answered)
 {
 	int reply = v->flags & CONNTRACK_REPLY;
-	__u16 keep = v->flags & (CONNTRACK_SHARED & ~CONNTRACK_AUDITED);
-	__u64 created = v->created;
+	__u16 keep = v->flags & CONNTRACK_SHARED;
+	__u32 created = v->created;
 	struct conntrack_entry *mine = &w->entry;
 
 	if (reply) {
@@ -180,9 +208,9 @@ static __always_inline int track_again(struct __sk_buff *skb, struct work *w,
 	w->event |= EVENT_REDECIDED;
 	track_came(w, mine);
 	track_store(w, answered || flow_is_answered(keep, w->pkt.tuple.proto));
-	if (mine->action == CONNTRACK_DROP)
-		return refuse(skb, w, mine, mine->reason);
-	if (mine->flags & CONNTRACK_AUDITED)
+	if (conntrack_refuses(mine))
+		return refuse(skb, w, mine, mine->verdict);
+	if (mine->audited)
 		track_events(skb, w, mine);
 	return track_forward(skb, w, mine);
 }
@@ -193,11 +221,13 @@ static __always_inline struct conntrack_entry *track_promote(struct work *w,
 							     struct conntrack_entry *twin,
 							     const struct conntrack_key *twin_key)
 {
-	bpf_map_update_elem(&conntrack_v1, &w->pkt.tuple, v, BPF_ANY);
-	bpf_map_update_elem(&conntrack_v1, twin_key, twin, BPF_ANY);
+	bpf_map_update_elem(&conntrack_v2, &w->pkt.tuple, v, BPF_ANY);
+	bpf_map_update_elem(&conntrack_v2, twin_key, twin, BPF_ANY);
+	older_store(w, &w->pkt.tuple, v, twin_key, twin, 1);
+	older_forget(&w->pkt.tuple, twin_key, 0);
 	w->entry = *v; /* its slot may be reused at once */
-	bpf_map_delete_elem(&ct_new_v1, &w->pkt.tuple);
-	bpf_map_delete_elem(&ct_new_v1, twin_key);
+	bpf_map_delete_elem(&ct_new_v2, &w->pkt.tuple);
+	bpf_map_delete_elem(&ct_new_v2, twin_key);
 	return &w->entry;
 }
 
@@ -219,9 +249,9 @@ static __always_inline int track_refused(struct __sk_buff *skb, struct work *w,
 		.direction = v->direction & 1,
 		.verdict = VERDICT_DROPPED,
 	};
-	if (v->reason == REASON_POLICY || v->reason == REASON_POLICY_DENY)
+	if (v->verdict == REASON_POLICY || v->verdict == REASON_POLICY_DENY)
 		traffic_count(&count, v->rule_id[v->direction & 1], w->now);
-	return refuse(skb, w, v, v->reason);
+	return refuse(skb, w, v, v->verdict);
 }
 
 /* A connection with a decision that still holds. */
@@ -233,7 +263,7 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 	struct conntrack_entry *twin;
 	struct conntrack_key twin_key;
 
-	if (v->action == CONNTRACK_DROP)
+	if (conntrack_refuses(v))
 		return track_refused(skb, w, v);
 	track_came(w, v);
 	flags = flow_next_flags(old, old & CONNTRACK_REPLY, proto, w->pkt.tcp_flags);
@@ -243,6 +273,7 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 	twin = track_lookup(&twin_key, answered);
 	if (!twin)
 		return track_again(skb, w, v, answered);
+	flags |= older_seen(&w->pkt.tuple, v);
 	v->flags = flags;
 	twin->flags = (__u16)((twin->flags & ~CONNTRACK_SHARED) | (flags & CONNTRACK_SHARED));
 	if ((old & CONNTRACK_CLOSING) != CONNTRACK_CLOSING) {
@@ -253,6 +284,8 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 	twin->refresh = v->refresh;
 	if (!answered && flow_is_answered(flags, proto))
 		v = track_promote(w, v, twin, &twin_key);
+	else
+		older_store(w, &w->pkt.tuple, v, &twin_key, twin, answered);
 	if (option_events && option_trace)
 		event_emit(skb, w, v, EVENT_TRACE, VERDICT_FORWARDED, 0);
 	return track_forward(skb, w, v);
@@ -263,13 +296,9 @@ static __always_inline int track(struct __sk_buff *skb, struct work *w)
 {
 	const struct conntrack_key *key = &w->pkt.tuple;
 	struct conntrack_entry *v;
-	int answered = 1, opening = flow_is_opening(key->proto, w->pkt.tcp_flags);
+	int answered, opening = flow_is_opening(key->proto, w->pkt.tcp_flags);
 
-	v = track_lookup(key, 1);
-	if (!v) {
-		answered = 0;
-		v = track_lookup(key, 0);
-	}
+	v = track_find(w, key, &answered);
 	if (v && (w->now >= v->expires || (opening && v->flags & CONNTRACK_CLOSING))) {
 		track_forget(key, v, answered);
 		v = NULL;
@@ -277,8 +306,7 @@ static __always_inline int track(struct __sk_buff *skb, struct work *w)
 	if (!v)
 		return track_new(skb, w);
 	if (!entry_is_fresh(v) ||
-	    (w->hook == HOOK_FROM_POD && v->in_ifindex != skb->ifindex &&
-	     v->action != CONNTRACK_DROP) ||
+	    (w->hook == HOOK_FROM_POD && v->in_ifindex != skb->ifindex && !conntrack_refuses(v)) ||
 	    (w->hook == HOOK_FROM_OVERLAY && !(v->flags & CONNTRACK_REPLY) &&
 	     v->src_identity != w->identity))
 		return track_again(skb, w, v, answered);

@@ -41,8 +41,9 @@ struct work {
 	__u32 l3;       /* packet is unrelated to any entry: decide, but remember nothing */
 	__u32 event;    /* extra enum event_flag for records */
 	struct conntrack_key reply_key;
-	struct conntrack_entry entry; /* the opener's direction */
-	struct conntrack_entry reply; /* and the other */
+	struct conntrack_entry entry;    /* the opener's direction */
+	struct conntrack_entry reply;    /* and the other */
+	struct conntrack_entry_v1 older; /* one of them for the release before */
 };
 
 struct {

@@ -44,10 +44,10 @@ static struct conntrack_entry entry(bool *ret_answered)
 {
 	struct conntrack_key key = key_of(out(IPPROTO_TCP, 0));
 	struct conntrack_entry e;
-	bool answered = world_entry(&w, "conntrack_v1", &key, &e);
+	bool answered = world_entry(&w, "conntrack_v2", &key, &e);
 
 	if (!answered)
-		assert_true(world_entry(&w, "ct_new_v1", &key, &e));
+		assert_true(world_entry(&w, "ct_new_v2", &key, &e));
 	if (ret_answered)
 		*ret_answered = answered;
 	return e;
@@ -153,12 +153,12 @@ TEST(an_expired_entry_is_decided_again)
 	struct conntrack_entry e;
 
 	open_connection();
-	assert_true(world_entry(&w, "conntrack_v1", &key, &e));
+	assert_true(world_entry(&w, "conntrack_v2", &key, &e));
 	e.expires = 1;
 	e.refresh = 0;
-	world_put_entry(&w, "conntrack_v1", &key, &e);
+	world_put_entry(&w, "conntrack_v2", &key, &e);
 	world_reset(&w); /* the policy is gone; entries too, so put it back */
-	world_put_entry(&w, "conntrack_v1", &key, &e);
+	world_put_entry(&w, "conntrack_v2", &key, &e);
 	struct frame f = out(IPPROTO_TCP, TCP_ACK);
 	assert_int_equal(world_from_pod(&w, POD_A, &f), TC_ACT_SHOT);
 }
@@ -169,10 +169,10 @@ TEST(an_entry_of_another_version_is_decided_again)
 	struct conntrack_entry e;
 
 	open_connection();
-	assert_true(world_entry(&w, "conntrack_v1", &key, &e));
+	assert_true(world_entry(&w, "conntrack_v2", &key, &e));
 	e.version = CONNTRACK_VERSION + 1;
-	e.action = CONNTRACK_DROP;
-	world_put_entry(&w, "conntrack_v1", &key, &e);
+	e.verdict = REASON_POLICY;
+	world_put_entry(&w, "conntrack_v2", &key, &e);
 	send_out(TCP_ACK);
 	assert_int_equal(entry(NULL).version, CONNTRACK_VERSION);
 }
@@ -197,14 +197,14 @@ TEST(a_lost_reply_entry_is_healed)
 	struct conntrack_entry e;
 
 	open_connection();
-	assert_true(world_entry(&w, "conntrack_v1", &key, &e));
+	assert_true(world_entry(&w, "conntrack_v2", &key, &e));
 	e.refresh -= FLOW_REPORT_SECONDS *
 		     w.skel->rodata->option_hz; /* five seconds later, without waiting for them */
-	world_put_entry(&w, "conntrack_v1", &key, &e);
-	assert_int_equal(bpf_map__delete_elem(w.skel->maps.conntrack_v1, &twin, sizeof(twin), 0),
+	world_put_entry(&w, "conntrack_v2", &key, &e);
+	assert_int_equal(bpf_map__delete_elem(w.skel->maps.conntrack_v2, &twin, sizeof(twin), 0),
 			 0);
 	send_out(TCP_ACK);
-	assert_true(world_entry(&w, "conntrack_v1", &twin, &e));
+	assert_true(world_entry(&w, "conntrack_v2", &twin, &e));
 	send_back(TCP_ACK);
 }
 
@@ -232,9 +232,9 @@ TEST(datagrams_live_a_minute_and_are_answered_without_policy)
 	struct frame f = out(IPPROTO_UDP, 0), g = back(IPPROTO_UDP, 0);
 
 	assert_int_equal(world_from_pod(&w, POD_A, &f), TC_ACT_REDIRECT);
-	assert_true(world_entry(&w, "ct_new_v1", &key, &e));
+	assert_true(world_entry(&w, "ct_new_v2", &key, &e));
 	assert_int_equal(world_from_pod(&w, POD_B, &g), TC_ACT_REDIRECT);
-	assert_true(world_entry(&w, "conntrack_v1", &key, &e));
+	assert_true(world_entry(&w, "conntrack_v2", &key, &e));
 }
 
 TEST(icmp_errors_about_a_connection_pass)
@@ -343,11 +343,15 @@ int main(void)
 		ROW(ip_options_and_ttl),
 		ROW(truncated_packets_are_dropped),
 	};
-	int failed;
+	/* The same life, also while the maps of the release before are kept up. */
+	const struct world_options options[] = {{.older = false}, {.older = true}};
+	int failed = 0;
 
 	world_namespace();
-	world_open(&w, NULL);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	world_close(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		world_open(&w, &options[i]);
+		failed |= cmocka_run_group_tests(tests, NULL, NULL);
+		world_close(&w);
+	}
 	return failed;
 }

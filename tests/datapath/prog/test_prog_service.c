@@ -160,8 +160,8 @@ TEST(a_remote_backend_is_reached_through_the_tunnel_and_answers)
 	world_service(&w, only_remote, NULL);
 	assert_int_equal(world_from_pod(&w, POD_A, &f), TC_ACT_REDIRECT);
 	expect_tuple(&f, ADDR_A, 40000, ADDR_REMOTE, 8080);
-	assert_true(world_entry(&w, "ct_new_v1", &key, &e));
-	assert_int_equal(e.action, CONNTRACK_OVERLAY);
+	assert_true(world_entry(&w, "ct_new_v2", &key, &e));
+	assert_int_equal(e.verdict, CONNTRACK_OVERLAY);
 	assert_int_equal(e.tunnel, frame_addr(ADDR_OTHER));
 	f = frame_make(ADDR_REMOTE, 8080, ADDR_A, 40000, IPPROTO_TCP, TCP_SYN | TCP_ACK);
 	assert_int_equal(world_arrives(&w, IDENTITY_REMOTE, &f), TC_ACT_REDIRECT);
@@ -296,13 +296,16 @@ TEST(helpers_and_hands_agree)
 /* The verifier is a test: every combination of load-time options. */
 TEST(every_combination_of_options_loads)
 {
-	for (unsigned bits = 0; bits < 32; bits++) {
+	for (unsigned n = 0; n < 34; n++) {
+		unsigned bits =
+			n == 33 ? 63 : n; /* the last one: with everything and with nothing */
 		struct world_options o = {
 			.no_kern_ctx = bits & 1,
 			.no_services = bits & 2,
 			.no_events = bits & 4,
 			.no_trace = bits & 8,
 			.no_traffic = bits & 16,
+			.older = bits & 32,
 		};
 		struct frame f = frame_make(ADDR_A, 40000, ADDR_B, 80, IPPROTO_TCP, TCP_SYN);
 		struct world one;

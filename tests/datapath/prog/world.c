@@ -142,9 +142,16 @@ void world_open(struct world *w, const struct world_options *o)
 	w->skel->rodata->option_events = !o->no_events;
 	w->skel->rodata->option_trace = !o->no_trace;
 	w->skel->rodata->option_traffic = !o->no_traffic;
+	w->skel->rodata->option_older = o->older;
+#define OLDER(name, ver, ...)                                                                      \
+	bpf_map__set_autocreate(w->skel->maps.name##_v##ver, o->older);                            \
+	if (o->older && !o->full_size)                                                             \
+		shrink(w, #name "_v" #ver);
+	FOREACH_MAP_OLDER(OLDER)
+#undef OLDER
 	if (!o->full_size) {
-		shrink(w, "conntrack_v1");
-		shrink(w, "ct_new_v1");
+		shrink(w, "conntrack_v2");
+		shrink(w, "ct_new_v2");
 		shrink(w, "traffic_v1");
 	}
 	code = pod_shim__load(w->skel);
@@ -173,13 +180,17 @@ static void empty(struct world *w, const char *map)
 
 void world_reset(struct world *w)
 {
-	static const char *const maps[] = {"policy_v1",   "conntrack_v1", "ct_new_v1",
+	static const char *const maps[] = {"policy_v1",   "conntrack_v2", "ct_new_v2",
 					   "service_v1",  "svc_slot_v1",  "svc_backend_v1",
 					   "fragment_v1", "traffic_v1",   "ipcache_v1"};
 	struct event last;
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
 		empty(w, maps[i]);
+	if (w->skel->rodata->option_older) {
+		empty(w, "conntrack_v1");
+		empty(w, "ct_new_v1");
+	}
 	world_bump(w, GENERATION_GLOBAL);
 	world_events(w, &last);
 	fill(w);

@@ -37,6 +37,7 @@ struct world {
 
 struct world_options {
 	bool no_kern_ctx, no_services, no_events, no_trace, no_traffic;
+	bool older;     /* keep up the maps of the release before */
 	bool full_size; /* conntrack as large as in production */
 };
 
