@@ -284,11 +284,15 @@ static uint32_t attached_id(const struct datapath *dp, enum program_id id, uint3
 	return info.netns.netns_ino == ifindex ? info.prog_id : 0;
 }
 
+bool attach_is_ours(const struct datapath *dp, uint32_t ifindex)
+{
+	return attached_id(dp, PROGRAM_FROM_POD, ifindex) == dp->program_id[PROGRAM_FROM_POD] &&
+	       attached_id(dp, PROGRAM_TO_POD, ifindex) == dp->program_id[PROGRAM_TO_POD];
+}
+
 int attach_check_pod(struct datapath *dp, uint32_t ifindex, bool *ret_replaced, struct error *err)
 {
-	*ret_replaced =
-		attached_id(dp, PROGRAM_FROM_POD, ifindex) != dp->program_id[PROGRAM_FROM_POD] ||
-		attached_id(dp, PROGRAM_TO_POD, ifindex) != dp->program_id[PROGRAM_TO_POD];
+	*ret_replaced = !attach_is_ours(dp, ifindex);
 	return *ret_replaced ? datapath_attach_pod(dp, ifindex, err) : 0;
 }
 

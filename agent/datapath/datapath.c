@@ -148,7 +148,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 	int code;
 
 	libbpf_set_print(quiet);
-	memset(&dp->maps, 0xff, sizeof(dp->maps));
+	maps_init(&dp->maps);
 	dp->root = xstrdup(options->pin_root);
 	dp->log = options->log;
 	code = open_all(dp, options, err);
@@ -170,6 +170,7 @@ void datapath_close(struct datapath *dp)
 	term_release(dp);
 	load_release(dp);
 	carry_release(dp);
+	free(dp->counting);
 	maps_close(&dp->maps);
 	free(dp->root);
 	free(dp);

@@ -139,6 +139,47 @@ int datapath_prepare(struct datapath *dp, unsigned layout, struct error *err);
  */
 int datapath_finalize(struct datapath *dp, struct error *err);
 
+/*
+ * Loads the programs once more, which lets the kernel verify them again, and changes every link to
+ * the new ones in place. Where one is refused, those that run stay.
+ */
+int datapath_reload(struct datapath *dp, struct error *err);
+/* The end of what the verifier said when it refused last, at most DATAPATH_MAX_LOG; NULL: nothing.
+ */
+const char *datapath_load_log(const struct datapath *dp);
+#define DATAPATH_MAX_LOG 2048
+
+/* --- vitals.c: what a gate asks about --- */
+
+struct datapath_drop {
+	uint8_t reason, direction;
+	uint64_t packets, bytes;
+};
+/* Every reason and direction with packets, since the map was made; negative errno. */
+int datapath_drops(struct datapath *dp, struct arena *a, struct datapath_drop **ret_items,
+		   size_t *ret_n, struct error *err);
+
+struct datapath_map_use {
+	const char *name;
+	unsigned layout;
+	bool counted; /* else entries is not known yet, or cannot be */
+	uint64_t entries, max;
+	bool evicts;
+};
+/*
+ * Goes on counting rows, at most about `rows` of them in one call, and begins anew when all maps
+ * have had their turn; _map_uses says what the last complete count of each found.
+ */
+void datapath_count_maps(struct datapath *dp, size_t rows);
+size_t datapath_map_uses(struct datapath *dp, struct arena *a, struct datapath_map_use **ret_items);
+/* Writes and deletions of rows that the kernel refused, since this process began. */
+uint64_t datapath_map_errors(const struct datapath *dp);
+/* "from_pod=412" of every program; the packet program's tag, hexadecimal. */
+struct strings datapath_program_ids(const struct datapath *dp, struct arena *a);
+const char *datapath_program_tag(const struct datapath *dp, struct arena *a);
+/* Whether a pod's device runs our two programs; changes nothing. */
+bool datapath_runs_ours(const struct datapath *dp, uint32_t ifindex);
+
 /* Readable when events wait. */
 int datapath_events_fd(const struct datapath *dp);
 /* Calls fn for each waiting event, at most max; returns how many. */

@@ -4,11 +4,16 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "agent/datapath/state.h"
+#include "agent/datapath/verifier_log.h"
+#include "lib/base/alloc.h"
 #include "lib/base/macros.h"
+#include "lib/base/str.h"
 #include "pod_programs.skel.h"
 #include "sock_programs.skel.h"
 
@@ -107,11 +112,35 @@ static int load_reuse_older(const struct datapath *dp, struct bpf_object *obj, s
 	return 0;
 }
 
+/* What the kernel says of a program it refuses, at most; pages that nothing is written to cost
+ * nothing. */
+#define LOG_ROOM (8u << 20)
+
+/* Keeps the end of what the verifier said, and tells its last word. */
+static int load_refused(struct datapath *dp, const char *which, int code, char *log,
+			struct error *err)
+{
+	char reason[200];
+
+	verifier_log_reason(log, reason, sizeof(reason));
+	free(dp->load_log);
+	dp->load_log = *log ? xstrdup(verifier_log_end(log, DATAPATH_MAX_LOG)) : NULL;
+	if (dp->load_log && dp->log)
+		log_error(dp->log, "the kernel's verifier refused the %s programs: %s", which,
+			  dp->load_log);
+	if (!*reason)
+		return error_errno(err, code, "loading the %s programs", which);
+	return error_errno(err, code, "loading the %s programs: the verifier says \"%s\"", which,
+			   reason);
+}
+
 static int load_packet(struct datapath *dp, struct error *err)
 {
+	auto_free char *log = xcalloc(1, LOG_ROOM);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = LOG_ROOM);
 	int code;
 
-	dp->packet = pod_programs__open();
+	dp->packet = pod_programs__open_opts(&opts);
 	if (!dp->packet)
 		return error_errno(err, -errno, "opening the packet programs");
 	dp->packet->rodata->option_hz = dp->hz;
@@ -124,7 +153,7 @@ static int load_packet(struct datapath *dp, struct error *err)
 		return code;
 	code = pod_programs__load(dp->packet);
 	if (code)
-		return error_errno(err, code, "loading the packet programs");
+		return load_refused(dp, "packet", code, log, err);
 	return note_programs(dp, dp->packet->obj, false, err);
 }
 
@@ -146,9 +175,11 @@ int load_packet_again(struct datapath *dp, struct error *err)
 
 static int load_socket(struct datapath *dp, struct error *err)
 {
+	auto_free char *log = xcalloc(1, LOG_ROOM);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log, .kernel_log_size = LOG_ROOM);
 	int code;
 
-	dp->socket = sock_programs__open();
+	dp->socket = sock_programs__open_opts(&opts);
 	if (!dp->socket)
 		return error_errno(err, -errno, "opening the socket programs");
 	code = load_reuse_maps(dp, dp->socket->obj, err);
@@ -156,8 +187,39 @@ static int load_socket(struct datapath *dp, struct error *err)
 		return code;
 	code = sock_programs__load(dp->socket);
 	if (code)
-		return error_errno(err, code, "loading the socket programs");
+		return load_refused(dp, "socket", code, log, err);
 	return note_programs(dp, dp->socket->obj, true, err);
+}
+
+static int load_socket_again(struct datapath *dp, struct error *err)
+{
+	struct sock_programs *had = dp->socket;
+	int code = load_socket(dp, err);
+
+	if (code) {
+		sock_programs__destroy(dp->socket);
+		dp->socket = had;
+		note_programs(dp, had->obj, true, NULL);
+		return code;
+	}
+	code = attach_update_all(dp, err);
+	sock_programs__destroy(had);
+	return code;
+}
+
+int datapath_reload(struct datapath *dp, struct error *err)
+{
+	int code;
+
+	free(dp->load_log);
+	dp->load_log = NULL;
+	code = load_packet_again(dp, err);
+	return code ? code : load_socket_again(dp, err);
+}
+
+const char *datapath_load_log(const struct datapath *dp)
+{
+	return dp->load_log;
 }
 
 int load_programs(struct datapath *dp, struct error *err)
@@ -173,4 +235,5 @@ void load_release(struct datapath *dp)
 {
 	pod_programs__destroy(dp->packet);
 	sock_programs__destroy(dp->socket);
+	free(dp->load_log);
 }

@@ -115,8 +115,9 @@ static int open_one(const struct map_spec *s, const char *root, bool create, int
 	return code;
 }
 
-static void forget(struct maps *m)
+void maps_init(struct maps *m)
 {
+	m->refused = NULL;
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		m->fd[i] = -1;
 	for (size_t i = 0; i < OLDER_COUNT; i++)
@@ -219,7 +220,8 @@ int maps_open(struct maps *m, const char *root, struct error *err)
 {
 	int code;
 
-	forget(m);
+	maps_init(m);
+	m->refused = xcalloc(1, sizeof(*m->refused));
 	code = io_mkdirs(root, 0700, err);
 	if (!code)
 		code = check_bpffs(root, err);
@@ -236,7 +238,7 @@ int maps_open_existing(struct maps *m, const char *root, struct error *err)
 {
 	size_t found = 0;
 
-	forget(m);
+	maps_init(m);
 	for (size_t i = 0; i < MAP_COUNT; i++) {
 		int code = open_one(&map_specs[i], root, false, -1, &m->fd[i], err);
 
@@ -260,7 +262,8 @@ void maps_close(struct maps *m)
 		if (m->fd[i] >= 0)
 			close(m->fd[i]);
 	close_older(m);
-	forget(m);
+	free(m->refused);
+	maps_init(m);
 }
 
 /* An array is read in one call. */
@@ -312,19 +315,28 @@ int maps_each(const struct maps *m, enum map_id id,
 	return (int)n;
 }
 
+static int refused(const struct maps *m, enum map_id id, const char *what, struct error *err)
+{
+	int code = -errno;
+
+	if (m->refused)
+		++*m->refused;
+	return error_errno(err, code, "%s a row of map %s", what, map_specs[id].pin);
+}
+
 int maps_put(const struct maps *m, enum map_id id, const void *key, const void *value,
 	     struct error *err)
 {
 	if (!bpf_map_update_elem(m->fd[id], key, value, BPF_ANY))
 		return 0;
-	return error_errno(err, -errno, "writing a row of map %s", map_specs[id].pin);
+	return refused(m, id, "writing", err);
 }
 
 int maps_delete(const struct maps *m, enum map_id id, const void *key, struct error *err)
 {
 	if (!bpf_map_delete_elem(m->fd[id], key) || errno == ENOENT)
 		return 0;
-	return error_errno(err, -errno, "deleting a row of map %s", map_specs[id].pin);
+	return refused(m, id, "deleting", err);
 }
 
 int maps_get(const struct maps *m, enum map_id id, const void *key, void *ret_value)

@@ -43,8 +43,11 @@ extern const enum map_id older_present[OLDER_COUNT]; /* the map of today for the
 struct maps {
 	int fd[MAP_COUNT];      /* -1: not open */
 	int older[OLDER_COUNT]; /* all -1: not kept */
+	uint64_t *refused;      /* writes and deletions the kernel refused; NULL: nobody counts */
 };
 
+/* Nothing is open. */
+void maps_init(struct maps *m);
 /*
  * Opens every map below root, making and pinning those that are not there. A pin whose type or
  * sizes are not the table's is refused: its layout changed without a new version. Maps of the

@@ -60,6 +60,8 @@ struct datapath {
 	uint32_t hz;
 	bool clsact;
 	char *root;
+	char *load_log; /* the end of what the verifier said when it refused last; NULL */
+	struct map_counting *counting; /* vitals.c; NULL before the first count */
 	const struct log *log;
 	struct node_config node; /* as last set; all zero before */
 	uint32_t *generations;   /* mapped; stride 2 */
@@ -119,6 +121,9 @@ void apply_note(const struct apply_report *report, const char *line);
 /* A row that differs; report may be NULL. */
 void apply_note_row(const struct apply_report *report, enum map_id map, const void *key,
 		    const void *have, const void *want);
+
+/* Whether the device runs them, by what can be asked without changing anything. */
+bool attach_is_ours(const struct datapath *dp, uint32_t ifindex);
 
 /* clsact.c */
 int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program,

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -304,6 +305,102 @@ static void regenerating_repairs(enum datapath_attach mode)
 	close_all(dp);
 }
 
+/* Nobody can open another file: the new programs cannot be loaded. */
+static void refused_to_load(struct datapath *dp)
+{
+	struct rlimit had, none = {0};
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+	none.rlim_max = had.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(datapath_reload(dp, &err) < 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &had), 0);
+}
+
+static void programs_are_loaded_again(enum datapath_attach mode)
+{
+	struct strings before, after;
+	struct error err = ERROR_INIT;
+	struct arena a = ARENA_INIT;
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client, conn;
+
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	conn = wires_accept(server);
+	before = datapath_program_ids(dp, &a);
+	assert_int_equal(datapath_reload(dp, &err), 0);
+	after = datapath_program_ids(dp, &a);
+	for (size_t i = 0; i < before.n; i++)
+		assert_string_not_equal(before.items[i], after.items[i]);
+	assert_true(datapath_runs_ours(dp, wires.wire[WIRE_B].ifindex));
+	wires_talk(client, conn);
+	before = after;
+	refused_to_load(dp);
+	after = datapath_program_ids(dp, &a);
+	for (size_t i = 0; i < before.n; i++)
+		assert_string_equal(before.items[i], after.items[i]);
+	assert_true(datapath_runs_ours(dp, wires.wire[WIRE_B].ifindex));
+	wires_talk(conn, client);
+	datapath_detach(dp, wires.wire[WIRE_B].ifindex, &err);
+	assert_false(datapath_runs_ours(dp, wires.wire[WIRE_B].ifindex));
+	close(conn);
+	close(client);
+	close(server);
+	arena_release(&a);
+	close_all(dp);
+}
+
+static const struct datapath_map_use *use_of(struct datapath *dp, struct arena *a, const char *name)
+{
+	struct datapath_map_use *uses;
+	size_t n = datapath_map_uses(dp, a, &uses);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(uses[i].name, name))
+			return &uses[i];
+	fail_msg("no map %s", name);
+	return NULL;
+}
+
+TEST(what_a_gate_asks_is_counted)
+{
+	struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct datapath_drop *drops;
+	struct datapath *dp;
+	size_t n;
+	int fd;
+
+	wires_open(&wires, DATAPATH_ATTACH_AUTO, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	fd = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT + 1);
+	wires_expect_drop(dp, REASON_POLICY);
+	close(fd);
+	assert_int_equal(datapath_drops(dp, &a, &drops, &n, &err), 0);
+	while (n && (drops[n - 1].reason != REASON_POLICY ||
+		     drops[n - 1].direction != DIRECTION_INGRESS))
+		n--;
+	assert_true(n > 0);
+	assert_true(drops[n - 1].packets >= 1 && drops[n - 1].bytes > drops[n - 1].packets);
+	assert_false(use_of(dp, &a, "ep_addr")->counted);
+	/* A row at a time, until every map had its turn. */
+	for (int i = 0; i < 64; i++)
+		datapath_count_maps(dp, 1);
+	assert_true(use_of(dp, &a, "ep_addr")->counted);
+	assert_int_equal(use_of(dp, &a, "ep_addr")->entries, 2);
+	assert_int_equal(use_of(dp, &a, "ep_addr")->max, ENDPOINT_MAX);
+	assert_true(use_of(dp, &a, "conntrack")->counted && use_of(dp, &a, "conntrack")->evicts);
+	assert_true(use_of(dp, &a, "policy")->counted);
+	assert_true(use_of(dp, &a, "policy")->entries >= 1);
+	assert_int_equal(datapath_map_errors(dp), 0);
+	arena_release(&a);
+	close_all(dp);
+}
+
 /* Port of the address that a client in pod A sees after connecting to the service. */
 static uint16_t peer_port_in_cgroup(void)
 {
@@ -569,6 +666,7 @@ BOTH(a_change_meets_live_connections)
 BOTH(a_service_reaches_its_backend)
 BOTH(killed_and_started_again)
 BOTH(regenerating_repairs)
+BOTH(programs_are_loaded_again)
 
 int main(void)
 {
@@ -579,6 +677,8 @@ int main(void)
 		cmocka_unit_test(a_service_reaches_its_backend_both),
 		cmocka_unit_test(killed_and_started_again_both),
 		cmocka_unit_test(regenerating_repairs_both),
+		cmocka_unit_test(programs_are_loaded_again_both),
+		cmocka_unit_test(what_a_gate_asks_is_counted),
 		cmocka_unit_test(any_row_of_any_map_is_repaired),
 		cmocka_unit_test(sockets_are_translated_unless_they_opt_out),
 		cmocka_unit_test(sockets_whose_backend_is_gone_are_ended_by_the_iterator),
