@@ -8,6 +8,7 @@
 #include "runbooks/known.h"
 #include "runbooks/lint.h"
 #include "runbooks/show.h"
+#include "runbooks/verbs.h"
 
 /* --- lint ---------------------------------------------------------------------------------------
  */
@@ -252,6 +253,81 @@ static int cmd_tables(const struct cli_call *call, UNUSED struct error *err)
 	return CLI_OK;
 }
 
+/* --- run and what comes after -------------------------------------------------------------------
+ */
+
+static const struct cli_option where_options[] = {
+	CLI_OPT(struct where_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"the cluster (else KUBECONFIG, ~/.kube/config, a pod's own account)"),
+	CLI_OPT(struct where_opts, context, "context", 0, CLI_STRING, "NAME",
+		"context of the kubeconfig"),
+	CLI_OPT(struct where_opts, no_cluster, "no-cluster", 0, CLI_FLAG, NULL,
+		"look for no cluster: only what this node can tell"),
+	CLI_OPT(struct where_opts, state, "state", 0, CLI_STRING, "DIR",
+		"where runs are kept (else SIDESTEP_STATE, else ~/.local/state/sidestep)"),
+	CLI_OPT(struct where_opts, evidence, "evidence", 0, CLI_STRING, "DIR",
+		"where evidence is kept (else evidence in the state folder)"),
+};
+static const struct run_opts run_defaults = {0};
+static const struct cli_option run_options[] = {
+	CLI_CHOICE(struct run_opts, mode, "mode", 0, run_mode_names,
+		   "diagnose only reads, propose shows changes, execute makes them"),
+	CLI_OPT(struct run_opts, params, "param", 'p', CLI_LIST, "NAME=VALUE",
+		"a parameter of the runbook (see show)"),
+	CLI_OPT(struct run_opts, answers, "answer", 0, CLI_LIST, "STEP=VALUE",
+		"what a step that asks is answered"),
+	CLI_OPT(struct run_opts, from, "from", 0, CLI_STRING, "STEP", "begin at that step"),
+	CLI_OPT(struct run_opts, until, "until", 0, CLI_STRING, "STEP", "end behind that step"),
+	CLI_OPT(struct run_opts, only, "only", 0, CLI_STRING, "STEP", "only that step"),
+	CLI_OPT(struct run_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"read for real, show what would be changed"),
+	CLI_OPT(struct run_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_CHOICE(struct run_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
+	CLI_USE(struct run_opts, where, "Where", where_options),
+};
+static const struct again_opts again_defaults = {0};
+static const struct cli_option resume_options[] = {
+	CLI_OPT(struct again_opts, answers, "answer", 0, CLI_LIST, "STEP=VALUE",
+		"what a step that asks is answered"),
+	CLI_OPT(struct again_opts, runbook, "runbook", 0, CLI_STRING, "FILE",
+		"compare with this file (else the one it was begun from, if it is there)"),
+	CLI_OPT(struct again_opts, accept_changed, "accept-changed", 0, CLI_FLAG, NULL,
+		"go on with the file as it is now; what is finished must be unchanged"),
+	CLI_CHOICE(struct again_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
+	CLI_USE(struct again_opts, where, "Where", where_options),
+};
+static const struct cli_option end_options[] = {
+	CLI_CHOICE(struct again_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
+	CLI_USE(struct again_opts, where, "Where", where_options),
+};
+static const struct cli_option rollback_options[] = {
+	CLI_OPT(struct again_opts, to, "to", 0, CLI_STRING, "STEP",
+		"leave that step and those before it as they are"),
+	CLI_OPT(struct again_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct again_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL, "only show what"),
+	CLI_CHOICE(struct again_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
+	CLI_USE(struct again_opts, where, "Where", where_options),
+};
+static const struct cli_option approve_options[] = {
+	CLI_OPT(struct again_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct again_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL, "only show what"),
+	CLI_USE(struct again_opts, where, "Where", where_options),
+};
+static const struct look_opts look_defaults = {0};
+static const struct cli_option status_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
+	CLI_USE(struct look_opts, where, "Where", where_options),
+};
+static const struct cli_option report_options[] = {
+	CLI_CHOICE(struct look_opts, output, "output", 'o', account_formats, "how to print"),
+	CLI_OPT(struct look_opts, file, "file", 'f', CLI_STRING, "FILE",
+		"write there instead of standard output"),
+	CLI_USE(struct look_opts, where, "Where", where_options),
+};
+#define RUN_EXITS                                                                                  \
+	(CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_WAITING) |              \
+	 CLI_EXIT(CLI_INTERRUPTED) | CLI_EXIT(CLI_ROLLED_BACK) | CLI_EXIT(CLI_ROLLBACK_FAILED))
+
 /* --- the program --------------------------------------------------------------------------------
  */
 
@@ -354,6 +430,134 @@ static const struct cli_command commands[] = {
 		.run = cmd_test,
 		CLI_OPTIONS(test_options),
 		CLI_DEFAULTS(test_defaults),
+	},
+	{
+		.name = "run",
+		.summary = "carry out a runbook: diagnose, propose or execute",
+		.args = "NAME|FILE",
+		.min_args = 1,
+		.max_args = 1,
+		.details =
+			"A runbook is linted first, and not begun when it is not fit to run. "
+			"Without "
+			"--mode its own default is taken;\nnone executes by default. What was "
+			"asked "
+			"and answered is kept in a run, with evidence beside it; a run that\nmay "
+			"change something is also kept in the cluster. Without a cluster it tells "
+			"what this node can.\n"
+			"Exit 5 when it is not determined, 7 when it waits for an approval, 8 when "
+			"interrupted: then resume it.\n\n"
+			"Examples:\n"
+			"  sidestep runbook run RB-12 --param namespace=web\n"
+			"  sidestep runbook run ./mine.yaml --mode propose -p namespace=web\n"
+			"  sidestep runbook run RB-3 --mode execute -p since=2h\n",
+		.exits = RUN_EXITS,
+		.run = cmd_run,
+		CLI_OPTIONS(run_options),
+		CLI_DEFAULTS(run_defaults),
+	},
+	{
+		.name = "status",
+		.summary = "the runs there are, or where one stands and what can be done next",
+		.args = "[RUN]",
+		.max_args = 1,
+		.details = "Examples:\n"
+			   "  sidestep runbook status\n"
+			   "  sidestep runbook status RUN -o json\n",
+		.run = cmd_status,
+		CLI_OPTIONS(status_options),
+		CLI_DEFAULTS(look_defaults),
+	},
+	{
+		.name = "approve",
+		.summary = "agree to a step of somebody else's run, in your own name",
+		.args = "RUN STEP",
+		.min_args = 2,
+		.max_args = 2,
+		.needs = MUTATES,
+		.details =
+			"Who you are is what the API server says, or without a cluster your uid. "
+			"Whoever asked for the run does not\ncount, nor anybody outside of the "
+			"groups that the step names. An approval is for this step of this run "
+			"with\nthese parameters, and runs out.\n"
+			"Exit 3 when you may not.\n\n"
+			"Example:\n"
+			"  sidestep runbook approve RUN approve_restart\n",
+		.exits = CLI_EXIT(CLI_BLOCKED),
+		.run = cmd_approve,
+		.preview = cmd_approve_preview,
+		CLI_OPTIONS(approve_options),
+		CLI_DEFAULTS(again_defaults),
+	},
+	{
+		.name = "resume",
+		.summary = "go on with a run that waits, or was interrupted or killed",
+		.args = "RUN",
+		.min_args = 1,
+		.max_args = 1,
+		.details =
+			"What was answered is not asked again. When the file it was begun from has "
+			"changed since, it is refused; with\n--accept-changed it goes on with the "
+			"new one, if every finished step stands in it unchanged.\n\n"
+			"Examples:\n"
+			"  sidestep runbook resume RUN\n"
+			"  sidestep runbook resume RUN --accept-changed\n",
+		.exits = RUN_EXITS,
+		.run = cmd_resume,
+		CLI_OPTIONS(resume_options),
+		CLI_DEFAULTS(again_defaults),
+	},
+	{
+		.name = "abort",
+		.summary = "end a run where it is; what it changed stays",
+		.args = "RUN",
+		.min_args = 1,
+		.max_args = 1,
+		.details = "The runbook's `finally` steps are done. Exit 8.\n\n"
+			   "Example:\n"
+			   "  sidestep runbook abort RUN\n",
+		.exits = RUN_EXITS,
+		.run = cmd_abort,
+		CLI_OPTIONS(end_options),
+		CLI_DEFAULTS(again_defaults),
+	},
+	{
+		.name = "rollback",
+		.summary = "take back what a run changed, from the last change to the first",
+		.args = "RUN",
+		.min_args = 1,
+		.max_args = 1,
+		.needs = MUTATES,
+		.details = "From the pre-images in its journal, or by the steps that the runbook "
+			   "gives "
+			   "for it. What somebody else changed\nmeanwhile is a conflict and stays. "
+			   "Exit "
+			   "9 when it is done, 10 when it could not be.\n\n"
+			   "Examples:\n"
+			   "  sidestep runbook rollback RUN --dry-run\n"
+			   "  sidestep runbook rollback RUN --to raise_memory\n",
+		.exits = RUN_EXITS,
+		.run = cmd_rollback,
+		.preview = cmd_rollback_preview,
+		CLI_OPTIONS(rollback_options),
+		CLI_DEFAULTS(again_defaults),
+	},
+	{
+		.name = "report",
+		.summary = "what a run did: steps, approvals, changes, evidence and whether it is "
+			   "intact",
+		.args = "RUN",
+		.min_args = 1,
+		.max_args = 1,
+		.details = "Exit 3 when a file of the evidence is not what was written.\n\n"
+			   "Examples:\n"
+			   "  sidestep runbook report RUN -o markdown\n"
+			   "  sidestep runbook report RUN -o html -f report.html\n"
+			   "  sidestep runbook report RUN -o junit\n",
+		.exits = CLI_EXIT(CLI_BLOCKED),
+		.run = cmd_report,
+		CLI_OPTIONS(report_options),
+		CLI_DEFAULTS(look_defaults),
 	},
 	{
 		.name = "rules",

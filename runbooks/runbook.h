@@ -58,7 +58,7 @@ enum {
 	X(STEP_GATE, "gate", "gate", STEP_TIMED, "asks a gate of the upgrade or the migration")    \
 	X(STEP_MUTATE, "mutate", "op", STEP_MUST_MUTATE, "changes something, verified and undoable")
 /* clang-format on */
-enum step_kind {
+enum runbook_step_kind {
 	STEP_NONE,
 #define STEP_KIND_ENUM(symbol, name, body, flags, what) symbol,
 	STEP_KINDS(STEP_KIND_ENUM)
@@ -69,7 +69,7 @@ struct step_kind_row {
 	const char *name, *body, *what;
 	unsigned flags;
 };
-/* By enum step_kind; the row of STEP_NONE is empty. */
+/* By enum runbook_step_kind; the row of STEP_NONE is empty. */
 extern const struct step_kind_row step_kinds[STEP_N_KINDS];
 
 enum risk { RISK_UNSAID, RISK_NONE, RISK_LOW, RISK_MEDIUM, RISK_HIGH };
@@ -151,7 +151,7 @@ struct next {
 
 struct runbook_step {
 	const char *id, *title;
-	int kind; /* enum step_kind */
+	int kind; /* enum runbook_step_kind */
 	struct opt_bool mutates;
 	int risk;         /* enum risk */
 	const char *when; /* else the step is skipped */

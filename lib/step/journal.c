@@ -11,6 +11,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/base/vec.h"
+#include "lib/step/digest.h"
 
 enum { HASH_HEX = 64 };
 
@@ -24,7 +25,7 @@ struct journal {
 	size_t torn;
 };
 
-static void sha256_hex(const char *data, size_t n, char out[HASH_HEX + 1])
+char *digest_sha256(const void *data, size_t n, char out[DIGEST_HEX + 1])
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -33,6 +34,7 @@ static void sha256_hex(const char *data, size_t n, char out[HASH_HEX + 1])
 		abort();
 	for (unsigned i = 0; i < len; i++)
 		snprintf(out + 2 * (size_t)i, 3, "%02x", md[i]);
+	return out;
 }
 
 /* The hash covers the compact text of the record without its own "hash" member. */
@@ -42,7 +44,7 @@ static void record_hash(struct doc *record, char out[HASH_HEX + 1])
 
 	doc_del(record, "hash");
 	doc_write_json(record, DOC_COMPACT, &text);
-	sha256_hex(strbuf_cstr(&text), text.len, out);
+	digest_sha256(strbuf_cstr(&text), text.len, out);
 }
 
 static struct journal *journal_new(const char *path, const struct clock *clock)

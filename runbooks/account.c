@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runbooks/account.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "runbooks/run_internal.h"
+
+/* --- the document ------------------------------------------------------------------------------
+ */
+
+static void add_steps(struct runner *r, const struct walk *w, struct doc *d)
+{
+	struct arena *a = &r->arena;
+	struct doc *list = doc_set_list(a, d, "steps");
+
+	for (size_t i = 0; i < w->n_met; i++) {
+		const struct walk_step *m = &w->met[i];
+		const struct doc *record = doc_get(r->answers, m->step->id);
+		struct doc *one = doc_append(a, list, doc_map(a));
+
+		doc_set_string(a, one, "step", m->step->id);
+		doc_set_string(a, one, "kind", step_kinds[m->step->kind].name);
+		doc_set_string(a, one, "title", m->title);
+		doc_set_string(a, one, "status", step_status_names[m->status]);
+		doc_set_string(a, one, "why", m->why);
+		doc_set_string(a, one, "then", m->branch);
+		doc_set_string(a, one, "asked", doc_find_str(record, "source"));
+		if (doc_find(record, "answer.would"))
+			doc_set(a, one, "would", doc_clone(a, doc_find(record, "answer.would")));
+	}
+}
+
+/* Steps within steps, approvals and changes stand in the journal alone. */
+static void add_records(struct runner *r, struct doc *d)
+{
+	struct arena *a = &r->arena;
+	struct doc *approvals = doc_set_list(a, d, "approvals");
+	struct doc *changes = doc_set_list(a, d, "changes");
+	struct doc *within = doc_set_list(a, d, "within");
+
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+		const char *step = doc_find_str(rec->body, "step");
+		struct doc *one;
+
+		if (str_eq(rec->type, "answer") && doc_find(rec->body, "answer.by")) {
+			one = doc_append(a, approvals, doc_map(a));
+			doc_set_string(a, one, "step", step);
+			doc_set(a, one, "by", doc_clone(a, doc_find(rec->body, "answer.by")));
+		} else if (str_eq(rec->type, "intent") || str_eq(rec->type, "deed") ||
+			   str_eq(rec->type, "undone")) {
+			one = doc_append(a, changes, doc_clone(a, rec->body));
+			doc_set_string(a, one, "record", rec->type);
+			doc_del(one, "prev");
+			doc_del(one, "hash");
+		} else if (str_eq(rec->type, "answer") && step[strcspn(step, "[./")]) {
+			one = doc_append(a, within, doc_map(a));
+			doc_set_string(a, one, "step", step);
+			doc_set_string(a, one, "status", doc_find_str(rec->body, "status"));
+			doc_set_string(a, one, "why", doc_find_str(rec->body, "why"));
+		}
+	}
+	doc_set_int(a, d, "records", (int64_t)journal_count(r->journal));
+}
+
+/* A file whose digest the journal does not have was put there by somebody else. */
+static void compare_with_journal(struct runner *r, const struct doc *files, struct doc *problems)
+{
+	struct arena *a = &r->arena;
+
+	doc_foreach_item (files, f) {
+		const char *sha = doc_find_str(f, "sha256");
+		bool known = false;
+
+		for (size_t i = 0; i < journal_count(r->journal) && !known; i++) {
+			const struct doc *kept =
+				doc_get(journal_at(r->journal, i)->body, "evidence");
+
+			doc_foreach_item (kept, k)
+				known |= str_eq(doc_find_str(k, "sha256"), sha);
+		}
+		if (!known) {
+			struct doc *one = doc_append(a, problems, doc_map(a));
+
+			doc_set_string(a, one, "file", doc_find_str(f, "file"));
+			doc_set_string(a, one, "problem", "the journal does not know its digest");
+		}
+	}
+}
+
+static void add_evidence(struct runner *r, struct doc *d)
+{
+	struct arena *a = &r->arena;
+	struct doc *e = doc_set_map(a, d, "evidence"), *problems = NULL;
+	struct error err = ERROR_INIT;
+
+	doc_set_string(a, e, "dir", r->evidence.dir);
+	doc_set(a, e, "files", doc_clone(a, doc_get(r->evidence.index, "files")));
+	if (evidence_verify(a, r->evidence.dir, r->evidence.index, &problems, &err) < 0) {
+		problems = doc_list(a);
+		doc_set_string(a, doc_append(a, problems, doc_map(a)), "problem", err.msg);
+	} else {
+		compare_with_journal(r, doc_get(r->evidence.index, "files"), problems);
+	}
+	doc_set(a, e, "problems", problems);
+}
+
+static bool has_changed(const struct runner *r)
+{
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		if (str_eq(journal_at(r->journal, i)->type, "change"))
+			return true;
+	}
+	return false;
+}
+
+const char *run_next_words(struct runner *r, const struct run_end *end)
+{
+	struct arena *a = &r->arena;
+	const char *back = has_changed(r)
+				   ? arena_printf(a,
+						  "'sidestep runbook rollback %s' takes back what "
+						  "it changed",
+						  r->run)
+				   : "nothing was changed";
+
+	if (!end->ended)
+		return arena_printf(a,
+				    "'sidestep runbook resume %s' goes on, 'sidestep runbook abort "
+				    "%s' ends it here; %s",
+				    r->run, r->run, back);
+	if (end->exit == CLI_ROLLED_BACK)
+		return "it is over; what it changed is as it was, but for what says it was left";
+	return arena_printf(a, "'sidestep runbook report %s' tells it; %s", r->run, back);
+}
+
+struct doc *run_account(struct runner *r)
+{
+	struct arena *a = &r->arena;
+	struct doc *d = doc_map(a);
+	struct run_end end;
+	struct walk w;
+
+	runner_status(r, &w, &end);
+	doc_set_string(a, d, "run", r->run);
+	doc_set_string(a, d, "runbook", r->rb.name);
+	doc_set_string(a, d, "id", r->rb.id);
+	doc_set_int(a, d, "version", r->rb.version);
+	doc_set_string(a, d, "mode", runbook_mode_names[r->mode]);
+	doc_set_bool(a, d, "dryRun", doc_bool_or(doc_get(r->plan, "dryRun"), false));
+	doc_set(a, d, "params", doc_clone(a, doc_get(r->plan, "params")));
+	doc_set(a, d, "requester", doc_clone(a, doc_get(r->plan, "requester")));
+	doc_set_string(a, d, "tool", doc_find_str(r->plan, "tool"));
+	doc_set_string(a, d, "began", doc_find_str(journal_at(r->journal, 0)->body, "time"));
+	doc_set_string(a, d, "digest", r->digest);
+	doc_set_bool(a, d, "ended", end.ended);
+	doc_set_int(a, d, "exit", end.exit);
+	doc_set_string(a, d, "outcome", end.outcome);
+	doc_set_string(a, d, "cause", end.cause);
+	doc_set_string(a, d, "why", end.why);
+	doc_set_string(a, d, "waiting", end.ended ? NULL : end.waiting);
+	doc_set_string(a, d, "next", run_next_words(r, &end));
+	add_steps(r, &w, d);
+	add_records(r, d);
+	add_evidence(r, d);
+	return d;
+}
+
+/* --- the page ----------------------------------------------------------------------------------
+ */
+
+static enum page_mood mood_of(const char *status)
+{
+	if (str_eq(status, "ok") || str_eq(status, "changed"))
+		return PAGE_GOOD;
+	if (str_eq(status, "failed"))
+		return PAGE_BAD;
+	return str_eq(status, "skipped") || str_eq(status, "assumed") ? PAGE_QUIET : PAGE_DOUBT;
+}
+
+static void page_steps(const struct doc *steps, struct page *p)
+{
+	static const char *const columns[] = {"step", "status", "what", "why", "then", NULL};
+
+	page_table(p, columns);
+	doc_foreach_item (steps, s) {
+		const char *status = doc_find_str(s, "status");
+
+		page_row(p, mood_of(status), doc_find_str(s, "step"), status,
+			 str_or_empty(doc_find_str(s, "title")),
+			 str_or_empty(doc_find_str(s, "why")),
+			 str_or_empty(doc_find_str(s, "then")), NULL);
+	}
+}
+
+static void page_changes(const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"step", "what", "object", "before", NULL};
+
+	if (!doc_len(doc_get(d, "changes")))
+		return;
+	page_heading(p, "What was changed");
+	page_table(p, columns);
+	doc_foreach_item (doc_get(d, "changes"), c) {
+		auto_release(strbuf) struct strbuf ref = STRBUF_INIT, before = STRBUF_INIT;
+
+		if (doc_get(c, "ref"))
+			doc_write_json(doc_get(c, "ref"), DOC_COMPACT, &ref);
+		if (doc_get(c, "backward"))
+			doc_write_json(doc_get(c, "backward"), DOC_COMPACT, &before);
+		page_row(p, PAGE_PLAIN, doc_find_str(c, "step"),
+			 str_or_empty(doc_find_str(c, doc_get(c, "op") ? "op" : "record")),
+			 strbuf_cstr(&ref),
+			 before.len > 400 ? "(in the journal)" : strbuf_cstr(&before), NULL);
+	}
+}
+
+static void page_approvals(const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"step", "by", "when", "vouched for by", NULL};
+
+	if (!doc_len(doc_get(d, "approvals")))
+		return;
+	page_heading(p, "Who agreed");
+	page_table(p, columns);
+	doc_foreach_item (doc_get(d, "approvals"), s) {
+		doc_foreach_item (doc_get(s, "by"), v)
+			page_row(p, PAGE_PLAIN, doc_find_str(s, "step"), doc_find_str(v, "who"),
+				 str_or_empty(doc_find_str(v, "at")),
+				 doc_bool_or(doc_get(v, "vouched"), false) ? "the server or kernel"
+									   : "nobody",
+				 NULL);
+	}
+}
+
+static void page_evidence(const struct doc *e, struct page *p)
+{
+	static const char *const columns[] = {"file", "from", "when", ">bytes", "SHA-256", NULL};
+
+	page_heading(p, "Evidence");
+	page_text(p, "In %s.", str_or_empty(doc_find_str(e, "dir")));
+	doc_foreach_item (doc_get(e, "problems"), x)
+		page_note(p, PAGE_BAD, "%s: %s", str_or_empty(doc_find_str(x, "file")),
+			  str_or_empty(doc_find_str(x, "problem")));
+	if (!doc_len(doc_get(e, "files"))) {
+		page_text(p, "Nothing was kept.");
+		return;
+	}
+	page_table(p, columns);
+	doc_foreach_item (doc_get(e, "files"), f) {
+		auto_release(strbuf) struct strbuf bytes = STRBUF_INIT;
+
+		strbuf_addf(&bytes, "%" PRId64 "%s", doc_find_int(f, "bytes", 0),
+			    doc_bool_or(doc_get(f, "cut"), false) ? " (cut)" : "");
+		page_row(p, PAGE_PLAIN, doc_find_str(f, "file"),
+			 str_or_empty(doc_find_str(f, "source")),
+			 str_or_empty(doc_find_str(f, "time")), strbuf_cstr(&bytes),
+			 str_or_empty(doc_find_str(f, "sha256")), NULL);
+	}
+}
+
+void run_account_page(const struct doc *d, struct page *p)
+{
+	auto_release(strbuf) struct strbuf about = STRBUF_INIT;
+	const int64_t exit = doc_find_int(d, "exit", 1);
+	const char *outcome = doc_find_str(d, "outcome");
+
+	strbuf_addf(&about, "run %s, %s%s, asked for by %s", doc_find_str(d, "run"),
+		    doc_find_str(d, "mode"),
+		    doc_bool_or(doc_get(d, "dryRun"), false) ? " (dry run)" : "",
+		    str_or_empty(doc_find_str(d, "requester.name")));
+	doc_foreach_entry (doc_get(d, "params"), e) {
+		strbuf_addf(&about, ", %s=", e->key);
+		doc_write_json(e->value, DOC_COMPACT, &about);
+	}
+	page_init(p, doc_find_str(d, "runbook"), strbuf_cstr(&about));
+	page_verdict(p,
+		     exit == 0                 ? PAGE_GOOD
+		     : exit == 3 || exit == 10 ? PAGE_BAD
+					       : PAGE_DOUBT,
+		     "%s%s%s (exit %" PRId64 ")",
+		     outcome                                   ? outcome
+		     : doc_bool_or(doc_get(d, "ended"), false) ? "ended"
+							       : "not ended",
+		     doc_find_str(d, "cause") ? ": " : "", str_or_empty(doc_find_str(d, "cause")),
+		     exit);
+	if (doc_find_str(d, "why"))
+		page_note(p, PAGE_DOUBT, "%s", doc_find_str(d, "why"));
+	page_text(p, "Next: %s.", str_or_empty(doc_find_str(d, "next")));
+	page_heading(p, "Steps");
+	page_steps(doc_get(d, "steps"), p);
+	if (doc_len(doc_get(d, "within")))
+		page_heading(p, "Steps within steps");
+	if (doc_len(doc_get(d, "within")))
+		page_steps(doc_get(d, "within"), p);
+	page_approvals(d, p);
+	page_changes(d, p);
+	page_evidence(doc_get(d, "evidence"), p);
+}
+
+/* --- the report --------------------------------------------------------------------------------
+ */
+
+static enum finding_result result_of(const char *status)
+{
+	if (str_eq(status, "ok") || str_eq(status, "changed"))
+		return FINDING_PASS;
+	if (str_eq(status, "failed"))
+		return FINDING_FAIL;
+	return str_eq(status, "skipped") || str_eq(status, "assumed") ? FINDING_SKIP
+								      : FINDING_UNKNOWN;
+}
+
+void run_account_report(const struct doc *d, struct report *report)
+{
+	doc_foreach_item (doc_get(d, "steps"), s) {
+		const char *status = doc_find_str(s, "status"), *why = doc_find_str(s, "why");
+
+		report_add_free(report, doc_find_str(s, "step"), doc_find_str(s, "title"),
+				doc_find_str(d, "runbook"), SEVERITY_ERROR, result_of(status),
+				doc_find_str(d, "run"), "%s", why ? why : status);
+	}
+	report_add_free(report, "outcome", "what is concluded", doc_find_str(d, "runbook"),
+			SEVERITY_ERROR,
+			doc_find_int(d, "exit", 1) == 0   ? FINDING_PASS
+			: doc_find_int(d, "exit", 1) == 3 ? FINDING_FAIL
+							  : FINDING_UNKNOWN,
+			doc_find_str(d, "run"), "%s: %s", str_or_empty(doc_find_str(d, "outcome")),
+			str_or_empty(doc_find_str(d, "cause")));
+}

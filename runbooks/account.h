@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runbooks/account.h - what a run did, for people and programs: as one document, from its journal
+ * and its evidence, and as a page or a report made of that document.
+ */
+#pragma once
+
+#include "lib/report/page.h"
+#include "lib/report/report.h"
+#include "runbooks/run.h"
+
+/*
+ * {run, runbook, id, version, mode, params, requester, digest, state, exit, outcome, cause, why,
+ * waiting, next, steps: [{step, title, status, why, branch}], approvals, changes, records,
+ * evidence: {dir, files, problems}}. In the runner's arena.
+ */
+struct doc *run_account(struct runner *r);
+void run_account_page(const struct doc *account, struct page *page);
+/* suite: the runbook, case: the step; skipped, inconclusive as an error. */
+void run_account_report(const struct doc *account, struct report *report);
+/* What can be typed next, one sentence. */
+const char *run_next_words(struct runner *r, const struct run_end *end);

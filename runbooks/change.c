@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Steps that change something. What they do to objects is lib/step's: announced, done, verified,
+ * undone from the pre-image. What is no change of an object (a program, an eviction) is a deed:
+ * noted before and after, and after a kill in between done again, for all that may run so are made
+ * to be (an eviction names the pods' uids, a restart or a regeneration may happen twice, our own
+ * tools go on with a run that is there).
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "runbooks/run_internal.h"
+
+/* --- deeds -------------------------------------------------------------------------------------
+ */
+
+static bool deed_done(const struct runner *r, const char *key)
+{
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "deed") && str_eq(doc_find_str(rec->body, "step"), key) &&
+		    str_eq(doc_find_str(rec->body, "phase"), "done"))
+			return true;
+	}
+	return false;
+}
+
+static int note_deed(struct runner *r, const char *key, const char *phase, const struct doc *answer,
+		     struct error *err)
+{
+	struct arena *a = journal_arena(r->journal);
+	struct doc *body = doc_map(a);
+
+	doc_set_string(a, body, "step", key);
+	doc_set_string(a, body, "phase", phase);
+	if (answer)
+		doc_set(a, body, "answer", doc_clone(a, answer));
+	return run_record(r, "deed", body, err);
+}
+
+static int evict(struct runner *r, const struct doc *deed, struct error *err)
+{
+	doc_foreach_item (doc_get(deed, "pods"), p) {
+		const char *ns = doc_find_str(p, "namespace"), *name = doc_find_str(p, "name");
+		struct doc *live = NULL;
+		int rc = cluster_get(&r->cluster, &r->arena, object_kind(KIND_POD), ns, name, &live,
+				     err);
+
+		/* Gone, or another of that name: it was done. */
+		if (!rc && live && str_eq(kube_uid(live), doc_find_str(p, "uid")))
+			rc = kube_evict(r->cluster.client, ns, name, NULL, err);
+		if (rc && rc != -ENOENT)
+			return error_wrap(err, rc, "pod %s/%s", ns, name);
+	}
+	return 0;
+}
+
+static int do_command(struct change_plan *p, const struct doc *deed, struct doc **ret_answer,
+		      struct error *err)
+{
+	struct arena *a = &p->s->r->arena;
+	const struct doc *list = doc_get(deed, "argv");
+	struct strings argv = {arena_array(a, doc_len(list) + 1, const char *), 0};
+	struct done d = {.status = STATUS_OK};
+	int rc;
+
+	/* Filled in already, and noted so: a dollar sign in it is one. */
+	doc_foreach_item (list, it) {
+		auto_release(strbuf) struct strbuf word = STRBUF_INIT;
+
+		for (const char *c = str_or_empty(doc_str(it)); *c; c++)
+			strbuf_adds(&word, *c == '$' ? "$$" : (char[]){*c, 0});
+		argv.items[argv.n++] = arena_strdup(a, strbuf_cstr(&word));
+	}
+	rc = run_argv(p->s, &argv, doc_find_str(deed, "output"), true, p->step->timeout, p->data, a,
+		      &d, err);
+	if (rc)
+		return rc;
+	*ret_answer = evidence_redact(&p->s->r->evidence, a, d.answer, NULL);
+	if (doc_find_int(d.answer, "exit", 1) != 0)
+		return error_set(err, -EIO, "%s ended with %" PRId64 ": %.300s", argv.items[0],
+				 doc_find_int(d.answer, "exit", 1),
+				 str_or_empty(doc_find_str(*ret_answer, "error")));
+	return 0;
+}
+
+/* 0 done now or before; -EINTR interrupted (not done, or not known); else it failed. */
+static int do_deed(struct change_plan *p, const struct doc *deed, struct doc **ret_answer,
+		   struct error *err)
+{
+	struct runner *r = p->s->r;
+	int rc;
+
+	if (!deed || deed_done(r, p->key))
+		return 0;
+	rc = note_deed(r, p->key, "intent", NULL, err);
+	if (!rc && r->boundary)
+		r->boundary(r->arg, "deed");
+	if (!rc)
+		rc = str_eq(doc_find_str(deed, "op"), "evict")
+			     ? evict(r, deed, err)
+			     : do_command(p, deed, ret_answer, err);
+	return rc ? rc : note_deed(r, p->key, "done", *ret_answer, err);
+}
+
+/* --- verify ------------------------------------------------------------------------------------
+ */
+
+static void verify_sample(const struct change_plan *p, const char *text, struct gate_sample *out)
+{
+	struct resample now;
+
+	resample(p->s, text, p->data, out->arena, &now);
+	for (size_t i = 0; i < now.n; i++) {
+		const enum finding_result result = !now.had[i]               ? FINDING_UNKNOWN
+						   : now.truth == EXPR_TRUE  ? FINDING_PASS
+						   : now.truth == EXPR_FALSE ? FINDING_FAIL
+									     : FINDING_UNKNOWN;
+
+		gate_answer(out, now.names[i], result, "%s",
+			    !now.had[i]               ? str_or_empty(now.why[i])
+			    : now.truth == EXPR_TRUE  ? "it is so"
+			    : now.truth == EXPR_FALSE ? arena_printf(out->arena, "not so: %s", text)
+						      : str_or_empty(now.unknown));
+	}
+}
+
+static int sample(void *env, const struct doc *args, struct gate_sample *out, struct error *err)
+{
+	const struct change_plan *p = env;
+
+	(void)args;
+	(void)err;
+	verify_sample(p, p->step->verify->expr, out);
+	return 0;
+}
+
+static const struct gate *verify_gate(struct arena *a, const struct verify *v)
+{
+	struct gate *g = arena_new(a, struct gate);
+
+	*g = (struct gate){.id = "verify",
+			   .title = v->expr,
+			   .source = "the runbook",
+			   .sample = sample,
+			   .every_ns = MAX(duration_ns(v->poll, 5 * NS_PER_S), NS_PER_MS),
+			   .within_ns = duration_ns(v->within, 300 * NS_PER_S),
+			   .stable = v->stable.set ? (unsigned)v->stable.value : 2,
+			   .n_required = v->sources.set ? (unsigned)v->sources.value : 2};
+	return g;
+}
+
+static int carry_out(struct change_plan *p, const struct doc *record, enum run_state *ret_state,
+		     struct error *err)
+{
+	struct runner *r = p->s->r;
+	const struct step *step = change_step(&r->arena, p->key, p->step->title, record,
+					      verify_gate(&r->arena, p->step->verify));
+	struct step_run run = {.env = p,
+			       .host = change_host(r),
+			       .steps = step,
+			       .n_steps = 1,
+			       .journal = r->journal};
+
+	return step_run(&run, ret_state, err);
+}
+
+static void verified(struct done *d, struct arena *a, bool well, const char *why)
+{
+	d->answer = doc_map(a);
+	doc_set_bool(a, d->answer, "verified", well);
+	d->status = well ? STATUS_CHANGED : STATUS_FAILED;
+	d->why = why;
+}
+
+static int came_to(struct runner *r, enum run_state state, struct done *d, struct error *err)
+{
+	const char *why = change_reason(r);
+
+	switch (state) {
+	case RUN_DONE:
+		verified(d, &r->arena, true, NULL);
+		return 0;
+	case RUN_PAUSED:
+		return error_set(err, -EINTR, "%s", str_or_empty(why));
+	case RUN_INCONCLUSIVE:
+		d->pauses = true;
+		d->status = STATUS_INCONCLUSIVE;
+		d->why = why;
+		return 0;
+	case RUN_STOPPED:
+	case RUN_CONFLICT:
+	case RUN_FAILED:
+	case RUN_RUNNING:
+	case RUN_ROLLING_BACK:
+	case RUN_ROLLED_BACK:
+	case RUN_ROLLBACK_STOPPED:
+		break;
+	}
+	verified(d, &r->arena, false, why);
+	return 0;
+}
+
+/* All hold: it is so already. */
+static bool satisfied(struct change_plan *p)
+{
+	const struct runbook_step *step = p->step;
+	const char *why = NULL;
+
+	for (size_t i = 0; i < step->n_precheck; i++) {
+		if (walk_decide(&p->s->r->arena, step->precheck[i].expr, p->data, &why) !=
+		    EXPR_TRUE)
+			return false;
+	}
+	return step->n_precheck > 0;
+}
+
+static void show_plan(struct change_plan *p, struct done *d)
+{
+	struct arena *a = &p->s->r->arena;
+
+	d->status = STATUS_ASSUMED;
+	d->answer = doc_map(a);
+	doc_set(a, d->answer, "would", doc_clone(a, p->record));
+	doc_del(doc_get(d->answer, "would"), "step");
+	d->why = NULL;
+}
+
+static int execute(struct change_plan *p, const struct doc *record, struct done *d,
+		   struct error *err)
+{
+	struct runner *r = p->s->r;
+	struct error why = ERROR_INIT;
+	struct doc *answer = NULL;
+	enum run_state state;
+	int rc = do_deed(p, doc_get(record, "deed"), &answer, &why);
+
+	if (rc == -EINTR)
+		return error_set(err, rc, "%s", why.msg);
+	if (rc) {
+		verified(d, &r->arena, false, arena_strdup(&r->arena, why.msg));
+		return 0;
+	}
+	rc = carry_out(p, record, &state, err);
+	if (!rc)
+		rc = came_to(r, state, d, err);
+	if (!rc && d->answer && answer)
+		doc_set(&r->arena, d->answer, "result", answer);
+	return rc;
+}
+
+int act_change(const struct scope *s, const struct runbook_step *step, const struct doc *data,
+	       struct done *d, struct error *err)
+{
+	struct runner *r = s->r;
+	struct change_plan p = {.s = s, .step = step, .data = data, .key = scope_key(s, step)};
+	const struct doc *record = change_planned(r, p.key);
+	struct error why = ERROR_INIT;
+	int rc;
+
+	d->source = "change";
+	if (!record && satisfied(&p)) {
+		verified(d, &r->arena, true, "it is so already");
+		d->status = s->mode == MODE_EXECUTE ? STATUS_OK : STATUS_ASSUMED;
+		return 0;
+	}
+	if (!record && change_plan_it(&p, &why) < 0) {
+		verified(d, &r->arena, false, arena_strdup(&r->arena, why.msg));
+		if (s->mode != MODE_EXECUTE)
+			d->status = STATUS_ASSUMED;
+		return 0;
+	}
+	if (s->mode != MODE_EXECUTE) {
+		show_plan(&p, d);
+		return 0;
+	}
+	if (!record) {
+		rc = run_record(r, "change", p.record, err);
+		if (rc)
+			return rc;
+		record = change_planned(r, p.key);
+	}
+	return execute(&p, record, d, err);
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a step will change, as lib/step's changes and as deeds. */
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/object/sidestep.h"
+#include "lib/step/digest.h"
+#include "runbooks/run_internal.h"
+
+#define RESTART_ANNOTATION "sidestep.dev/restarted-by"
+#define MAX_PODS           200u
+
+/* --- what it will do ---------------------------------------------------------------------------
+ */
+
+static void add(struct change_plan *p, const char *op, enum change_kind kind, struct doc *ref,
+		const struct doc *forward, bool keep)
+{
+	struct arena *a = &p->s->r->arena;
+	struct doc *d = doc_append(a, doc_set_list(a, p->record, "changes"), doc_map(a));
+
+	doc_set_string(a, d, "op", op);
+	doc_set_string(a, d, "kind", change_kind_name(kind));
+	doc_set(a, d, "ref", ref);
+	if (forward)
+		doc_set(a, d, "forward", doc_clone(a, forward));
+	if (keep)
+		doc_set_bool(a, d, "keep", true);
+}
+
+static int read_ref(struct change_plan *p, const struct doc *args, struct doc **ret_ref,
+		    const struct object_kind **ret_kind, struct doc **ret_live, struct error *err)
+{
+	struct runner *r = p->s->r;
+	int rc = ref_doc(&r->arena, str_or_empty(doc_find_str(args, "ref")), true, ret_ref,
+			 ret_kind, err);
+
+	if (!rc && !doc_get(*ret_ref, "name"))
+		return error_set(err, -EINVAL, "a change names one object");
+	*ret_live = NULL;
+	return rc ? rc
+		  : cluster_get(&r->cluster, &r->arena, *ret_kind,
+				doc_find_str(*ret_ref, "namespace"), doc_find_str(*ret_ref, "name"),
+				ret_live, err);
+}
+
+/* Items with names are of the list that is there, as Kubernetes reads them; a merge patch would put
+ * the list in its place. */
+static struct doc *by_names(struct arena *a, const struct doc *live, const struct doc *patch)
+{
+	struct doc *out;
+
+	if (patch->kind == DOC_MAP) {
+		out = doc_map(a);
+		doc_foreach_entry (patch, e)
+			doc_set(a, out, e->key, by_names(a, doc_get(live, e->key), e->value));
+		return out;
+	}
+	if (patch->kind != DOC_LIST || !live || live->kind != DOC_LIST)
+		return doc_clone(a, patch);
+	doc_foreach_item (patch, it) {
+		if (!doc_find_str(it, "name"))
+			return doc_clone(a, patch);
+	}
+	out = doc_clone(a, live);
+	doc_foreach_item (patch, it) {
+		size_t i = 0;
+
+		while (i < doc_len(out) &&
+		       !str_eq(doc_find_str(doc_at(out, i), "name"), doc_find_str(it, "name")))
+			i++;
+		if (i == doc_len(out))
+			doc_append(a, out, doc_clone(a, it));
+		else
+			out->list.items[i] =
+				doc_merge_patch(a, doc_at(out, i), by_names(a, doc_at(out, i), it));
+	}
+	return out;
+}
+
+static int plan_patch(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	const struct object_kind *kind;
+	struct doc *ref, *live;
+	int rc = read_ref(p, args, &ref, &kind, &live, err);
+
+	if (rc)
+		return rc;
+	if (!live)
+		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
+	add(p, "patch", CHANGE_PATCH, ref, by_names(&p->s->r->arena, live, doc_get(args, "patch")),
+	    false);
+	return 0;
+}
+
+static int plan_delete(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	const struct object_kind *kind;
+	struct doc *ref, *live;
+	int rc = read_ref(p, args, &ref, &kind, &live, err);
+
+	if (!rc && live)
+		add(p, "delete", CHANGE_DELETE, ref, NULL, false);
+	return rc;
+}
+
+static int plan_apply(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	struct arena *a = &p->s->r->arena;
+	const struct doc *object = doc_get(args, "object");
+	const char *why = known_object_refused(object);
+	const char *ns = doc_find_str(object, "metadata.namespace");
+	const char *name = doc_find_str(object, "metadata.name");
+	const struct object_kind *kind =
+		object_kind_find(doc_find_str(object, "apiVersion"), doc_find_str(object, "kind"));
+	struct doc *live = NULL, *ref;
+	int rc;
+
+	if (why || !kind || !object_name(name) || (ns && !object_name(ns)))
+		return error_set(err, -EPERM, "this object is not applied: %s",
+				 why ? why : "its kind or name is none");
+	rc = cluster_get(&p->s->r->cluster, a, kind, ns, name, &live, err);
+	if (rc)
+		return rc;
+	ref = host_ref(a, object);
+	if (!live)
+		add(p, "create", CHANGE_CREATE, ref, object, false);
+	else
+		add(p, "patch", CHANGE_PATCH, ref, object, false);
+	return 0;
+}
+
+static bool on_node(const char *nodes, const char *node)
+{
+	const size_t n = strlen(node);
+
+	for (const char *at = nodes; n && (at = strstr(at, node)); at++) {
+		if ((at == nodes || at[-1] == ' ' || at[-1] == ',') &&
+		    (!at[n] || at[n] == ' ' || at[n] == ','))
+			return true;
+	}
+	return false;
+}
+
+/* Deleted by uid: the pods that are there now, and none that came after them. */
+static int delete_pods(struct change_plan *p, const struct doc *owner, const char *nodes,
+		       struct error *err)
+{
+	struct arena *a = &p->s->r->arena;
+	struct doc *pods;
+	int rc = cluster_list(&p->s->r->cluster, a, object_kind(KIND_POD), kube_namespace(owner),
+			      &pods, err);
+
+	if (rc)
+		return rc;
+	doc_foreach_item (pods, d) {
+		const struct doc *by = kube_controller(d);
+
+		if (!str_eq(doc_find_str(by, "uid"), kube_uid(owner)) ||
+		    !on_node(nodes, str_or_empty(doc_find_str(d, "spec.nodeName"))))
+			continue;
+		add(p, arena_printf(a, "restart %s", kube_name(d)), CHANGE_DELETE, host_ref(a, d),
+		    NULL, true);
+		if (doc_len(doc_get(p->record, "changes")) > MAX_PODS)
+			return error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS);
+	}
+	if (!doc_len(doc_get(p->record, "changes")))
+		return error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
+	return 0;
+}
+
+static int plan_restart(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	struct runner *r = p->s->r;
+	struct arena *a = &r->arena;
+	const char *nodes = doc_find_str(args, "nodes");
+	const struct object_kind *kind;
+	struct doc *ref, *live, *patch = doc_map(a), *d = patch;
+	static const char *const path[] = {"spec", "template", "metadata", "annotations"};
+	int rc = read_ref(p, args, &ref, &kind, &live, err);
+
+	if (rc)
+		return rc;
+	if (!live)
+		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
+	if (nodes)
+		return delete_pods(p, live, nodes, err);
+	if (str_eq(doc_find_str(live, "spec.updateStrategy.type"), "OnDelete"))
+		return error_set(err, -EINVAL,
+				 "%s restarts pods only when they are deleted: name the "
+				 "nodes",
+				 kube_name(live));
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		d = doc_set_map(a, d, path[i]);
+	doc_setf(a, d, RESTART_ANNOTATION, "%s/%s", r->run, p->key);
+	add(p, "restart", CHANGE_PATCH, ref, patch, true);
+	return 0;
+}
+
+static const char *request_name(struct change_plan *p)
+{
+	struct runner *r = p->s->r;
+	char digest[DIGEST_HEX + 1];
+
+	digest_sha256(p->key, strlen(p->key), digest);
+	return arena_printf(&r->arena, "%s-%.8s", r->run, digest);
+}
+
+/* "stale-or-not-ready" and "all" are every endpoint; nodes may bound it. */
+static int plan_regenerate(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	struct arena *a = &p->s->r->arena;
+	struct doc *d = kube_object_new(a, object_kind(KIND_SIDESTEP_REQUEST), NULL,
+					request_name(p)),
+		   *spec = doc_set_map(a, d, "spec"), *list;
+	const char *nodes = doc_find_str(args, "nodes");
+
+	(void)err;
+	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
+		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
+	doc_set_string(a, spec, "kind", "Regenerate");
+	doc_set_string(a, spec, "requester", doc_find_str(p->s->r->plan, "requester.name"));
+	if (nodes) {
+		list = doc_set_list(a, spec, "nodes");
+		for (const char *at = nodes; *at;) {
+			const size_t n = strcspn(at, ", ");
+
+			if (n)
+				doc_append(a, list, doc_string(a, arena_strndup(a, at, n)));
+			at += n + (at[n] != '\0');
+		}
+	}
+	add(p, "request", CHANGE_CREATE, host_ref(a, d), d, true);
+	return 0;
+}
+
+/* The pods whose endpoints are not ready, or those of a label selector in a namespace. */
+static int plan_evict(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	struct runner *r = p->s->r;
+	struct arena *a = &r->arena;
+	struct doc *deed = doc_set_map(a, p->record, "deed"), *pods;
+	struct sidestep_node *nodes;
+	size_t n;
+	int rc;
+
+	doc_set_string(a, deed, "op", "evict");
+	pods = doc_set_list(a, deed, "pods");
+	if (!str_eq(doc_find_str(args, "selector"), "endpoints-not-ready"))
+		return error_set(err, -EINVAL, "selector is endpoints-not-ready");
+	rc = source_nodes(&r->sources, a, &nodes, &n, err);
+	for (size_t i = 0; i < n && !rc; i++) {
+		for (size_t k = 0; k < nodes[i].n_endpoints && doc_len(pods) < MAX_PODS; k++) {
+			const struct sidestep_endpoint *e = &nodes[i].endpoints[k];
+			struct doc *one;
+
+			if (str_eq(e->state, "ready") || str_empty(e->pod))
+				continue;
+			one = doc_append(a, pods, doc_map(a));
+			doc_set_string(a, one, "namespace", e->namespace);
+			doc_set_string(a, one, "name", e->pod);
+			doc_set_string(a, one, "uid", e->uid);
+		}
+	}
+	return rc;
+}
+
+static int plan_command(struct change_plan *p, const struct doc *args, const char *output,
+			struct error *err)
+{
+	struct arena *a = &p->s->r->arena;
+	struct doc *deed = doc_set_map(a, p->record, "deed");
+
+	(void)err;
+	doc_set_string(a, deed, "op", "command");
+	doc_set(a, deed, "argv", doc_clone(a, doc_get(args, "argv")));
+	doc_set_string(a, deed, "output", output ? output : doc_find_str(args, "output"));
+	return 0;
+}
+
+/* clang-format off */
+static const struct {
+	const char *op;
+	int (*plan)(struct change_plan *p, const struct doc *args, struct error *err);
+	bool cluster;
+} operations[] = {
+	{"k8s.patch", plan_patch, true},
+	{"k8s.apply", plan_apply, true},
+	{"k8s.delete", plan_delete, true},
+	{"policy.suspend", plan_delete, true},
+	{"k8s.restart", plan_restart, true},
+	{"k8s.evict", plan_evict, true},
+	{"endpoint.regenerate", plan_regenerate, true},
+};
+/* clang-format on */
+
+static struct doc *argv_doc(struct arena *a, const struct strings *argv, const struct doc *data,
+			    const char **ret_why)
+{
+	struct doc *args = doc_map(a), *list = doc_set_list(a, args, "argv");
+
+	for (size_t i = 0; i < argv->n; i++) {
+		const char *word = walk_text(a, argv->items[i], data, ret_why);
+
+		if (!word)
+			return NULL;
+		doc_append(a, list, doc_string(a, word));
+	}
+	return args;
+}
+
+int change_plan_it(struct change_plan *p, struct error *err)
+{
+	struct arena *a = &p->s->r->arena;
+	const struct runbook_step *step = p->step;
+	const char *why = NULL, *op;
+	struct doc *args;
+
+	p->record = doc_map(a);
+	doc_set_string(a, p->record, "step", p->key);
+	doc_set_list(a, p->record, "changes");
+	if (step->command) {
+		args = argv_doc(a, &step->command->argv, p->data, &why);
+		return args ? plan_command(p, args, step->command->output, err)
+			    : error_set(err, -EINVAL, "it cannot be run: %s", why);
+	}
+	op = doc_len(step->op) == 1 ? step->op->map.entries[0].key : "none";
+	args = fill_in(a, doc_get(step->op, op), p->data, &why);
+	if (!args)
+		return error_set(err, -ENODATA, "what to change is unknown: %s", why);
+	if (str_eq(op, "command"))
+		return plan_command(p, args, NULL, err);
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		if (!str_eq(operations[i].op, op))
+			continue;
+		if (operations[i].cluster && !p->s->r->cluster.client)
+			return error_set(err, -ENODATA, "there is no cluster to change: %s",
+					 str_or_empty(p->s->r->no_cluster));
+		return operations[i].plan(p, args, err);
+	}
+	return error_set(err, -EINVAL, "there is no operation %s", op);
+}
+
+const struct doc *change_planned(const struct runner *r, const char *key)
+{
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "change") && str_eq(doc_find_str(rec->body, "step"), key))
+			return rec->body;
+	}
+	return NULL;
+}
+
+/* --- one step as lib/step's --------------------------------------------------------------------
+ */
+
+static int changes_of(void *env, const struct step *step, struct step_changes *out,
+		      struct error *err)
+{
+	(void)env;
+	doc_foreach_item (doc_get(step->args, "changes"), d) {
+		enum change_kind kind;
+		struct change *c;
+
+		if (change_kind_parse(str_or_empty(doc_find_str(d, "kind")), &kind) < 0)
+			return error_set(err, -EINVAL, "a change of no kind");
+		c = step_add_change(out, kind, doc_find_str(d, "op"), doc_get(d, "ref"),
+				    doc_get(d, "forward"));
+		if (!c)
+			return error_set(err, -E2BIG, "too many changes in one step");
+		c->keep = doc_bool_or(doc_get(d, "keep"), false);
+	}
+	return 0;
+}
+
+const struct step *change_step(struct arena *a, const char *key, const char *title,
+			       const struct doc *record, const struct gate *after)
+{
+	struct step_kind *kind = arena_new(a, struct step_kind);
+	const struct gate **gates = arena_array(a, 2, const struct gate *);
+	struct step *step = arena_new(a, struct step);
+
+	gates[0] = after;
+	*kind = (struct step_kind){
+		.id = key, .title = title, .changes = changes_of, .after = gates};
+	*step = (struct step){.id = key, .title = title, .kind = kind, .args = record};
+	return step;
+}
+
+static int waiting(void *ctx, uint64_t ns, struct error *err)
+{
+	struct run_host *h = ctx;
+	struct runner *r = container_of(h, struct runner, host);
+
+	return runner_wait(r, ns, err);
+}
+
+const struct step_host *change_host(struct runner *r)
+{
+	r->host.step.wait = waiting;
+	return &r->host.step;
+}
+
+const char *change_reason(struct runner *r)
+{
+	struct run_status status;
+
+	run_status(&r->arena, r->journal, NULL, 0, &status);
+	return status.reason ? arena_strdup(&r->arena, status.reason) : NULL;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runbooks/run_internal.h - the parts of a run. Used by run*.c, act.c, change.c, approve.c. */
+#pragma once
+
+#include "lib/cli/exit.h"
+#include "runbooks/expr.h"
+#include "runbooks/known.h"
+#include "runbooks/run.h"
+
+/* A list of steps at work: the runbook's own, or one within a foreach, call, rollback. */
+struct scope {
+	struct runner *r;
+	const struct runbook *rb;
+	const struct runbook_step *steps;
+	size_t n_steps;
+	const char *prefix;
+	const struct doc *data; /* known from outside */
+	enum runbook_mode mode;
+	const char *from, *until;
+	bool concludes;
+	const struct scope *outer; /* the list this one stands in */
+};
+
+/* What came of a step. answer NULL: none could be had, why says it. */
+struct done {
+	enum step_status status;
+	struct doc *answer;
+	const char *why, *source;
+	bool waits;  /* nothing is noted: an approval or answer is missing */
+	bool pauses; /* nothing is noted: the run stops here, and may be resumed */
+};
+
+/* Walks the list to its end, or until something waits. -EINTR: interrupted. */
+int scope_go(const struct scope *s, struct walk *ret_walk, struct done *ret_last,
+	     struct error *err);
+/* Does one step. Negative only when the run itself cannot go on. */
+int act(const struct scope *s, const struct runbook_step *step, const struct doc *data,
+	struct done *d, struct error *err);
+/* Asks what a reading step asks; data as it is now. */
+void act_read(const struct scope *s, const struct runbook_step *step, const struct doc *data,
+	      struct arena *a, struct done *d);
+/* No answer could be had, and why. */
+void act_cannot(struct done *d, const char *why);
+void act_failed(struct done *d, struct arena *a, const struct error *err);
+/* The step of the list (or of those around it) that registers name; with its scope. */
+const struct runbook_step *scope_source(const struct scope *s, const char *name,
+					const struct scope **ret_scope);
+/* Asks anew the results that expr names and evaluates it; *ret_data is what was known. */
+struct resample {
+	const char *names[8];
+	bool had[8];
+	const char *why[8];
+	size_t n;
+	enum expr_truth truth;
+	const char *unknown; /* why truth is unknown */
+};
+void resample(const struct scope *s, const char *expr, const struct doc *data, struct arena *a,
+	      struct resample *ret);
+
+/* "apps/v1 DaemonSet ns/name" as lib/step's ref; refused as the lint refuses it. */
+int ref_doc(struct arena *a, const char *text, bool write, struct doc **ret_ref,
+	    const struct object_kind **ret_kind, struct error *err);
+/* A name (or namespace) of an object, and nothing that a path would read otherwise. */
+bool object_name(const char *s);
+/* Runs an argv filled in with data; the answer and its source go into d. */
+int run_argv(const struct scope *s, const struct strings *argv, const char *output, bool mutates,
+	     const char *timeout, const struct doc *data, struct arena *a, struct done *d,
+	     struct error *err);
+
+/* change.c */
+int act_change(const struct scope *s, const struct runbook_step *step, const struct doc *data,
+	       struct done *d, struct error *err);
+/*
+ * change_plan.c: what a step will change, worked out once and noted before anything is done:
+ * {step, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}.
+ */
+struct change_plan {
+	const struct scope *s;
+	const struct runbook_step *step;
+	const struct doc *data;
+	const char *key;
+	struct doc *record;
+};
+int change_plan_it(struct change_plan *p, struct error *err);
+/* The one that is noted for the step; NULL. */
+const struct doc *change_planned(const struct runner *r, const char *key);
+/* As a step of lib/step's, with a gate behind it or NULL. */
+const struct step *change_step(struct arena *a, const char *key, const char *title,
+			       const struct doc *record, const struct gate *after);
+/* lib/step's world of this run, waiting as this run waits. */
+const struct step_host *change_host(struct runner *r);
+const char *change_reason(struct runner *r);
+
+/* approve.c */
+int act_approve(const struct scope *s, const struct runbook_step *step, struct done *d,
+		struct error *err);
+
+/* A record, durable here and in the copy, before what it announces. */
+int run_record(struct runner *r, const char *type, const struct doc *body, struct error *err);
+const char *scope_key(const struct scope *s, const struct runbook_step *step);
+/* Rendered deep: every string of the tree. NULL with the reason. */
+struct doc *fill_in(struct arena *a, const struct doc *tree, const struct doc *data,
+		    const char **ret_why);
+uint64_t duration_ns(const char *text, uint64_t fallback);
+void say(struct runner *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int runner_wait(struct runner *r, uint64_t ns, struct error *err);
+/* Reads one journal into r->answers; the effective runbook and digest follow. */
+int runner_replay(struct runner *r, struct error *err);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runbooks/sources.h - the sources of known.h, asked.
+ *
+ * All answers come from the Kubernetes API: what agents publish in their SidestepNode, and the
+ * cluster's own objects. A source answers a map {count, rows, ...}; what it cannot see is not in it
+ * (so an expression on it is unknown), and `unseen` says why, field by field. A source that sees
+ * nothing at all fails with the reason, and the step is unknown.
+ *
+ * Counters have no times. "In the last 15m" is answered from them where that can be known: nothing
+ * since they began, and they began before that; all of it since, because they began later; more now
+ * than when this run (or this question) looked first. Else the count is unknown and the total
+ * given.
+ */
+#pragma once
+
+#include "lib/run/cluster.h"
+
+struct source_env {
+	struct cluster *cluster; /* client NULL: none */
+	const char *no_cluster;  /* why there is none */
+	/* Earlier looks at counters in this run: {at (monotonic ns), total} by question. */
+	struct arena *arena;
+	struct doc *looks;
+};
+struct source_question {
+	const char *source;
+	const struct doc *filter; /* strings, filled in */
+	uint64_t since_ns;        /* 0: all there is */
+	int64_t limit;
+	uint64_t timeout_ns;
+};
+/* -ENODATA: it cannot be seen; every error says why in one sentence. */
+int source_ask(struct source_env *env, const struct source_question *q, struct arena *a,
+	       struct doc **ret_answer, struct error *err);
+/* What `default: {discover: KEY}` finds; -ENODATA with the reason. */
+int source_discover(struct source_env *env, const char *key, struct arena *a,
+		    const char **ret_value, struct error *err);
+/* Every SidestepNode, decoded. -ENODATA when there is none. */
+struct sidestep_node;
+int source_nodes(struct source_env *env, struct arena *a, struct sidestep_node **ret_nodes,
+		 size_t *ret_n, struct error *err);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flows and drops, as far as agents' counters tell. */
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/str.h"
+#include "lib/object/sidestep.h"
+#include "runbooks/sources_internal.h"
+
+/* How long one question watches counters to see whether they still rise. */
+#define WATCH_NS (10 * NS_PER_S)
+
+struct tally {
+	int64_t total;
+	const char *blind;  /* a node that does not tell, or NULL */
+	int64_t born_ns;    /* wall clock: the newest beginning of the counters; 0: not known */
+	struct doc *looked; /* map of node to epoch, to see a beginning anew */
+};
+
+static bool labelled(const struct sidestep_node *n, int64_t identity, const char *label)
+{
+	for (size_t i = 0; i < n->n_identities; i++) {
+		const struct strings *l = &n->identities[i].labels;
+
+		for (size_t k = 0; n->identities[i].id == identity && k < l->n; k++) {
+			if (str_eq(l->items[k], label))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool concerns(struct arena *a, const struct sidestep_node *n,
+		     const struct sidestep_counter *c, const char *ns)
+{
+	const char *label = ns ? arena_printf(a, "k8s:io.kubernetes.pod.namespace=%s", ns) : NULL;
+
+	return !ns || labelled(n, c->source, label) || labelled(n, c->destination, label);
+}
+
+static void edge_row(struct answer *s, const struct sidestep_node *n,
+		     const struct sidestep_counter *c)
+{
+	struct doc *row = doc_map(s->a);
+
+	doc_set_string(s->a, row, "node", n->meta.name);
+	doc_set_int(s->a, row, "source", c->source);
+	doc_set_int(s->a, row, "destination", c->destination);
+	doc_set_int(s->a, row, "port", c->port);
+	doc_set_string(s->a, row, "protocol", c->protocol);
+	doc_set_string(s->a, row, "verdict", c->verdict);
+	doc_set_int(s->a, row, "total", c->count);
+	answer_row(s, row);
+}
+
+/* The second number of an epoch is the birth of the map, in seconds. */
+static int64_t born_of(const char *epoch)
+{
+	const char *dash = epoch ? strchr(epoch, '-') : NULL;
+	const long long s = dash ? strtoll(dash + 1, NULL, 10) : 0;
+
+	return s > 0 ? s * (int64_t)NS_PER_S : 0;
+}
+
+static void began(struct arena *a, struct tally *t, const char *node, const char *epoch, bool first)
+{
+	const int64_t born = born_of(epoch);
+
+	t->born_ns = first || (t->born_ns && born) ? MAX(t->born_ns, born) : 0;
+	if (!born)
+		t->born_ns = 0;
+	doc_set_string(a, t->looked, node, str_or_empty(epoch));
+}
+
+static void count_edges(const struct source_question *q, struct answer *s,
+			const struct sidestep_node *n, struct tally *t)
+{
+	const char *verdict = filter_of(q, "verdict"), *ns = filter_of(q, "namespace");
+
+	for (size_t i = 0; i < n->n_counters; i++) {
+		const struct sidestep_counter *c = &n->counters[i];
+
+		if (verdict && strcasecmp(verdict, c->verdict) != 0)
+			continue;
+		if (!concerns(s->a, n, c, ns))
+			continue;
+		edge_row(s, n, c);
+		t->total += c->count;
+	}
+}
+
+/* A policy that refuses does its work; everything else is something that went wrong. */
+static bool decided(const char *reason)
+{
+	return str_eq(reason, "POLICY_DENIED") || str_eq(reason, "POLICY_DENY");
+}
+
+static void count_drops(const struct source_question *q, struct answer *s,
+			const struct sidestep_node *n, struct tally *t)
+{
+	const char *reason = filter_of(q, "drop_reason");
+	const bool faults = str_eq(filter_of(q, "fault"), "true");
+
+	if (!n->health || !n->health->metrics_epoch) {
+		t->blind = n->meta.name;
+		return;
+	}
+	for (size_t i = 0; i < n->health->n_drops; i++) {
+		const struct sidestep_drop *d = &n->health->drops[i];
+		struct doc *row = doc_map(s->a);
+
+		if ((reason && !str_eq(reason, d->name)) || (faults && decided(d->name)))
+			continue;
+		doc_set_string(s->a, row, "node", n->meta.name);
+		doc_set_string(s->a, row, "reason", d->name);
+		doc_set_string(s->a, row, "direction", d->direction);
+		doc_set_int(s->a, row, "total", d->packets);
+		answer_row(s, row);
+		t->total += d->packets;
+	}
+}
+
+/* Reasons are counted by node, edges by identity: a question for both has only an upper bound. */
+static bool by_reason(const struct source_question *q)
+{
+	return filter_of(q, "drop_reason") || filter_of(q, "fault") ||
+	       (str_eq(filter_of(q, "verdict"), "DROPPED") && !filter_of(q, "namespace"));
+}
+
+static int look(struct source_env *env, const struct source_question *q, struct answer *s,
+		struct tally *t, struct error *err)
+{
+	struct sidestep_node *nodes;
+	size_t n;
+	int r = source_nodes(env, s->a, &nodes, &n, err);
+
+	if (r)
+		return r;
+	*t = (struct tally){.looked = doc_map(s->a)};
+	for (size_t i = 0; i < n; i++) {
+		const char *epoch = by_reason(q) && nodes[i].health ? nodes[i].health->metrics_epoch
+								    : nodes[i].counters_epoch;
+
+		if (by_reason(q))
+			count_drops(q, s, &nodes[i], t);
+		else
+			count_edges(q, s, &nodes[i], t);
+		began(s->a, t, nodes[i].meta.name, epoch, i == 0);
+	}
+	return 0;
+}
+
+/* Watches until the counters rise or the time is over; how many more there are then. */
+static int watch(struct source_env *env, const struct source_question *q, const struct tally *first,
+		 uint64_t ns, int64_t *ret_more, struct error *err)
+{
+	const uint64_t until = clock_now_ns(env->cluster->clock) + ns;
+
+	*ret_more = 0;
+	while (!*ret_more && clock_now_ns(env->cluster->clock) < until) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct answer scratch;
+		struct tally now;
+		int r = cluster_wait(env->cluster, NS_PER_S, err);
+
+		answer_begin(&scratch, &a, 1);
+		if (!r)
+			r = look(env, q, &scratch, &now, err);
+		if (r)
+			return r;
+		if (!doc_equal(now.looked, first->looked))
+			return 0;
+		*ret_more = now.total - first->total;
+	}
+	return 0;
+}
+
+/* The first look of this run at the same question, made now if there was none. */
+static const struct doc *first_look(struct source_env *env, const struct source_question *q,
+				    const struct tally *t)
+{
+	auto_release(strbuf) struct strbuf key = STRBUF_INIT;
+	struct doc *d;
+
+	if (q->filter)
+		doc_write_json(q->filter, DOC_COMPACT, &key);
+	d = doc_get(env->looks, strbuf_cstr(&key));
+	if (d && doc_equal(doc_get(d, "nodes"), t->looked))
+		return d;
+	d = doc_set(env->arena, env->looks, strbuf_cstr(&key), doc_map(env->arena));
+	doc_set_int(env->arena, d, "at", (int64_t)clock_now_ns(env->cluster->clock));
+	doc_set_int(env->arena, d, "total", t->total);
+	doc_set(env->arena, d, "nodes", doc_clone(env->arena, t->looked));
+	return d;
+}
+
+/* What of the total is of the time that was asked about; -1: not known, *ret_why says why. */
+static int64_t of_late(struct source_env *env, const struct source_question *q,
+		       const struct tally *t, const struct doc *first, const char **ret_why)
+{
+	const int64_t wall = clock_wall_ns(env->cluster->clock);
+	const int64_t seen =
+		(int64_t)clock_now_ns(env->cluster->clock) - doc_find_int(first, "at", 0);
+	const int64_t since = (int64_t)q->since_ns,
+		      more = t->total - doc_find_int(first, "total", 0);
+
+	if (!since)
+		return t->total;
+	if (t->born_ns && wall - t->born_ns <= since)
+		return t->total;
+	if (!t->total)
+		return 0;
+	if (more > 0 && seen <= since)
+		return more;
+	if (seen >= since)
+		return more;
+	*ret_why = "the counters say how many since they began, and were not watched that long";
+	return -1;
+}
+
+int source_ask_flows(struct source_env *env, const struct source_question *q, struct answer *s,
+		     struct error *err)
+{
+	const uint64_t patience = MIN(WATCH_NS, q->timeout_ns / 2);
+	const char *why = NULL;
+	struct tally t;
+	const struct doc *first;
+	int64_t more = 0, count;
+	int r = look(env, q, s, &t, err);
+
+	if (r)
+		return r;
+	if (t.blind)
+		return error_set(err, -ENODATA, "the agent of %s does not publish drops by reason",
+				 t.blind);
+	first = first_look(env, q, &t);
+	doc_set_int(s->a, s->doc, "total", t.total);
+	if (by_reason(q) && filter_of(q, "namespace") && t.total)
+		return error_set(err, -ENODATA,
+				 "drops by reason are counted per node, not per "
+				 "namespace (%" PRId64 " of it in all)",
+				 t.total);
+	count = of_late(env, q, &t, first, &why);
+	if (count < 0) {
+		r = watch(env, q, &t, patience, &more, err);
+		count = !r && more > 0 ? more : -1;
+	}
+	if (count >= 0)
+		s->count = count;
+	else
+		answer_unseen(s->a, s->doc, "count", why);
+	s->no_count = count < 0;
+	return r;
+}

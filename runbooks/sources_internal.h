@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runbooks/sources_internal.h - what the sources share. Used by sources*.c. */
+#pragma once
+
+#include "runbooks/sources.h"
+
+struct answer {
+	struct arena *a;
+	struct doc *doc, *rows;
+	int64_t count, limit;
+	bool no_count; /* how many is not known */
+};
+void answer_begin(struct answer *s, struct arena *a, int64_t limit);
+void answer_row(struct answer *s, struct doc *row);
+struct doc *answer_end(struct answer *s);
+/* A field that cannot be seen, and why. */
+void answer_unseen(struct arena *a, struct doc *answer, const char *field, const char *why);
+int source_unseen(struct error *err, const char *why);
+const char *filter_of(const struct source_question *q, const char *field);
+
+#define SOURCE_AGENT_LABEL "sidestep"
+/* Plays this role in the mesh ("agent"); NULL: any of ours. */
+bool source_plays(const struct doc *object, const char *role);
+/* How long ago by the cluster's clock; INT64_MAX for what is no time. */
+int64_t source_age_ns(const struct source_env *env, const char *when);
+
+int source_ask_nodes(struct source_env *env, const struct source_question *q, struct answer *s,
+		     struct error *err);
+int source_ask_events(struct source_env *env, const struct source_question *q, struct answer *s,
+		      struct error *err);
+int source_ask_policies(struct source_env *env, const struct source_question *q, struct answer *s,
+			struct error *err);
+int source_ask_rollout(struct source_env *env, const struct source_question *q, struct answer *s,
+		       struct error *err);
+int source_ask_logs(struct source_env *env, const struct source_question *q, struct answer *s,
+		    struct error *err);
+int source_ask_flows(struct source_env *env, const struct source_question *q, struct answer *s,
+		     struct error *err);
