@@ -83,6 +83,18 @@ static void drop(struct agent *agent, struct agent_ep *ep)
 	reconcile_soon(agent);
 }
 
+/*
+ * An ADD that found no agent undoes itself, by way of the queue; who tries again names the same
+ * container. What waits there was asked for before this and would take the new endpoint away.
+ */
+static void withdraw_deletion(struct agent *agent, const char *container)
+{
+	struct arena a = ARENA_INIT;
+
+	unlink(arena_printf(&a, "%s/%s", agent->options.queue, container));
+	arena_release(&a);
+}
+
 int agent_attach(struct agent *agent, const char *container, const struct attach_request *rq,
 		 struct agent_ep **ret_ep, struct error *err)
 {
@@ -91,6 +103,7 @@ int agent_attach(struct agent *agent, const char *container, const struct attach
 
 	if (r < 0)
 		return r;
+	withdraw_deletion(agent, container);
 	if (ep && ep->ifindex == (uint32_t)rq->host_ifindex) {
 		*ret_ep = ep;
 		reconcile_soon(agent);

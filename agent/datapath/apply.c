@@ -8,6 +8,9 @@
  * address; addresses of endpoints that are gone lead nowhere any more
  *   4. endpoints that are gone: emptied (drops everything), bumped, unlinked from their device
  *   5. sets that no endpoint uses any more
+ *
+ * Whoever was here before us may have been killed between a row and its generation; the row is as
+ * wanted then, and nothing but connections tells. So the first time everything is decided again.
  */
 #include <string.h>
 
@@ -477,6 +480,10 @@ int datapath_apply(struct datapath *dp, const struct mesh_desired *desired,
 	struct datapath_change change = {0};
 	int code = apply(dp, desired, &change, NULL, err);
 
+	if (!code && !dp->settled) {
+		generation_bump(dp, GENERATION_GLOBAL);
+		dp->settled = true;
+	}
 	if (ret_change)
 		*ret_change = change;
 	return code;

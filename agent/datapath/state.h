@@ -65,6 +65,7 @@ struct datapath {
 	const struct log *log;
 	struct node_config node; /* as last set; all zero before */
 	uint32_t *generations;   /* mapped; stride 2 */
+	bool settled;            /* the kernel was made as wanted once, by us */
 	struct ring_buffer *ring;
 	struct carry carry;
 	struct event_sink {

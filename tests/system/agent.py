@@ -5,6 +5,7 @@ What is shown: two pods talk or are refused, and a change of policy reaches a li
 pod of the other node; a policy nobody enforces says so and closes; kill -9 under load loses nothing and everything
 is found again; rows corrupted behind the agent's back are found, repaired and reported.
 """
+import fcntl
 import json
 import os
 import re
@@ -471,6 +472,29 @@ def deletion_while_dead(c):
     check(c.endpoint("short") is None, "the endpoint is gone")
 
 
+def an_add_outlives_the_deletion_before_it(c):
+    """An ADD without an agent undoes itself through the queue; the next ADD of the same container is not undone by it."""
+    queue = f"{c.dir}/n1/queue"
+    c.agents["n1"].kill()
+    c.agents["n1"].wait()
+    sh("ip", "netns", "add", f"{NAME}-again")
+    try:
+        c.cni("n1", "ADD", "again")
+    except labs.Failed:
+        pass
+    sh("ip", "netns", "del", f"{NAME}-again")
+    check(os.path.exists(f"{queue}/again"), "an ADD without an agent leaves a deletion")
+    with open(f"{queue}/.lock", "w", encoding="utf-8") as busy:  # as another plugin that is queueing
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        c.start_agent("n1")
+        c.pod("n1", "again", {"app": "a"}, serve=False)
+        with open(f"{queue}/last", "w", encoding="utf-8") as f:  # gone: the queue was looked through
+            f.write("{}")
+    until("the queue drained", lambda: not os.path.exists(f"{queue}/last"))
+    check(c.endpoint("again"), "the endpoint is there")
+    check(c.connect("again", c.pods["server"]) == "ok", "again -> server")
+
+
 def corruption_is_found_and_repaired(c):
     """Removes a policy row and changes another behind the agent's back."""
     pins = f"/sys/fs/bpf/{NAME}/n1"
@@ -552,8 +576,8 @@ def audit_lets_pass_and_counts(c):
 
 STEPS = (talk_or_not, live_connections_meet_a_change, cluster_ip, datagram_sockets_end_with_their_backend,
          unsupported_policy_closes_and_says_so,
-         kill_loses_nothing, deletion_while_dead, corruption_is_found_and_repaired, audit_lets_pass_and_counts,
-         stops_and_starts, identities_are_made_once)
+         kill_loses_nothing, deletion_while_dead, an_add_outlives_the_deletion_before_it, corruption_is_found_and_repaired,
+         audit_lets_pass_and_counts, stops_and_starts, identities_are_made_once)
 
 
 def main():

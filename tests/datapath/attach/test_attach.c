@@ -146,6 +146,51 @@ static void killed_and_started_again(enum datapath_attach mode)
 	close_all(dp);
 }
 
+struct generations {
+	uint32_t items[GENERATION_MAX];
+};
+
+static void note_generation(void *arg, const void *key, const void *value)
+{
+	struct generations *g = arg;
+	uint32_t index;
+
+	memcpy(&index, key, sizeof(index));
+	memcpy(&g->items[index], value, sizeof(g->items[index]));
+}
+
+/* Rows are as wanted, and the connection that they refuse has not been told. */
+static void killed_before_the_bump(enum datapath_attach mode)
+{
+	static struct generations before;
+	struct error err = ERROR_INIT;
+	struct maps maps;
+	struct datapath *dp;
+	int server = wires_listen(&wires, WIRE_B, WIRE_PORT), client, conn;
+
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
+	assert_int_equal(wires_connected(client), 0);
+	conn = wires_accept(server);
+	wires_talk(client, conn);
+	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	assert_true(maps_each(&maps, MAP_generation, note_generation, &before, &err) > 0);
+	wires_policy(&wires, dp, 0);
+	for (uint32_t i = 0; i < GENERATION_MAX; i++)
+		assert_int_equal(maps_put(&maps, MAP_generation, &i, &before.items[i], &err), 0);
+	maps_close(&maps);
+	datapath_close(dp);
+	wires_open(&wires, mode, &dp);
+	wires_policy(&wires, dp, 0);
+	assert_int_equal(write(client, "y", 1), 1);
+	wires_expect_drop(dp, REASON_POLICY);
+	close(conn);
+	close(client);
+	close(server);
+	close_all(dp);
+}
+
 static void corrupt(void)
 {
 	struct maps maps;
@@ -664,6 +709,7 @@ BOTH(allowed_and_refused)
 BOTH(a_change_meets_live_connections)
 BOTH(a_service_reaches_its_backend)
 BOTH(killed_and_started_again)
+BOTH(killed_before_the_bump)
 BOTH(regenerating_repairs)
 BOTH(programs_are_loaded_again)
 
@@ -675,6 +721,7 @@ int main(void)
 		cmocka_unit_test(a_change_meets_live_connections_both),
 		cmocka_unit_test(a_service_reaches_its_backend_both),
 		cmocka_unit_test(killed_and_started_again_both),
+		cmocka_unit_test(killed_before_the_bump_both),
 		cmocka_unit_test(regenerating_repairs_both),
 		cmocka_unit_test(programs_are_loaded_again_both),
 		cmocka_unit_test(what_a_gate_asks_is_counted),
