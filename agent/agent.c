@@ -40,6 +40,21 @@ static void on_publish(void *arg)
 	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
 }
 
+static void on_recovery(void *arg)
+{
+	recovery_run(arg);
+}
+
+static void on_jobs(void *arg)
+{
+	jobs_run(arg);
+}
+
+static void on_requests(void *arg)
+{
+	jobs_soon(arg);
+}
+
 static void on_verify(void *arg)
 {
 	struct agent *agent = arg;
@@ -113,6 +128,8 @@ static int open_kernel(struct agent *agent, struct error *err)
 		r = node_prepare(agent, err);
 	if (r == 0)
 		r = agent_restore(agent, err);
+	if (r == 0)
+		r = jobs_restore(agent, err);
 	return r;
 }
 
@@ -122,6 +139,8 @@ static void make_timers(struct agent *agent)
 	agent->verify_timer = loop_timer_new(agent->loop, on_verify, agent);
 	agent->publish_timer = loop_timer_new(agent->loop, on_publish, agent);
 	agent->queue_timer = loop_timer_new(agent->loop, drain, agent);
+	agent->recovery_timer = loop_timer_new(agent->loop, on_recovery, agent);
+	agent->jobs_timer = loop_timer_new(agent->loop, on_jobs, agent);
 	agent->signals[0] = loop_signal_new(agent->loop, SIGTERM, on_signal, agent);
 	agent->signals[1] = loop_signal_new(agent->loop, SIGINT, on_signal, agent);
 }
@@ -137,6 +156,7 @@ int agent_start(struct agent *agent, const struct agent_options *options, struct
 				  "sidestepd", agent->clock};
 	agent->applied = xcalloc(1, sizeof(*agent->applied));
 	map_init(&agent->answers);
+	map_init(&agent->jobs);
 	snprintf(agent->problem, sizeof(agent->problem), "waiting for the API server");
 	r = agent_options_finish(&agent->arena, &agent->options, err);
 	if (r < 0)
@@ -155,7 +175,8 @@ int agent_start(struct agent *agent, const struct agent_options *options, struct
 	if (r < 0)
 		return r;
 	connections_start(agent);
-	cluster_start(&agent->cluster, agent->client, &agent->log, on_changed, agent);
+	health_begin(agent);
+	cluster_start(&agent->cluster, agent->client, &agent->log, on_changed, on_requests, agent);
 	drain(agent);
 	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
 	loop_timer_set(agent->verify_timer, agent->options.verify_interval);
@@ -174,10 +195,15 @@ void agent_stop(struct agent *agent)
 	allocator_free(agent->allocator);
 	kube_client_free(agent->client);
 	publish_stop(agent);
+	jobs_stop(agent);
+	health_end(agent);
 	loop_timer_free(agent->reconcile_timer);
 	loop_timer_free(agent->verify_timer);
 	loop_timer_free(agent->publish_timer);
 	loop_timer_free(agent->queue_timer);
+	loop_timer_free(agent->recovery_timer);
+	loop_timer_free(agent->jobs_timer);
+	failing_no_more(&agent->round_failure);
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
 		loop_signal_free(agent->signals[i]);
 	connections_stop(agent);

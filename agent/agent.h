@@ -56,8 +56,16 @@ struct agent {
 
 	struct applied *applied; /* never NULL; revision 0 at first */
 	struct loop_timer *reconcile_timer, *verify_timer, *publish_timer, *queue_timer;
-	bool verify_next;  /* read the kernel's rows again in the next round */
-	bool failing;      /* the last round failed */
+	bool verify_next;    /* read the kernel's rows again in the next round */
+	bool failing;        /* the last round failed */
+	bool waits_to_retry; /* reconcile_timer is set for another try, not for a change */
+	struct failing round_failure;
+	struct loop_timer *recovery_timer;
+	struct reload { /* of the programs, the last one on request; agent/regenerate.c */
+		uint64_t at_ns; /* 0: none */
+		int code;
+		char error[512];
+	} reload;
 	char problem[512]; /* why not ready; "" when ready */
 
 	struct http_server *server;
@@ -71,6 +79,19 @@ struct agent {
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;
 	struct map answers;    /* request name -> struct answer (agent/requests.c) */
+	struct map jobs;       /* request name -> struct job (agent/job.c) */
+	struct loop_timer *jobs_timer;
+	struct vitals { /* agent/health.c */
+		int64_t started_wall;
+		struct opt_int starts;     /* of agents on the state folder */
+		size_t restored;           /* endpoints */
+		uint64_t regenerated, failed;
+		struct arena arena;        /* of missing_pods */
+		size_t missing;            /* pods of this node without an endpoint, by the last round */
+		struct strings missing_pods;
+		uint64_t looked_ns;        /* at devices */
+		size_t devices, wrong;
+	} vitals;
 	uint64_t published_ns; /* when the SidestepNode was written last */
 	char *node_digest;     /* of the SidestepNode status written last; NULL: none */
 };
@@ -151,15 +172,47 @@ void show_metrics(struct agent *agent, struct strbuf *out);
 /* agent/publish.c, agent/publish_policy.c, agent/requests.c: into the cluster */
 void publish_node(struct agent *agent);
 void publish_policies(struct agent *agent);
-/* Regenerations that *in asks for, done against what is in force. */
-void publish_regenerations(struct agent *agent, const struct mesh_input *in);
 void publish_requests(struct agent *agent);
+/* Says *node in the request's status, unless that is what was said last. */
+void publish_answer(struct agent *agent, const struct sidestep_request *r,
+		    const struct sidestep_request_node *node);
+/* This node's answer to the request's generation as the cluster has it; NULL: none. */
+const struct sidestep_request_node *published_answer(const struct agent *agent,
+						     const struct sidestep_request *r);
+/* Whether the request is for this endpoint. */
+bool request_selects(const struct agent *agent, const struct sidestep_request *r,
+		     const struct agent_ep *ep);
 void publish_stop(struct agent *agent);
 
 /* agent/regenerate.c */
-/* Compares one endpoint's rows with what is in force, and repairs; *ret in the arena. */
+/* Compares one endpoint's rows with what is in force, and repairs; *ret in the arena. An attempt
+ * that fails leaves the endpoint not ready, to be tried again by itself. */
 int agent_regenerate(struct agent *agent, struct agent_ep *ep, struct arena *a,
 		     struct datapath_regenerated *ret, struct error *err);
+/* Has the programs verified and attached once more, unless that was done since then. */
+int agent_reload(struct agent *agent, uint64_t since_ns, struct error *err);
+/* The endpoint is not ready for that reason, and is tried again. */
+void recovery_needed(struct agent *agent, struct agent_ep *ep, const char *error);
+/* Tries what is due; what the timer calls. */
+void recovery_run(struct agent *agent);
+
+/* agent/job.c */
+/* Jobs that an agent before this one began; before the first round. */
+int jobs_restore(struct agent *agent, struct error *err);
+/* Requests have changed, or what they wait for. */
+void jobs_soon(struct agent *agent);
+/* Takes turns that are due, and one endpoint further; what the timer calls. */
+void jobs_run(struct agent *agent);
+void jobs_stop(struct agent *agent);
+
+/* agent/health.c */
+/* Counts this start, and what was found. */
+void health_begin(struct agent *agent);
+/* After a round: pods without an endpoint. */
+void health_look(struct agent *agent);
+/* In the arena. volatile_too: also what is another number every time. */
+struct sidestep_health *health_shown(struct agent *agent, struct arena *a, bool volatile_too);
+void health_end(struct agent *agent);
 
 /* agent/events.c */
 int events_start(struct agent *agent, struct error *err);

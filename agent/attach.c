@@ -168,8 +168,10 @@ int agent_restore(struct agent *agent, struct error *err)
 			drop(agent, ep);
 		} else if (datapath_attach_pod(agent->dp, ep->ifindex, &why) < 0) {
 			log_error(&agent->log, "endpoint %u: %s", ep->id, why.msg);
+			recovery_needed(agent, ep, why.msg);
 		}
 	}
+	agent->vitals.restored = agent->endpoints.list.n;
 	log_info(&agent->log, "endpoints restored n=%zu", agent->endpoints.list.n);
 	return 0;
 }

@@ -25,27 +25,41 @@ const struct object_kind *cluster_object_kind(enum cluster_kind k)
 	return object_kind(rows[k].kind);
 }
 
-static void on_change(void *arg, UNUSED enum kube_change change,
-		      UNUSED const struct kube_object *old, UNUSED const struct kube_object *now)
+static bool same_request(const struct kube_object *old, const struct kube_object *now)
 {
-	struct cluster *c = arg;
+	const struct sidestep_request *x = old ? old->decoded : NULL, *y = now ? now->decoded : NULL;
 
-	c->changed(c->arg);
+	return x && y && x->meta.generation && x->meta.generation == y->meta.generation &&
+	       str_eq(x->meta.uid, y->meta.uid) &&
+	       !x->meta.deletion_timestamp == !y->meta.deletion_timestamp;
+}
+
+static void on_change(void *arg, UNUSED enum kube_change change, const struct kube_object *old,
+		      const struct kube_object *now)
+{
+	const struct cluster_source *s = arg;
+	struct cluster *c = s->cluster;
+
+	if (s->kind == CLUSTER_REQUESTS && same_request(old, now))
+		c->answered(c->arg);
+	else
+		c->changed(c->arg);
 }
 
 static void on_synced(void *arg)
 {
-	struct cluster *c = arg;
+	const struct cluster_source *s = arg;
 
-	c->changed(c->arg);
+	s->cluster->changed(s->cluster->arg);
 }
 
 void cluster_start(struct cluster *c, struct kube_client *client, const struct log *log,
-		   void (*changed)(void *arg), void *arg)
+		   void (*changed)(void *arg), void (*answered)(void *arg), void *arg)
 {
 	const struct kube_informer_handlers handlers = {on_change, on_synced};
 
 	c->changed = changed;
+	c->answered = answered;
 	c->arg = arg;
 	for (int i = 0; i < CLUSTER_KIND_COUNT; i++) {
 		struct kube_informer_options o = {.kind = object_kind(rows[i].kind),
@@ -54,7 +68,8 @@ void cluster_start(struct cluster *c, struct kube_client *client, const struct l
 						  .table = rows[i].table,
 						  .optional = rows[i].optional};
 
-		c->informers[i] = kube_informer_new(client, &o, &handlers, c);
+		c->sources[i] = (struct cluster_source){c, (enum cluster_kind)i};
+		c->informers[i] = kube_informer_new(client, &o, &handlers, &c->sources[i]);
 	}
 }
 

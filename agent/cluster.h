@@ -31,13 +31,21 @@ enum cluster_kind {
 
 struct cluster {
 	struct kube_informer *informers[CLUSTER_KIND_COUNT];
+	struct cluster_source {
+		struct cluster *cluster;
+		enum cluster_kind kind;
+	} sources[CLUSTER_KIND_COUNT];
 	void (*changed)(void *arg);
+	void (*answered)(void *arg);
 	void *arg;
 };
 
-/* changed(arg) after every change and when the last informer is complete. */
+/*
+ * changed(arg) after every change and when the last informer is complete; but answered(arg) when a
+ * request's status alone is another: nodes answering must not make every node compile again.
+ */
 void cluster_start(struct cluster *c, struct kube_client *client, const struct log *log,
-		   void (*changed)(void *arg), void *arg);
+		   void (*changed)(void *arg), void (*answered)(void *arg), void *arg);
 void cluster_stop(struct cluster *c);
 /* Every informer has seen everything once. */
 bool cluster_synced(const struct cluster *c);

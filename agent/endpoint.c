@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
 
@@ -21,13 +22,14 @@ const char *endpoint_state_name(enum endpoint_state s)
 }
 
 #define BIT(symbol) (1u << ENDPOINT_STATE_##symbol)
-/* Where each state may go, by anybody and, in addition, by the builder. */
+/*
+ * Where each state may go, by anybody and, in addition, by the builder. From what waits to be built
+ * nobody goes back to waiting for an identity: a build is due already, and sees the new one.
+ */
 static const struct {
 	unsigned any, builder;
 } moves[ENDPOINT_STATE_COUNT] = {
-	[ENDPOINT_STATE_WAITING_FOR_IDENTITY] = {BIT(READY) | BIT(WAITING_TO_REGENERATE) |
-							 BIT(DISCONNECTING) | BIT(INVALID),
-						 0},
+	[ENDPOINT_STATE_WAITING_FOR_IDENTITY] = {BIT(READY) | BIT(DISCONNECTING) | BIT(INVALID), 0},
 	[ENDPOINT_STATE_READY] = {BIT(WAITING_FOR_IDENTITY) | BIT(WAITING_TO_REGENERATE) |
 					  BIT(RESTORING) | BIT(DISCONNECTING),
 				  0},
@@ -58,15 +60,50 @@ bool endpoint_move(struct agent_ep *ep, enum endpoint_state to, bool builder)
 	return true;
 }
 
+const char *endpoint_shown_error(const struct agent_ep *ep)
+{
+	return ep->failure.error ? ep->failure.error : ep->error;
+}
+
 const char *endpoint_shown_state(const struct agent_ep *ep)
 {
-	if (ep->state == ENDPOINT_STATE_READY && ep->error)
+	if (ep->state == ENDPOINT_STATE_READY && endpoint_shown_error(ep))
 		return "not-ready";
 	return endpoint_state_name(ep->state);
 }
 
+void endpoint_settle(struct agent_ep *ep, int64_t wall_ns)
+{
+	if (ep->state == ENDPOINT_STATE_READY && !endpoint_shown_error(ep))
+		ep->not_ready_since = 0;
+	else if (!ep->not_ready_since)
+		ep->not_ready_since = wall_ns;
+}
+
+#define FIRST_WAIT_NS (2 * NS_PER_S)
+
+void failing_again(struct failing *f, const char *error, uint64_t now_ns, int64_t wall_ns,
+		   uint64_t max_ns)
+{
+	uint64_t wait = MIN(FIRST_WAIT_NS << MIN(f->times, 16U), max_ns);
+
+	free(f->error);
+	f->error = xstrdup(error);
+	if (!f->times++)
+		f->since = wall_ns;
+	f->next_ns = now_ns + wait;
+	f->next = wall_ns + (int64_t)wait;
+}
+
+void failing_no_more(struct failing *f)
+{
+	free(f->error);
+	*f = (struct failing){0};
+}
+
 static void ep_free(struct agent_ep *ep)
 {
+	failing_no_more(&ep->failure);
 	free(ep->container);
 	free(ep->netns);
 	free(ep->ifname);

@@ -16,13 +16,21 @@
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
 
-static const uint64_t retry_ns = 2 * NS_PER_S;
+/* A failed round is repeated later each time, and soon when something has changed; not at once, for
+ * much may change while nothing gets better. */
+static const uint64_t most_wait_ns = 30 * NS_PER_S, least_wait_ns = NS_PER_S / 2;
 
 void reconcile_soon(struct agent *agent)
 {
-	if (!agent->reconcile_timer || loop_timer_running(agent->reconcile_timer))
+	uint64_t delay = agent->options.resync_delay;
+
+	if (!agent->reconcile_timer ||
+	    (loop_timer_running(agent->reconcile_timer) && !agent->waits_to_retry))
 		return;
-	loop_timer_set(agent->reconcile_timer, agent->options.resync_delay);
+	if (agent->waits_to_retry)
+		delay = MAX(delay, least_wait_ns);
+	agent->waits_to_retry = false;
+	loop_timer_set(agent->reconcile_timer, delay);
 }
 
 static const struct pod *pod_named(const struct mesh_input *in, const struct agent_ep *ep)
@@ -86,6 +94,8 @@ static bool begin_build(struct agent *agent, struct arena *a, const struct mesh_
 	if (ep->state == ENDPOINT_STATE_READY && !local->identity)
 		endpoint_move(ep, ENDPOINT_STATE_WAITING_FOR_IDENTITY, false);
 	if (local->identity) {
+		if (ep->state == ENDPOINT_STATE_WAITING_FOR_IDENTITY)
+			endpoint_move(ep, ENDPOINT_STATE_READY, false);
 		endpoint_move(ep, ENDPOINT_STATE_WAITING_TO_REGENERATE, false);
 		endpoint_move(ep, ENDPOINT_STATE_REGENERATING, true);
 	}
@@ -118,6 +128,7 @@ static void end_builds(struct agent *agent, uint64_t revision, const char *probl
 			ep->revision = revision;
 			ep->built = true;
 		}
+		endpoint_settle(ep, clock_wall_ns(agent->clock));
 	}
 }
 
@@ -156,7 +167,6 @@ static int compile_and_apply(struct agent *agent, struct applied *next, struct e
 	in->options.tunnel = agent->options.tunnel == AGENT_TUNNEL_VXLAN;
 	in->options.refuse = agent->options.refuse;
 	cluster_snapshot(&agent->cluster, &next->arena, &next->held, in);
-	publish_regenerations(agent, in);
 	collect_locals(agent, &next->arena, in);
 	mesh_compile(&next->arena, in, &next->desired);
 	next->digest = mesh_desired_digest(&next->desired);
@@ -187,14 +197,20 @@ void reconcile(struct agent *agent)
 	next = xcalloc(1, sizeof(*next));
 	r = compile_and_apply(agent, next, &err);
 	agent->failing = r < 0;
+	agent->waits_to_retry = false;
 	snprintf(agent->problem, sizeof(agent->problem), "%s", r < 0 ? err.msg : "");
 	if (r < 0) {
 		log_error(&agent->log, "not applied: %s", err.msg);
 		end_builds(agent, 0, err.msg);
 		applied_free(next);
 		agent->verify_next = true;
-		loop_timer_set(agent->reconcile_timer, retry_ns);
+		failing_again(&agent->round_failure, err.msg, loop_now_ns(agent->loop),
+			      clock_wall_ns(agent->clock), most_wait_ns);
+		agent->waits_to_retry = true;
+		loop_timer_set(agent->reconcile_timer,
+			       agent->round_failure.next_ns - loop_now_ns(agent->loop));
 	} else {
+		failing_no_more(&agent->round_failure);
 		if (next->change.written || next->change.deleted)
 			log_info(&agent->log,
 				 "applied revision=%" PRIu64 " written=%zu deleted=%zu",
@@ -205,6 +221,7 @@ void reconcile(struct agent *agent)
 			agent_end_sockets(agent);
 		agent->verify_next = false;
 		adopt(agent, next);
+		health_look(agent);
 		end_builds(agent, agent->applied->revision, NULL);
 		publish_policies(agent);
 		publish_requests(agent);

@@ -150,7 +150,7 @@ struct doc *show_endpoint(struct agent *agent, struct arena *a, const struct age
 		.identity = ep->identity,
 		.labels = identity_labels(agent, a, ep->identity),
 		.state = endpoint_shown_state(ep),
-		.error = ep->error,
+		.error = endpoint_shown_error(ep),
 		.revision = (int64_t)ep->revision,
 	};
 	struct attach_answer answer = {.endpoint_id = ep->id,

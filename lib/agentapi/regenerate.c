@@ -138,3 +138,48 @@ const struct regenerate_turn *regenerate_turn_of(const struct regenerate_job *jo
 	}
 	return NULL;
 }
+
+static size_t bytes_of(const struct doc *d)
+{
+	struct strbuf sb = STRBUF_INIT;
+	size_t n;
+
+	doc_write_json(d, DOC_COMPACT, &sb);
+	n = sb.len;
+	strbuf_release(&sb);
+	return n;
+}
+
+static bool worth_naming(const struct doc *endpoint)
+{
+	return doc_get(endpoint, "error") || doc_find_int(endpoint, "corrupted", 0);
+}
+
+/* Keeps at most `most` of those worth naming. */
+static void name_some(struct arena *a, struct doc *item, size_t most)
+{
+	struct doc *list = doc_get(item, "endpoints");
+	size_t kept = 0, before = doc_len(list);
+
+	for (size_t i = 0; i < doc_len(list);) {
+		if (kept < most && worth_naming(doc_at(list, i))) {
+			kept++;
+			i++;
+		} else {
+			doc_remove_at(list, i);
+		}
+	}
+	if (kept < before)
+		doc_set_int(a, item, "omitted",
+			    doc_find_int(item, "omitted", 0) + (int64_t)(before - kept));
+	if (!kept)
+		doc_del(item, "endpoints");
+}
+
+void regenerate_trim(struct arena *a, struct doc *item, size_t others_bytes)
+{
+	if (others_bytes >= REQUEST_NAME_ALL_BYTES || bytes_of(item) > REQUEST_NODE_BYTES)
+		name_some(a, item, REQUEST_MAX_SOME);
+	if (others_bytes >= REQUEST_NAME_SOME_BYTES || bytes_of(item) > REQUEST_NODE_BYTES)
+		name_some(a, item, 0);
+}

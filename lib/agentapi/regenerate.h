@@ -51,3 +51,10 @@ void regenerate_job(struct arena *a, const struct sidestep_request *r, const str
 /* NULL when the node is not concerned. */
 const struct regenerate_turn *regenerate_turn_of(const struct regenerate_job *job,
 						 const char *node);
+
+/*
+ * Leaves as many endpoints named in a node's answer (an item of status.nodes) as the limits of
+ * lib/object/sidestep.h allow, when the answers of the other nodes take others_bytes: all, those
+ * that failed or were repaired, or none; what is left out is added to "omitted".
+ */
+void regenerate_trim(struct arena *a, struct doc *item, size_t others_bytes);

@@ -115,8 +115,8 @@ enum regenerate_level {
  */
 #define REQUEST_NAME_ALL_BYTES     (192u << 10)
 #define REQUEST_NAME_SOME_BYTES    (320u << 10)
-#define REQUEST_MAX_ENDPOINTS      256 /* named by one node */
-#define REQUEST_MAX_SOME           16  /* by one node that names only some */
+#define REQUEST_NODE_BYTES         (64u << 10) /* of one node that names endpoints */
+#define REQUEST_MAX_SOME           16          /* named by one node that names only some */
 #define REQUEST_MAX_CORRUPTED_ROWS 8   /* named of one endpoint */
 #define REQUEST_MAX_LOG            2048
 /* More nodes than this are refused in spec.nodes. */

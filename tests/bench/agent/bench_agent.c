@@ -142,7 +142,7 @@ static void begin(struct world *w)
 	unlink(path);
 	w->client = kube_client_new(w->loop, &config, NULL);
 	fill(w);
-	cluster_start(&w->cluster, w->client, NULL, ignore, NULL);
+	cluster_start(&w->cluster, w->client, NULL, ignore, ignore, NULL);
 	while (!cluster_synced(&w->cluster) ||
 	       kube_informer_count(w->cluster.informers[CLUSTER_IDENTITIES]) < SETS)
 		must(loop_turn(w->loop, true, &err), &err);

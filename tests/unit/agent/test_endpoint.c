@@ -19,34 +19,34 @@ static const struct attach_request request = {.netns = "/run/netns/x",
 					      .pod_name = "p",
 					      .pod_uid = "u"};
 
-/* from, to, anybody may, the builder may */
-static const struct {
-	enum endpoint_state from, to;
-	bool any, builder;
-} moves[] = {
-	{ENDPOINT_STATE_WAITING_FOR_IDENTITY, ENDPOINT_STATE_WAITING_TO_REGENERATE, true, true},
-	{ENDPOINT_STATE_WAITING_FOR_IDENTITY, ENDPOINT_STATE_REGENERATING, false, false},
-	{ENDPOINT_STATE_WAITING_TO_REGENERATE, ENDPOINT_STATE_REGENERATING, false, true},
-	{ENDPOINT_STATE_WAITING_TO_REGENERATE, ENDPOINT_STATE_WAITING_TO_REGENERATE, false, false},
-	{ENDPOINT_STATE_WAITING_TO_REGENERATE, ENDPOINT_STATE_WAITING_FOR_IDENTITY, false, false},
-	{ENDPOINT_STATE_REGENERATING, ENDPOINT_STATE_READY, false, true},
-	{ENDPOINT_STATE_REGENERATING, ENDPOINT_STATE_WAITING_TO_REGENERATE, true, true},
-	{ENDPOINT_STATE_RESTORING, ENDPOINT_STATE_REGENERATING, false, true},
-	{ENDPOINT_STATE_RESTORING, ENDPOINT_STATE_READY, false, false},
-	{ENDPOINT_STATE_READY, ENDPOINT_STATE_REGENERATING, false, false},
-	{ENDPOINT_STATE_READY, ENDPOINT_STATE_DISCONNECTING, true, true},
-	{ENDPOINT_STATE_DISCONNECTING, ENDPOINT_STATE_READY, false, false},
-	{ENDPOINT_STATE_DISCONNECTING, ENDPOINT_STATE_DISCONNECTED, true, true},
-	{ENDPOINT_STATE_DISCONNECTED, ENDPOINT_STATE_READY, false, false},
+/*
+ * Every pair, by the table of reference/operations.md 4.3. Columns as rows, in the order of
+ * ENDPOINT_STATES; a: anybody may, b: the builder alone, -: nobody.
+ */
+static const char *const moves[ENDPOINT_STATE_COUNT] = {
+	/*                    identity ready wait regenerate restore disconnect disconnected invalid */
+	[ENDPOINT_STATE_WAITING_FOR_IDENTITY] = "-a---a-a",
+	[ENDPOINT_STATE_READY] = "a-a-aa--",
+	[ENDPOINT_STATE_WAITING_TO_REGENERATE] = "---baa--",
+	[ENDPOINT_STATE_REGENERATING] = "aba-aa--",
+	[ENDPOINT_STATE_RESTORING] = "---baa--",
+	[ENDPOINT_STATE_DISCONNECTING] = "------a-",
+	[ENDPOINT_STATE_DISCONNECTED] = "--------",
+	[ENDPOINT_STATE_INVALID] = "--------",
 };
 
 TEST(states_move_as_the_table_says)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(moves); i++) {
-		if (endpoint_may_move(moves[i].from, moves[i].to, false) != moves[i].any ||
-		    endpoint_may_move(moves[i].from, moves[i].to, true) != moves[i].builder)
-			fail_msg("%s -> %s", endpoint_state_name(moves[i].from),
-				 endpoint_state_name(moves[i].to));
+	for (int from = 0; from < ENDPOINT_STATE_COUNT; from++) {
+		assert_int_equal(strlen(moves[from]), ENDPOINT_STATE_COUNT);
+		for (int to = 0; to < ENDPOINT_STATE_COUNT; to++) {
+			char may = moves[from][to];
+
+			if (endpoint_may_move(from, to, false) != (may == 'a') ||
+			    endpoint_may_move(from, to, true) != (may != '-'))
+				fail_msg("%s -> %s", endpoint_state_name(from),
+					 endpoint_state_name(to));
+		}
 	}
 }
 
@@ -74,14 +74,50 @@ TEST(a_failed_build_is_not_ready)
 	struct agent_ep *ep = endpoints_add(&e, "c", &request, NULL);
 
 	assert_string_equal(endpoint_shown_state(ep), "waiting-for-identity");
+	endpoint_settle(ep, 5);
+	assert_true(endpoint_move(ep, ENDPOINT_STATE_READY, false));
 	assert_true(endpoint_move(ep, ENDPOINT_STATE_WAITING_TO_REGENERATE, false));
 	assert_true(endpoint_move(ep, ENDPOINT_STATE_REGENERATING, true));
 	assert_false(endpoint_move(ep, ENDPOINT_STATE_READY, false));
 	assert_true(endpoint_move(ep, ENDPOINT_STATE_READY, true));
 	assert_string_equal(endpoint_shown_state(ep), "ready");
+	assert_int_equal(ep->not_ready_since, 5);
+	endpoint_settle(ep, 6);
+	assert_int_equal(ep->not_ready_since, 0);
 	ep->error = strdup("no room");
 	assert_string_equal(endpoint_shown_state(ep), "not-ready");
+	endpoint_settle(ep, 7);
+	/* Its own failure is not forgotten because a build of all worked. */
+	failing_again(&ep->failure, "refused", 0, 7, 60 * NS_PER_S);
+	free(ep->error);
+	ep->error = NULL;
+	endpoint_settle(ep, 8);
+	assert_string_equal(endpoint_shown_state(ep), "not-ready");
+	assert_string_equal(endpoint_shown_error(ep), "refused");
+	assert_int_equal(ep->not_ready_since, 7);
+	failing_no_more(&ep->failure);
+	assert_string_equal(endpoint_shown_state(ep), "ready");
 	endpoints_release(&e);
+}
+
+TEST(what_fails_is_tried_again_later_each_time)
+{
+	struct failing f = {0};
+	static const uint64_t waits[] = {2, 4, 8, 10, 10};
+
+	for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+		failing_again(&f, i ? "again" : "once", 100, 1000 + (int64_t)i, 10 * NS_PER_S);
+		assert_int_equal(f.next_ns, 100 + waits[i] * NS_PER_S);
+		assert_int_equal(f.since, 1000);
+		assert_int_equal(f.times, i + 1);
+	}
+	for (int i = 0; i < 100; i++)
+		failing_again(&f, "again", 0, 0, 10 * NS_PER_S);
+	assert_int_equal(f.next_ns, 10 * NS_PER_S);
+	assert_string_equal(f.error, "again");
+	failing_no_more(&f);
+	assert_null(f.error);
+	assert_int_equal(f.times, 0);
 }
 
 TEST(what_is_on_disk_is_found_again)
@@ -156,6 +192,7 @@ int main(void)
 		cmocka_unit_test(states_move_as_the_table_says),
 		cmocka_unit_test(numbers_go_round),
 		cmocka_unit_test(a_failed_build_is_not_ready),
+		cmocka_unit_test(what_fails_is_tried_again_later_each_time),
 		cmocka_unit_test(what_is_on_disk_is_found_again),
 		cmocka_unit_test(a_queue_that_cannot_be_locked_is_no_busy_one),
 	};
