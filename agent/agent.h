@@ -61,7 +61,7 @@ struct agent {
 	bool waits_to_retry; /* reconcile_timer is set for another try, not for a change */
 	struct failing round_failure;
 	struct loop_timer *recovery_timer;
-	struct reload { /* of the programs, the last one on request; agent/regenerate.c */
+	struct reload {         /* of the programs, the last one on request; agent/regenerate.c */
 		uint64_t at_ns; /* 0: none */
 		int code;
 		char error[512];
@@ -78,18 +78,18 @@ struct agent {
 	} connections;
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;
-	struct map answers;    /* request name -> struct answer (agent/requests.c) */
-	struct map jobs;       /* request name -> struct job (agent/job.c) */
+	struct map answers; /* request name -> struct answer (agent/requests.c) */
+	struct map jobs;    /* request name -> struct job (agent/job.c) */
 	struct loop_timer *jobs_timer;
 	struct vitals { /* agent/health.c */
 		int64_t started_wall;
-		struct opt_int starts;     /* of agents on the state folder */
-		size_t restored;           /* endpoints */
+		struct opt_int starts; /* of agents on the state folder */
+		size_t restored;       /* endpoints */
 		uint64_t regenerated, failed;
-		struct arena arena;        /* of missing_pods */
-		size_t missing;            /* pods of this node without an endpoint, by the last round */
+		struct arena arena; /* of missing_pods */
+		size_t missing;     /* pods of this node without an endpoint, by the last round */
 		struct strings missing_pods;
-		uint64_t looked_ns;        /* at devices */
+		uint64_t looked_ns; /* at devices */
 		size_t devices, wrong;
 	} vitals;
 	uint64_t published_ns; /* when the SidestepNode was written last */
@@ -171,6 +171,8 @@ void show_metrics(struct agent *agent, struct strbuf *out);
 
 /* agent/publish.c, agent/publish_policy.c, agent/requests.c: into the cluster */
 void publish_node(struct agent *agent);
+/* Counters live as long as their map: its file's birth names the epoch. In the arena. */
+const char *map_epoch(const struct agent *agent, struct arena *a, const char *pin);
 void publish_policies(struct agent *agent);
 void publish_requests(struct agent *agent);
 /* Says *node in the request's status, unless that is what was said last. */

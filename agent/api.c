@@ -117,8 +117,8 @@ static void wait_for_policy(struct agent *agent, struct http_exchange *x, const 
 
 static bool in_force(const struct agent *agent, const struct agent_ep *ep)
 {
-	return ep->state == ENDPOINT_STATE_READY && ep->built && !endpoint_shown_error(ep) && ep->identity &&
-	       mesh_desired_endpoint(&agent->applied->desired, ep->id);
+	return ep->state == ENDPOINT_STATE_READY && ep->built && !endpoint_shown_error(ep) &&
+	       ep->identity && mesh_desired_endpoint(&agent->applied->desired, ep->id);
 }
 
 void api_endpoints_changed(struct agent *agent)

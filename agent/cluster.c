@@ -27,7 +27,8 @@ const struct object_kind *cluster_object_kind(enum cluster_kind k)
 
 static bool same_request(const struct kube_object *old, const struct kube_object *now)
 {
-	const struct sidestep_request *x = old ? old->decoded : NULL, *y = now ? now->decoded : NULL;
+	const struct sidestep_request *x = old ? old->decoded : NULL,
+				      *y = now ? now->decoded : NULL;
 
 	return x && y && x->meta.generation && x->meta.generation == y->meta.generation &&
 	       str_eq(x->meta.uid, y->meta.uid) &&

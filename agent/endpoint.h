@@ -45,11 +45,11 @@ bool endpoint_may_move(enum endpoint_state from, enum endpoint_state to, bool bu
 
 /* Something that failed and is tried again. */
 struct failing {
-	char *error;        /* of the last time; NULL: it works */
-	unsigned times;     /* in a row */
-	int64_t since;      /* wall clock, of the first of them */
-	uint64_t next_ns;   /* loop time of the next attempt */
-	int64_t next;       /* the same, on the wall */
+	char *error;      /* of the last time; NULL: it works */
+	unsigned times;   /* in a row */
+	int64_t since;    /* wall clock, of the first of them */
+	uint64_t next_ns; /* loop time of the next attempt */
+	int64_t next;     /* the same, on the wall */
 };
 /* now: both clocks. The waits double, from 2 s to at most max_ns. */
 void failing_again(struct failing *f, const char *error, uint64_t now_ns, int64_t wall_ns,
@@ -67,12 +67,12 @@ struct agent_ep {
 	bool addr_given; /* not from our block: chaining */
 	struct net_mac mac, host_mac;
 	uint64_t netns_cookie;
-	uint32_t identity; /* 0: not known */
-	char *error;       /* of the last build; NULL when it worked */
-	uint64_t revision; /* of the last build in force */
-	bool built;        /* at least one build is in force */
-	bool asked;        /* an identity for it is being made */
-	struct failing failure;  /* of its own: regenerating or attaching; cleared by success only */
+	uint32_t identity;      /* 0: not known */
+	char *error;            /* of the last build; NULL when it worked */
+	uint64_t revision;      /* of the last build in force */
+	bool built;             /* at least one build is in force */
+	bool asked;             /* an identity for it is being made */
+	struct failing failure; /* of its own: regenerating or attaching; cleared by success only */
 	int64_t not_ready_since; /* wall clock; 0: it is ready, or nobody has looked */
 };
 

@@ -292,6 +292,7 @@ void jobs_run(struct agent *agent)
 {
 	if (!agent->applied->revision || !cluster_synced(&agent->cluster))
 		return;
+	publish_requests(agent);
 	sweep(agent);
 	kube_informer_foreach (agent->cluster.informers[CLUSTER_REQUESTS], o) {
 		const struct sidestep_request *r = request_named(agent, o->name);

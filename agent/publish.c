@@ -106,12 +106,11 @@ static size_t list_counters(struct agent *agent, struct arena *a, struct sideste
 	return counters_fit(items, n, SIDESTEP_NODE_MAX_COUNTERS);
 }
 
-/* Counters live as long as their map: its file's birth names the epoch. */
-static const char *counters_epoch(struct agent *agent, struct arena *a)
+const char *map_epoch(const struct agent *agent, struct arena *a, const char *pin)
 {
 	struct stat st = {0};
 
-	stat(arena_printf(a, "%s/traffic_v1", agent->options.pin_root), &st);
+	stat(arena_printf(a, "%s/%s", agent->options.pin_root, pin), &st);
 	return arena_printf(a, "%.8s-%" PRId64 "-%" PRIu64, agent->boot_id,
 			    (int64_t)st.st_ctim.tv_sec, (uint64_t)st.st_ino);
 }
@@ -196,7 +195,8 @@ static size_t list_unsupported(struct agent *agent, struct arena *a,
 	return n;
 }
 
-static struct doc *node_status(struct agent *agent, struct arena *a)
+/* volatile_too: also what is another number every time, and no reason to write. */
+static struct doc *node_status(struct agent *agent, struct arena *a, bool volatile_too)
 {
 	struct sidestep_node n = {.version = SIDESTEP_VERSION,
 				  .ready = agent->applied->revision > 0 && !*agent->problem,
@@ -204,7 +204,7 @@ static struct doc *node_status(struct agent *agent, struct arena *a)
 				  .boot_id = agent->boot_id,
 				  .attach_mode = datapath_attach_mode(agent->dp),
 				  .revision = (int64_t)agent->applied->revision,
-				  .counters_epoch = counters_epoch(agent, a),
+				  .counters_epoch = map_epoch(agent, a, "traffic_v1"),
 				  .lost_events = (int64_t)datapath_events_lost(agent->dp)};
 
 	n.n_endpoints = list_endpoints(agent, a, &n.endpoints);
@@ -212,13 +212,14 @@ static struct doc *node_status(struct agent *agent, struct arena *a)
 	n.n_identities = list_identities(agent, a, &n.identities);
 	n.n_unsupported = list_unsupported(agent, a, &n.unsupported);
 	n.conntrack = connections_shown(agent, a);
+	n.health = health_shown(agent, a, volatile_too);
 	return doc_get(bind_encode(a, &sidestep_node_table, &n), "status");
 }
 
 static bool change_node(void *arg, struct arena *a, struct doc *object)
 {
 	struct agent *agent = arg;
-	struct doc *status = node_status(agent, a);
+	struct doc *status = node_status(agent, a, true);
 
 	doc_set_string(a, status, "updated", agent_wall_text(agent, a));
 	doc_set(a, object, "status", status);
@@ -235,7 +236,7 @@ void publish_node(struct agent *agent)
 				  .arg = agent,
 				  .create = true};
 
-	object_digest_exact(node_status(agent, &a), digest);
+	object_digest_exact(node_status(agent, &a, false), digest);
 	if (!str_eq(agent->node_digest, digest) ||
 	    loop_now_ns(agent->loop) - agent->published_ns >= SIGN_OF_LIFE_NS) {
 		agent->published_ns = loop_now_ns(agent->loop);

@@ -225,6 +225,7 @@ void reconcile(struct agent *agent)
 		end_builds(agent, agent->applied->revision, NULL);
 		publish_policies(agent);
 		publish_requests(agent);
+		jobs_soon(agent);
 	}
 	api_endpoints_changed(agent);
 }

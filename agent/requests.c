@@ -5,16 +5,16 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "lib/agentapi/regenerate.h"
 #include "lib/base/alloc.h"
 #include "lib/base/macros.h"
 #include "lib/base/str.h"
 
-/* What this node answers to one request; kept so that a regeneration runs once. */
+/* What this node answers to one request, as it was said last. */
 struct answer {
 	struct arena arena;
 	int64_t generation;
 	struct doc *item; /* of status.nodes */
-	bool seen;        /* in this round */
 };
 
 static int64_t generation_of(const struct sidestep_request *r)
@@ -31,8 +31,8 @@ static bool concerns(const struct agent *agent, const struct sidestep_request *r
 	return r->nodes.n == 0;
 }
 
-static bool selects(const struct agent *agent, const struct sidestep_request *r,
-		    const struct agent_ep *ep)
+bool request_selects(const struct agent *agent, const struct sidestep_request *r,
+		     const struct agent_ep *ep)
 {
 	const struct mesh_input *in = &agent->applied->input;
 
@@ -58,80 +58,48 @@ static const struct sidestep_request_node *own_answer(const struct agent *agent,
 	return NULL;
 }
 
-static void regenerate_one(struct agent *agent, struct arena *a, struct agent_ep *ep,
-			   struct sidestep_request_node *node)
+const struct sidestep_request_node *published_answer(const struct agent *agent,
+						     const struct sidestep_request *r)
 {
-	struct sidestep_request_endpoint *out = &node->endpoints[node->n_endpoints++];
-	struct datapath_regenerated done = {0};
-	struct error err = ERROR_INIT;
+	const struct sidestep_request_node *said = own_answer(agent, r);
 
-	*out = (struct sidestep_request_endpoint){
-		.id = ep->id, .namespace = ep->namespace, .pod = ep->pod};
-	if (agent_regenerate(agent, ep, a, &done, &err) < 0) {
-		out->error = arena_strdup(a, err.msg);
-		node->state = "failed";
-	}
-	out->generation_before = done.generation_before;
-	out->generation_after = done.generation_after;
-	out->corrupted = (int64_t)done.corrupted.n;
-	out->corrupted_rows = done.corrupted;
+	return said && said->observed_generation >= generation_of(r) ? said : NULL;
 }
 
-/* Done once for each generation of the request; an audit lasts as long as its object. */
-static bool is_once(const struct sidestep_request *r)
+static size_t bytes_of(const struct doc *d)
 {
-	return r->kind != REQUEST_AUDIT;
+	struct strbuf sb = STRBUF_INIT;
+	size_t n;
+
+	doc_write_json(d, DOC_COMPACT, &sb);
+	n = sb.len;
+	strbuf_release(&sb);
+	return n;
 }
 
-static struct doc *answer_item(struct agent *agent, struct arena *a,
-			       const struct sidestep_request *r)
-{
-	struct sidestep_request_node node = {.node = agent->options.node,
-					     .state = r->kind == REQUEST_AUDIT ? "active" : "done",
-					     .observed_generation = generation_of(r),
-					     .endpoints =
-						     arena_array(a, agent->endpoints.list.n + 1,
-								 struct sidestep_request_endpoint)};
-
-	if (r->kind == REQUEST_PREPARE || r->kind == REQUEST_FINALIZE) {
-		connections_answer(agent, a, r, &node);
-		return bind_encode(a, &sidestep_request_node_table, &node);
-	}
-	vec_foreach (&agent->endpoints.list, it) {
-		struct agent_ep *ep = *it;
-
-		if (!selects(agent, r, ep))
-			continue;
-		if (r->kind == REQUEST_REGENERATE)
-			regenerate_one(agent, a, ep, &node);
-		else
-			node.endpoints[node.n_endpoints++] = (struct sidestep_request_endpoint){
-				.id = ep->id, .namespace = ep->namespace, .pod = ep->pod};
-	}
-	return bind_encode(a, &sidestep_request_node_table, &node);
-}
-
-/* Puts this node's item into status.nodes; true when it was not there like that. */
+/* Puts this node's item into status.nodes, as long as fits; true when it was not there like that.
+ */
 static bool change_request(void *arg, struct arena *a, struct doc *object)
 {
 	struct agent *agent = arg;
 	const struct answer *answer = map_get(&agent->answers, kube_name(object));
-	struct doc *nodes, *item;
+	struct doc *nodes, *item, *have = NULL;
 
 	if (!answer)
 		return false;
 	item = doc_clone(a, answer->item);
 	nodes = doc_set_list(a, doc_set_map(a, object, "status"), "nodes");
-	for (size_t i = 0; i < doc_len(nodes); i++) {
-		struct doc *have = doc_at(nodes, i);
-
-		if (!str_eq(doc_str(doc_get(have, "node")), agent->options.node))
+	for (size_t i = 0; i < doc_len(nodes) && !have; i++) {
+		if (!str_eq(doc_find_str(doc_at(nodes, i), "node"), agent->options.node))
 			continue;
-		doc_set_string(a, item, "updated", doc_str(doc_get(have, "updated")));
+		have = doc_at(nodes, i);
+		doc_remove_at(nodes, i);
+	}
+	regenerate_trim(a, item, bytes_of(nodes));
+	if (have) {
+		doc_set_string(a, item, "updated", doc_find_str(have, "updated"));
 		if (doc_equal(have, item))
 			return false;
-		doc_remove_at(nodes, i);
-		break;
 	}
 	doc_set_string(a, item, "updated", agent_wall_text(agent, a));
 	doc_append(a, nodes, item);
@@ -146,26 +114,20 @@ static void answer_free(struct answer *x)
 	free(x);
 }
 
-static void answer_request(struct agent *agent, const struct sidestep_request *r)
+void publish_answer(struct agent *agent, const struct sidestep_request *r,
+		    const struct sidestep_request_node *node)
 {
 	struct answer *have = map_get(&agent->answers, r->meta.name), *next;
-	const struct sidestep_request_node *published = own_answer(agent, r);
 	struct writer_target t = {.kind = object_kind(KIND_SIDESTEP_REQUEST),
 				  .name = r->meta.name,
 				  .change = change_request,
 				  .arg = agent};
 
-	/* Also over restarts; what was under way is taken up again. */
-	if (is_once(r) && (have || published)) {
-		int64_t done = have ? have->generation : published->observed_generation;
-		const char *state = have ? doc_find_str(have->item, "state") : published->state;
-
-		if (done >= generation_of(r) && !str_eq(state, "active"))
-			return;
-	}
 	next = xcalloc(1, sizeof(*next));
-	next->generation = generation_of(r);
-	next->item = answer_item(agent, &next->arena, r);
+	next->generation = node->observed_generation;
+	/* What the node's strings point at may go before this does. */
+	next->item = doc_clone(&next->arena,
+			       bind_encode(&next->arena, &sidestep_request_node_table, node));
 	if (have && have->generation == next->generation && doc_equal(have->item, next->item)) {
 		answer_free(next);
 		return;
@@ -174,15 +136,47 @@ static void answer_request(struct agent *agent, const struct sidestep_request *r
 	writer_write(agent->writer, &t);
 }
 
-void publish_regenerations(struct agent *agent, const struct mesh_input *in)
+static void audited(struct agent *agent, struct arena *a, const struct sidestep_request *r,
+		    struct sidestep_request_node *node)
 {
-	for (size_t i = 0; agent->applied->revision && i < in->n_requests; i++) {
-		const struct sidestep_request *r = &in->requests[i];
+	node->endpoints =
+		arena_array(a, agent->endpoints.list.n + 1, struct sidestep_request_endpoint);
+	vec_foreach (&agent->endpoints.list, it) {
+		const struct agent_ep *ep = *it;
 
-		if (r->kind == REQUEST_REGENERATE && concerns(agent, r) &&
-		    !r->meta.deletion_timestamp)
-			answer_request(agent, r);
+		if (request_selects(agent, r, ep))
+			node->endpoints[node->n_endpoints++] = (struct sidestep_request_endpoint){
+				.id = ep->id, .namespace = ep->namespace, .pod = ep->pod};
 	}
+}
+
+/* Prepare and Finalize are done once for each generation, also over restarts; what was under way is
+ * taken up again. */
+static bool is_done(const struct agent *agent, const struct sidestep_request *r)
+{
+	const struct answer *have = map_get(&agent->answers, r->meta.name);
+	const struct sidestep_request_node *said = own_answer(agent, r);
+	int64_t done = have ? have->generation : said ? said->observed_generation : 0;
+	const char *state = have ? doc_find_str(have->item, "state") : said ? said->state : NULL;
+
+	return done >= generation_of(r) && !str_eq(state, "active");
+}
+
+static void answer_request(struct agent *agent, const struct sidestep_request *r)
+{
+	struct arena a = ARENA_INIT;
+	struct sidestep_request_node node = {.node = agent->options.node,
+					     .state = "active",
+					     .observed_generation = generation_of(r)};
+
+	if (r->kind == REQUEST_AUDIT) {
+		audited(agent, &a, r, &node);
+		publish_answer(agent, r, &node);
+	} else if (!is_done(agent, r)) {
+		connections_answer(agent, &a, r, &node);
+		publish_answer(agent, r, &node);
+	}
+	arena_release(&a);
 }
 
 void publish_requests(struct agent *agent)
@@ -190,8 +184,11 @@ void publish_requests(struct agent *agent)
 	const struct mesh_input *in = &agent->applied->input;
 
 	for (size_t i = 0; i < in->n_requests; i++) {
-		if (concerns(agent, &in->requests[i]) && !in->requests[i].meta.deletion_timestamp)
-			answer_request(agent, &in->requests[i]);
+		const struct sidestep_request *r = &in->requests[i];
+
+		if (r->kind != REQUEST_REGENERATE && concerns(agent, r) &&
+		    !r->meta.deletion_timestamp)
+			answer_request(agent, r);
 	}
 	map_foreach (&agent->answers, e) {
 		if (!kube_informer_get(agent->cluster.informers[CLUSTER_REQUESTS], NULL,

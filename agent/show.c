@@ -92,6 +92,7 @@ struct doc *show_status(struct agent *agent, struct arena *a)
 	};
 
 	s.n_informers = show_informers(agent, a, &s.informers);
+	s.health = health_shown(agent, a, true);
 	return bind_encode(a, &agent_status_table, &s);
 }
 

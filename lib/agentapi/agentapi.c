@@ -33,6 +33,7 @@ static const struct bind_field agent_status_fields[] = {
 	BIND(struct agent_status, identities, "identities", BIND_INT64, 0),
 	BIND(struct agent_status, events_lost, "eventsLost", BIND_INT64, 0),
 	BIND_ITEMS(struct agent_status, informers, "informers", 0, &agent_informer_table),
+	BIND_NESTED(struct agent_status, health, "health", BIND_PTR, 0, &sidestep_health_table),
 };
 BIND_TABLE(agent_status_table, struct agent_status, agent_status_fields);
 

@@ -20,6 +20,7 @@
 #pragma once
 
 #include "lib/doc/bind.h"
+#include "lib/object/health.h"
 
 /* Where the socket is unless --socket says otherwise; the node's name in the middle. */
 #define AGENT_SOCKET_FORMAT "/run/sidestep/%s/sidestepd.sock"
@@ -49,6 +50,7 @@ struct agent_status {
 	int64_t events_lost;
 	struct agent_informer *informers;
 	size_t n_informers;
+	struct sidestep_health *health; /* the same as in the node's SidestepNode */
 };
 
 struct agent_endpoint {

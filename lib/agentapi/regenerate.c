@@ -180,6 +180,9 @@ void regenerate_trim(struct arena *a, struct doc *item, size_t others_bytes)
 {
 	if (others_bytes >= REQUEST_NAME_ALL_BYTES || bytes_of(item) > REQUEST_NODE_BYTES)
 		name_some(a, item, REQUEST_MAX_SOME);
-	if (others_bytes >= REQUEST_NAME_SOME_BYTES || bytes_of(item) > REQUEST_NODE_BYTES)
-		name_some(a, item, 0);
+	if (others_bytes < REQUEST_NAME_SOME_BYTES && bytes_of(item) <= REQUEST_NODE_BYTES)
+		return;
+	name_some(a, item, 0);
+	doc_del(item, "message"); /* it says the state and the counts in words */
+	doc_del(item, "durationMs");
 }

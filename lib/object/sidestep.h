@@ -111,13 +111,14 @@ enum regenerate_level {
  * Every node of a cluster answers in one object, and the API server keeps none above 1.5 MiB: 5000
  * nodes take 1 MiB by their counts alone. So a node names its endpoints only while the answers
  * before it take less than the first; then only those that failed or were repaired, until the
- * second; then none. `omitted` counts what was left out; counts are always whole.
+ * second; then none, and no words either. `omitted` counts what was left out; counts are always
+ * whole.
  */
-#define REQUEST_NAME_ALL_BYTES     (192u << 10)
-#define REQUEST_NAME_SOME_BYTES    (320u << 10)
+#define REQUEST_NAME_ALL_BYTES     (128u << 10)
+#define REQUEST_NAME_SOME_BYTES    (224u << 10)
 #define REQUEST_NODE_BYTES         (64u << 10) /* of one node that names endpoints */
 #define REQUEST_MAX_SOME           16          /* named by one node that names only some */
-#define REQUEST_MAX_CORRUPTED_ROWS 8   /* named of one endpoint */
+#define REQUEST_MAX_CORRUPTED_ROWS 8           /* named of one endpoint */
 #define REQUEST_MAX_LOG            2048
 /* More nodes than this are refused in spec.nodes. */
 #define REQUEST_MAX_NODES 5000

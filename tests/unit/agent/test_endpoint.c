@@ -24,7 +24,8 @@ static const struct attach_request request = {.netns = "/run/netns/x",
  * ENDPOINT_STATES; a: anybody may, b: the builder alone, -: nobody.
  */
 static const char *const moves[ENDPOINT_STATE_COUNT] = {
-	/*                    identity ready wait regenerate restore disconnect disconnected invalid */
+	/*                    identity ready wait regenerate restore disconnect disconnected invalid
+	 */
 	[ENDPOINT_STATE_WAITING_FOR_IDENTITY] = "-a---a-a",
 	[ENDPOINT_STATE_READY] = "a-a-aa--",
 	[ENDPOINT_STATE_WAITING_TO_REGENERATE] = "---baa--",

@@ -129,11 +129,110 @@ TEST(counts_are_added_up)
 	arena_release(&arena);
 }
 
+static struct doc *answer_of(size_t node, size_t n_endpoints, bool failed)
+{
+	struct sidestep_request_endpoint *e =
+		arena_array(&arena, n_endpoints, struct sidestep_request_endpoint);
+	static const char *rows[REQUEST_MAX_CORRUPTED_ROWS];
+	char long_text[SIDESTEP_MAX_ERROR] = {0};
+	struct sidestep_request_node n = {
+		.node = arena_printf(&arena, "ip-10-131-%zu-%zu.eu-central-1.compute.internal",
+				     node / 250, node % 250),
+		.state = "failed",
+		.observed_generation = 1,
+		.updated = "2026-11-23T12:00:00Z",
+		.message = failed ? "110 of 110 endpoints failed" : NULL,
+		.selected = {true, 110},
+		.regenerated = {true, 110},
+		.failed = {true, failed ? 110 : 0},
+		.repaired = {true, 0},
+		.duration_ms = {true, 1234},
+		.endpoints = e,
+		.n_endpoints = n_endpoints};
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	for (size_t i = 0; i < REQUEST_MAX_CORRUPTED_ROWS; i++)
+		rows[i] = "policy: set 3 identity 300 port 8080/TCP was missing";
+	for (size_t i = 0; i < n_endpoints; i++) {
+		e[i] = (struct sidestep_request_endpoint){.id = (int64_t)i + 2,
+							  .namespace = "payments",
+							  .pod = "checkout-6d5f7c9b4-x2x7k",
+							  .generation_before = 4,
+							  .generation_after = 5,
+							  .duration_ms = {true, 3}};
+		if (!failed)
+			continue;
+		e[i].error = arena_strdup(&arena, long_text);
+		e[i].corrupted = 9;
+		e[i].corrupted_rows = (struct strings){rows, REQUEST_MAX_CORRUPTED_ROWS};
+	}
+	return bind_encode(&arena, &sidestep_request_node_table, &n);
+}
+
+static size_t json_bytes(const struct doc *d)
+{
+	struct strbuf sb = STRBUF_INIT;
+	size_t n;
+
+	doc_write_json(d, DOC_COMPACT, &sb);
+	n = sb.len;
+	strbuf_release(&sb);
+	return n;
+}
+
+/* What etcd takes of one object, less the names of as many nodes and the server's own fields. */
+#define MOST_BYTES ((1536u - 280u) << 10)
+
+/* The largest cluster there is, with everything well and with everything failing. */
+TEST(five_thousand_nodes_fit_into_one_object)
+{
+	for (int failed = 0; failed < 2; failed++) {
+		struct doc *nodes = doc_list(&arena);
+		size_t bytes = 0, first;
+
+		for (size_t i = 0; i < REQUEST_MAX_NODES; i++) {
+			struct doc *item = answer_of(i, 110, failed);
+
+			regenerate_trim(&arena, item, bytes);
+			bytes += json_bytes(item) + 1;
+			doc_append(&arena, nodes, item);
+			assert_int_equal(doc_len(doc_get(item, "endpoints")) +
+						 (size_t)doc_find_int(item, "omitted", 0),
+					 110);
+		}
+		if (json_bytes(nodes) > MOST_BYTES)
+			fail_msg("%zu bytes", json_bytes(nodes));
+		first = doc_len(doc_get(doc_at(nodes, 0), "endpoints"));
+		assert_int_equal(first, failed ? REQUEST_MAX_SOME : 110);
+		assert_null(doc_get(doc_at(nodes, REQUEST_MAX_NODES - 1), "endpoints"));
+		arena_release(&arena);
+	}
+}
+
+TEST(who_failed_is_named_longer_than_who_did_not)
+{
+	struct doc *item = answer_of(1, 3, false);
+	struct doc *endpoints = doc_get(item, "endpoints");
+
+	doc_set_string(&arena, doc_at(endpoints, 1), "error", "refused");
+	regenerate_trim(&arena, item, REQUEST_NAME_ALL_BYTES);
+	assert_int_equal(doc_len(doc_get(item, "endpoints")), 1);
+	assert_string_equal(doc_find_str(doc_at(doc_get(item, "endpoints"), 0), "error"),
+			    "refused");
+	assert_int_equal(doc_find_int(item, "omitted", 0), 2);
+	regenerate_trim(&arena, item, REQUEST_NAME_SOME_BYTES);
+	assert_null(doc_get(item, "endpoints"));
+	assert_int_equal(doc_find_int(item, "omitted", 0), 3);
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(turns_are_taken_in_order),
 		cmocka_unit_test(counts_are_added_up),
+		cmocka_unit_test(five_thousand_nodes_fit_into_one_object),
+		cmocka_unit_test(who_failed_is_named_longer_than_who_did_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regenerations of two real agents: turns, kills, failures, and what of it is published. */
+#include "tests/unit/agent/nodes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "agent/datapath/maps.h"
+#include "lib/agentapi/regenerate.h"
+#include "lib/base/str.h"
+
+enum { MANY = 12 };
+
+static const char *state_of(const struct doc *answer)
+{
+	return str_or_empty(doc_find_str(answer, "state"));
+}
+
+static bool ended(const struct doc *answer)
+{
+	return answer && !str_eq(state_of(answer), "running");
+}
+
+struct watching {
+	struct nodes *n;
+	bool overtaken; /* the second began before the first had ended */
+};
+
+static bool both_ended(void *arg, const struct doc *request)
+{
+	struct watching *w = arg;
+	const struct doc *first = job_answer(request, &w->n->node[0]),
+			 *second = job_answer(request, &w->n->node[1]);
+
+	w->overtaken |= second && !ended(first);
+	return ended(first) && ended(second);
+}
+
+static struct doc *run_job(struct nodes *n, const char *name, const char *spec)
+{
+	struct watching w = {.n = n};
+	struct doc *d;
+
+	job_make(n, name, spec);
+	d = job_wait(n, name, both_ended, &w);
+	assert_false(w.overtaken);
+	return d;
+}
+
+static void expect(const struct doc *answer, const char *state, int64_t selected, int64_t done,
+		   int64_t failed)
+{
+	if (!str_eq(state_of(answer), state) || doc_find_int(answer, "selected", -1) != selected ||
+	    doc_find_int(answer, "regenerated", -1) != done ||
+	    doc_find_int(answer, "failed", -1) != failed) {
+		struct strbuf sb = STRBUF_INIT;
+
+		doc_write_json(answer, DOC_PRETTY, &sb);
+		fail_msg("%s of %lld, %lld done and %lld failed were expected: %s", state,
+			 (long long)selected, (long long)done, (long long)failed, strbuf_cstr(&sb));
+	}
+}
+
+/* Another value in a row of the map by address, behind the agent's back. */
+static void corrupt(struct nodes *n, int node)
+{
+	struct maps maps;
+	uint32_t key, value;
+
+	assert_int_equal(maps_open_existing(&maps, n->node[node].pins, NULL), 0);
+	assert_int_equal(bpf_map_get_next_key(maps.fd[MAP_ep_addr], NULL, &key), 0);
+	assert_int_equal(bpf_map_lookup_elem(maps.fd[MAP_ep_addr], &key, &value), 0);
+	value += 77;
+	assert_int_equal(bpf_map_update_elem(maps.fd[MAP_ep_addr], &key, &value, BPF_EXIST), 0);
+	maps_close(&maps);
+}
+
+static void one_node_after_the_other(void **state)
+{
+	struct nodes *n = *state;
+	const struct doc *request, *first, *second, *e;
+	int64_t before;
+
+	pod_make(n, 0, "web");
+	pod_make(n, 0, "cart");
+	pod_make(n, 1, "far");
+	before = pod_generation(n, 0, "cart");
+	corrupt(n, 0);
+	request = run_job(n, "all", "level: datapath");
+	first = job_answer(request, &n->node[0]);
+	second = job_answer(request, &n->node[1]);
+	expect(first, "done", 2, 2, 0);
+	expect(second, "done", 1, 1, 0);
+	assert_int_equal(doc_find_int(first, "repaired", -1), 1);
+	assert_int_equal(doc_find_int(second, "repaired", -1), 0);
+	e = doc_at(doc_get(first, "endpoints"), 0);
+	assert_true(strstr(doc_str(doc_at(doc_get(e, "corruptedRows"), 0)), "ep_addr"));
+	e = doc_at(doc_get(first, "endpoints"), 1);
+	assert_string_equal(doc_find_str(e, "pod"), "cart");
+	assert_int_equal(doc_find_int(e, "generationBefore", -1), before);
+	assert_int_equal(doc_find_int(e, "generationAfter", -1), before + 1);
+	assert_true(doc_find_int(e, "durationMs", 0) > 0);
+	assert_int_equal(pod_generation(n, 0, "cart"), before + 1);
+	/* What the request does not select is left alone. */
+	request = run_job(n, "some", "namespace: shop, podSelector: {matchLabels: {app: cart}}");
+	expect(job_answer(request, &n->node[0]), "done", 1, 1, 0);
+	expect(job_answer(request, &n->node[1]), "done", 0, 0, 0);
+	assert_int_equal(pod_generation(n, 0, "cart"), before + 2);
+}
+
+static void what_is_done_is_not_done_again(void **state)
+{
+	struct nodes *n = *state;
+	int64_t before = pod_generation(n, 0, "cart");
+
+	agent_kill(n, 0);
+	agent_begin(n, 0);
+	agent_wait(n, 0);
+	/* Its turns are over, for both are told as done: a third must come to it next. */
+	run_job(n, "next", "level: policy");
+	assert_int_equal(pod_generation(n, 0, "cart"), before + 1);
+}
+
+static void once_for_each_whatever_is_killed(void **state)
+{
+	struct nodes *n = *state;
+	int64_t before[MANY];
+	struct watching w = {.n = n};
+	const struct doc *request, *answer;
+
+	for (int i = 0; i < MANY; i++)
+		pod_make(n, 0, arena_printf(&n->arena, "many%d", i));
+	/* Kills before, in the middle of, and between endpoints. */
+	for (int round = 0; round < 6; round++) {
+		const char *name = arena_printf(&n->arena, "killed%d", round);
+
+		for (int i = 0; i < MANY; i++)
+			before[i] = pod_generation(n, 0, arena_printf(&n->arena, "many%d", i));
+		job_make(n, name, "level: datapath");
+		job_wait_lines(n, 0, (unsigned)(1 + 4 * round));
+		agent_kill(n, 0);
+		agent_begin(n, 0);
+		agent_wait(n, 0);
+		request = job_wait(n, name, both_ended, &w);
+		answer = job_answer(request, &n->node[0]);
+		expect(answer, "done", MANY + 2, MANY + 2, 0);
+		assert_int_equal(doc_len(doc_get(answer, "endpoints")), MANY + 2);
+		for (int i = 0; i < MANY; i++)
+			if (pod_generation(n, 0, arena_printf(&n->arena, "many%d", i)) !=
+			    before[i] + 1)
+				fail_msg("round %d: many%d went from %lld to %lld", round, i,
+					 (long long)before[i],
+					 (long long)pod_generation(
+						 n, 0, arena_printf(&n->arena, "many%d", i)));
+	}
+}
+
+static bool shows_failure(UNUSED void *arg, const struct doc *object)
+{
+	return doc_find_int(object, "status.health.regenerations.failed", 0) >= 2 &&
+	       doc_find_int(object, "status.health.endpoints.notReady", 0) >= 2;
+}
+
+static void failures_stop_everybody(void **state)
+{
+	struct nodes *n = *state;
+	const struct doc *request, *answer, *health, *first;
+	struct sidestep_node published;
+
+	pod_cut(n, 0, "many3");
+	pod_cut(n, 0, "many5");
+	request = run_job(n, "stopped", "maxFailed: 0, level: policy");
+	answer = job_answer(request, &n->node[0]);
+	assert_string_equal(state_of(answer), "stopped");
+	assert_int_equal(doc_find_int(answer, "failed", -1), 1);
+	assert_true(strstr(doc_find_str(answer, "message"), "were not tried"));
+	answer = job_answer(request, &n->node[1]);
+	expect(answer, "stopped", 1, 0, 0);
+	request = run_job(n, "borne", "maxFailed: 2, level: policy");
+	expect(job_answer(request, &n->node[0]), "failed", MANY + 2, MANY, 2);
+	expect(job_answer(request, &n->node[1]), "done", 1, 1, 0);
+	/* Nothing of it hides behind "ready". */
+	health = status_wait(n, 0, shows_failure, NULL);
+	assert_int_equal(sidestep_node_decode(&n->arena, health, &published, NULL), 0);
+	assert_int_equal(published.health->endpoints.not_ready.value, 2);
+	assert_int_equal(published.health->endpoints.expected.value, MANY + 2);
+	assert_string_equal(published.health->endpoints.items[0].state, "not-ready");
+	assert_non_null(published.health->endpoints.items[0].error);
+	assert_non_null(published.health->endpoints.items[0].since);
+	assert_int_equal(published.health->failing_controllers.value, 2);
+	assert_true(str_ends(published.health->controllers[0].name, "-regeneration-recovery"));
+	assert_true(published.health->starts.value >= 8);
+	assert_int_equal(published.health->map_errors.value, 0);
+	first = doc_get(agent_ask(n, 0, "GET", "/v1/status", NULL), "health");
+	assert_int_equal(doc_find_int(first, "endpoints.notReady", -1), 2);
+	assert_int_equal(doc_find_int(first, "starts", -1), published.health->starts.value);
+}
+
+static bool is_well(UNUSED void *arg, const struct doc *object)
+{
+	return doc_find_int(object, "status.health.endpoints.ready", 0) == 1 &&
+	       doc_find_int(object, "status.health.programs.devices", 0) == 1;
+}
+
+static void a_node_tells_what_gates_ask(void **state)
+{
+	struct nodes *n = *state;
+	struct sidestep_node published;
+	const struct sidestep_health *h;
+
+	assert_int_equal(
+		sidestep_node_decode(&n->arena, status_wait(n, 1, is_well, NULL), &published, NULL),
+		0);
+	h = published.health;
+	assert_string_equal(published.version, SIDESTEP_VERSION);
+	assert_int_equal(h->starts.value, 1);
+	assert_int_equal(h->endpoints.missing.value, 0);
+	assert_int_equal(h->endpoints.expected.value, 1);
+	assert_int_equal(h->endpoints.not_ready.value, 0);
+	assert_int_equal(h->failing_controllers.value, 0);
+	assert_int_equal(h->programs.wrong.value, 0);
+	assert_non_null(h->metrics_epoch);
+	assert_non_null(h->started);
+	assert_true(h->n_maps >= 8);
+	assert_true(h->clock_ms.set && h->uptime_ms.set);
+	assert_true(h->process.cpu_ms.value > 0 && h->process.rss_bytes.value > 1 << 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_node_after_the_other),
+		cmocka_unit_test(what_is_done_is_not_done_again),
+		cmocka_unit_test(once_for_each_whatever_is_killed),
+		cmocka_unit_test(failures_stop_everybody),
+		cmocka_unit_test(a_node_tells_what_gates_ask),
+	};
+
+	if (geteuid() != 0)
+		SKIP_ALL("needs root: network namespaces and programs in the kernel");
+	libbpf_set_print(NULL);
+	return cmocka_run_group_tests(tests, nodes_setup, nodes_teardown);
+}
