@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs against a real API server: approvals by other people, changes and their way back, killed
+ * once at every boundary of the journal, changed files, edits by others, evidence. Time is a fake
+ * clock.
+ */
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "tests/support/test.h"
+#include "tests/unit/runbooks/stage.h"
+
+static void step_aside(struct error *err)
+{
+	*err = (struct error)ERROR_INIT;
+}
+
+/* Begins it and goes on until it waits for the approval; the run's name, in the stage. */
+static const char *until_approval(struct stage *s, const char *state)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	const char *run;
+
+	attempt_open(&t, s, "alice", state);
+	if (attempt_start(&t, "raise", MODE_EXECUTE, &err))
+		fail_msg("%s", err.msg);
+	run = arena_strdup(&s->arena, t.r.run);
+	assert_true(attempt_go(&t, false, &end));
+	assert_int_equal(end.exit, 7);
+	assert_string_equal(end.waiting, "agree");
+	assert_non_null(strstr(end.why, "sidestep runbook approve"));
+	attempt_close(&t);
+	return run;
+}
+
+static struct run_end resume(struct stage *s, const char *user, const char *state, const char *run,
+			     bool rollback)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+
+	attempt_open(&t, s, user, state);
+	if (attempt_find(&t, run, &err))
+		fail_msg("%s", err.msg);
+	assert_true(attempt_go(&t, rollback, &end));
+	end.outcome = end.outcome ? arena_strdup(&s->arena, end.outcome) : NULL;
+	end.cause = end.cause ? arena_strdup(&s->arena, end.cause) : NULL;
+	end.why = end.why ? arena_strdup(&s->arena, end.why) : NULL;
+	attempt_close(&t);
+	return end;
+}
+
+static const char *size_of(struct stage *s)
+{
+	return doc_find_str(stage_get(s, KIND_CONFIG_MAP, "web", "limits"), "data.size");
+}
+
+TEST(another_agrees_and_it_goes_on_and_back)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run, *before;
+	struct run_end end;
+	struct doc *till;
+
+	stage_new(&s);
+	before = stage_state(&s, &a);
+	run = until_approval(&s, "alice");
+	assert_string_equal(stage_state(&s, &a), before);
+	/* Again and again: it still waits, and asks nothing twice. */
+	end = resume(&s, "alice", "alice", run, false);
+	assert_int_equal(end.exit, 7);
+	assert_int_equal(attempt_approve(&s, "alice", run, "agree", &err), -EPERM);
+	assert_non_null(strstr(err.msg, "asked for it"));
+	assert_int_equal(attempt_approve(&s, "carol", run, "agree", &err), -EPERM);
+	assert_int_equal(attempt_approve(&s, "bob", run, "raise", &err), -ENOENT);
+	step_aside(&err);
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), -EALREADY);
+	end = resume(&s, "alice", "alice", run, false);
+	assert_int_equal(end.exit, 0);
+	assert_string_equal(end.outcome, "raised");
+	/* Outcomes say what was the matter, not what was seen later. */
+	assert_string_equal(end.cause, "it was 1");
+	assert_string_equal(size_of(&s), "2");
+	till = stage_get(&s, KIND_DEPLOYMENT, "web", "till");
+	assert_string_equal(doc_find_str(till, "spec.template.spec.containers[0].image"), "till:2");
+	assert_string_equal(doc_find_str(till, "spec.template.spec.containers[1].image"), "log:1");
+	assert_non_null(doc_find_str(till, "spec.template.metadata.annotations['sidestep.dev/"
+					   "restarted-by']"));
+	/* Over is over. */
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	end = resume(&s, "alice", "alice", run, true);
+	assert_int_equal(end.exit, 9);
+	assert_string_equal(stage_state(&s, &a), before);
+	stage_free(&s);
+}
+
+TEST(a_forged_or_late_approval_does_not_count)
+{
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	/* Of another plan. */
+	stage_put(&s,
+		  arena_printf(&s.arena,
+			       "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepRun, metadata: "
+			       "{name: forged}, spec: {tool: approval, subject: %s, step: agree, "
+			       "holder: bob, groups: [oncall], planDigest: \"00\"}}",
+			       run));
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 7);
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	fake_clock_advance(&s.clock, 31ull * 60 * NS_PER_S);
+	/* Nobody agreed in time: it is over. */
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 8);
+	assert_string_equal(size_of(&s), "1");
+	stage_free(&s);
+}
+
+/* Runs to the end with one kill; afterwards somebody goes on, every second time a colleague who has
+ * nothing but the cluster. How many boundaries were passed by the first. */
+static int killed_at(struct stage *s, const char *run, int kill_at, bool rollback, int want)
+{
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	const char *state = kill_at % 2
+				    ? arena_printf(&s->arena, "colleague-%d-%d", kill_at, rollback)
+				    : "alice";
+	struct run_end end;
+	int passed;
+	bool whole;
+
+	t = (struct attempt){.kill_at = -1};
+	attempt_open(&t, s, "alice", "alice");
+	if (attempt_find(&t, run, &err))
+		fail_msg("%s", err.msg);
+	t.kill_at = kill_at;
+	t.boundary = 0;
+	whole = attempt_go(&t, rollback, &end);
+	passed = t.boundary;
+	t.kill_at = -1;
+	attempt_close(&t);
+	if (!whole)
+		end = resume(s, state[0] == 'c' ? "bert" : "alice", state, run, rollback);
+	if (end.exit != want)
+		fail_msg("killed at %d%s: exit %d: %s", kill_at, rollback ? " on the way back" : "",
+			 end.exit, str_or_empty(end.why));
+	return passed;
+}
+
+TEST(killed_at_every_boundary_it_converges)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *before = NULL, *done = NULL;
+	int n = 0, n_back = 0;
+
+	/* The first of them is not killed: it counts. */
+	for (int at = -1; at < MAX(n, n_back); at++) {
+		struct error err = ERROR_INIT;
+		struct stage s;
+		const char *run;
+		int passed;
+
+		stage_new(&s);
+		before = before ? before : stage_state(&s, &a);
+		run = until_approval(&s, "alice");
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		passed = killed_at(&s, run, at < n ? at : -1, false, 0);
+		n = MAX(n, passed);
+		done = done ? done : stage_state(&s, &a);
+		assert_string_equal(stage_state(&s, &a), done);
+		passed = killed_at(&s, run, at < n_back ? at : -1, true, 9);
+		n_back = MAX(n_back, passed);
+		assert_string_equal(stage_state(&s, &a), before);
+		stage_free(&s);
+	}
+	assert_true(n > 25 && n_back > 15);
+	printf("%d boundaries there, %d back\n", n, n_back);
+}
+
+TEST(reading_leaves_nothing_and_proposing_changes_nothing)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static const enum runbook_mode modes[] = {MODE_DIAGNOSE, MODE_PROPOSE};
+	struct stage s;
+	const char *before;
+
+	stage_new(&s);
+	before = stage_state(&s, &a);
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct attempt t = {.kill_at = -1};
+		struct error err = ERROR_INIT;
+		struct run_end end;
+		struct doc *account;
+
+		attempt_open(&t, &s, "alice", "alice");
+		if (attempt_start(&t, "raise", modes[i], &err))
+			fail_msg("%s", err.msg);
+		assert_true(attempt_go(&t, false, &end));
+		assert_int_equal(end.exit, 0);
+		account = run_account(&t.r);
+		assert_string_equal(doc_find_str(account, "steps[3].status"),
+				    modes[i] == MODE_PROPOSE ? "assumed" : "skipped");
+		if (modes[i] == MODE_PROPOSE)
+			assert_string_equal(doc_find_str(account, "steps[3].would.changes[0]."
+								  "forward.data.size"),
+					    "2");
+		attempt_close(&t);
+	}
+	assert_string_equal(stage_state(&s, &a), before);
+	assert_int_equal(apiserver_count(s.server, "sidestep.dev", "sidestepruns"), 0);
+	stage_free(&s);
+}
+
+TEST(what_does_not_come_to_be_so_fails_and_can_be_taken_back)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run, *before;
+	struct run_end end;
+
+	stage_new(&s);
+	before = stage_state(&s, &a);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	s.idle = true;
+	end = resume(&s, "alice", "alice", run, false);
+	assert_int_equal(end.exit, 3);
+	assert_non_null(strstr(end.why, "not so"));
+	assert_string_equal(size_of(&s), "2");
+	assert_int_equal(resume(&s, "alice", "alice", run, true).exit, 9);
+	assert_string_equal(stage_state(&s, &a), before);
+	stage_free(&s);
+}
+
+TEST(what_another_changed_meanwhile_is_not_taken_back)
+{
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run;
+	struct run_end end;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "limits", "{\"data\": {\"size\": \"7\"}}");
+	end = resume(&s, "alice", "alice", run, true);
+	assert_int_equal(end.exit, 10);
+	assert_non_null(strstr(end.why, "size"));
+	assert_string_equal(size_of(&s), "7");
+	/* A person decides: back to what we left, and the rollback goes on. */
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "limits", "{\"data\": {\"size\": \"2\"}}");
+	assert_int_equal(resume(&s, "alice", "alice", run, true).exit, 9);
+	assert_string_equal(size_of(&s), "1");
+	stage_free(&s);
+}
+
+TEST(a_changed_runbook_is_noticed)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct stage s;
+	struct runbook now;
+	const char *run;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	now = attempt_book(&t, "raise");
+	assert_int_equal(runner_compare_file(&t.r, &now, false, &err), 0);
+	/* What is still to come. */
+	doc_set_string(&s.arena, doc_find(now.root, "steps[4]"), "title", "another title");
+	assert_int_equal(runner_compare_file(&t.r, &now, false, &err), -ESTALE);
+	assert_non_null(strstr(err.msg, "--accept-changed"));
+	assert_int_equal(runner_compare_file(&t.r, &now, true, &err), 0);
+	assert_string_equal(t.r.rb.steps[4].title, "another title");
+	/* What is finished. */
+	doc_set_string(&s.arena, doc_find(now.root, "steps[0]"), "title", "rewritten");
+	assert_int_equal(runner_compare_file(&t.r, &now, true, &err), -ESTALE);
+	assert_non_null(strstr(err.msg, "wanted"));
+	attempt_close(&t);
+	stage_free(&s);
+}
+
+TEST(one_at_a_time)
+{
+	struct attempt t = {.kill_at = -1}, other = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct stage s;
+
+	stage_new(&s);
+	attempt_open(&t, &s, "alice", "alice");
+	if (attempt_start(&t, "raise", MODE_EXECUTE, &err))
+		fail_msg("%s", err.msg);
+	attempt_open(&other, &s, "bert", "bert");
+	assert_int_equal(attempt_start(&other, "raise", MODE_EXECUTE, &err), -EBUSY);
+	attempt_close(&other);
+	/* Reading is everybody's. */
+	step_aside(&err);
+	attempt_open(&other, &s, "bert", "bert");
+	assert_int_equal(attempt_start(&other, "raise", MODE_DIAGNOSE, &err), 0);
+	attempt_close(&other);
+	attempt_close(&t);
+	stage_free(&s);
+}
+
+TEST(interrupted_it_stops_at_once_and_goes_on)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	attempt_open(&t, &s, "alice", "alice");
+	if (attempt_start(&t, "raise", MODE_DIAGNOSE, &err))
+		fail_msg("%s", err.msg);
+	run = arena_strdup(&s.arena, t.r.run);
+	t.r.cluster.pause = "interrupted";
+	assert_true(attempt_go(&t, false, &end));
+	assert_int_equal(end.exit, 8);
+	attempt_close(&t);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	stage_free(&s);
+}
+
+/* --- evidence ----------------------------------------------------------------------------------
+ */
+
+static bool holds(const char *dir, const char *what)
+{
+	DIR *d = opendir(dir);
+	bool found = false;
+
+	for (struct dirent *e; d && !found && (e = readdir(d));) {
+		auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+		auto_release(arena) struct arena a = ARENA_INIT;
+		const char *path = arena_printf(&a, "%s/%s", dir, e->d_name);
+		struct stat st;
+
+		if (e->d_name[0] == '.' || lstat(path, &st) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode))
+			found = holds(path, what);
+		else if (!io_read_file(path, 1u << 24, &text, NULL))
+			found = strstr(strbuf_cstr(&text), what) != NULL;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+TEST(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	struct doc *account;
+	const char *file;
+
+	stage_new(&s);
+	attempt_open(&t, &s, "alice", "alice");
+	if (attempt_start(&t, "raise", MODE_DIAGNOSE, &err))
+		fail_msg("%s", err.msg);
+	assert_true(attempt_go(&t, false, &end));
+	assert_false(holds(arena_printf(&a, "%s/alice", s.dir), "hunter2"));
+	assert_true(holds(arena_printf(&a, "%s/alice", s.dir), "hmac-sha256:"));
+	account = run_account(&t.r);
+	assert_int_equal(doc_len(doc_find(account, "evidence.problems")), 0);
+	assert_int_equal(doc_len(doc_find(account, "evidence.files")), 1);
+	assert_true(doc_find_int(account, "evidence.files[0].redactions", 0) > 0);
+	file = arena_printf(&a, "%s/%s", doc_find_str(account, "evidence.dir"),
+			    doc_find_str(account, "evidence.files[0].file"));
+	assert_int_equal(io_write_file_atomic(file, "{}\n", 3, 0600, &err), 0);
+	account = run_account(&t.r);
+	assert_int_equal(doc_len(doc_find(account, "evidence.problems")), 1);
+	/* An index that was changed with it differs from the journal. */
+	doc_set_string(&t.r.arena, doc_find(t.r.evidence.index, "files[0]"), "sha256",
+		       "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356");
+	account = run_account(&t.r);
+	assert_non_null(strstr(str_or_empty(doc_find_str(account, "evidence.problems[0].problem")),
+			       "journal"));
+	attempt_close(&t);
+	stage_free(&s);
+}
+
+TEST(evidence_stays_in_its_folder)
+{
+	static const char *const names[] = {"../x", "a/b", ".hidden", "x..y", "", "a\nb", "/etc/x"};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct evidence_store e;
+	struct error err = ERROR_INIT;
+	char dir[] = "/tmp/sidestep-evidence-XXXXXX";
+	struct doc *entry, *rows = doc_map(&a), *list;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(evidence_open(&e, &a, dir, "run-1", clock_system(), &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct evidence_file f = {"step", names[i], "test", rows, 0, 1024};
+		const struct evidence_file g = {names[i], "x.json", "test", rows, 0, 1024};
+
+		assert_int_equal(evidence_add(&e, &f, &entry, &err), -EINVAL);
+		assert_int_equal(evidence_add(&e, &g, &entry, &err), -EINVAL);
+	}
+	assert_int_equal(evidence_open(&e, &a, dir, "../run", clock_system(), &err), -EINVAL);
+	assert_int_equal(evidence_open(&e, &a, dir, "run-1", clock_system(), &err), 0);
+	list = doc_set_list(&a, rows, "rows");
+	for (int i = 0; i < 1000; i++)
+		doc_append(&a, list, doc_string(&a, "a row of some length, for it to be cut"));
+	{
+		const struct evidence_file f = {"step", "rows.json", "test", rows, 0, 1024};
+
+		assert_int_equal(evidence_add(&e, &f, &entry, &err), 0);
+		assert_true(doc_find_int(entry, "bytes", 9999) <= 1024);
+		assert_true(doc_bool_or(doc_get(entry, "cut"), false));
+	}
+	/* A link in the place of a step's folder leads nowhere. */
+	assert_int_equal(symlink("/tmp", arena_printf(&a, "%s/run-1/2-other", dir)), 0);
+	{
+		const struct evidence_file f = {"other", "x.json", "test", doc_map(&a), 0, 1024};
+
+		assert_int_equal(evidence_add(&e, &f, &entry, &err), -EPERM);
+	}
+	io_remove_tree(dir, NULL);
+}
+
+/* --- drops -------------------------------------------------------------------------------------
+ */
+
+TEST(counters_say_lately_only_what_they_can)
+{
+	struct attempt t = {.kill_at = -1};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct source_question q = {.source = "flows",
+				    .since_ns = 120 * NS_PER_S,
+				    .limit = 10,
+				    .timeout_ns = 20 * NS_PER_S};
+	struct error err = ERROR_INIT;
+	struct stage s;
+	struct doc *d;
+
+	stage_new(&s);
+	attempt_open(&t, &s, "alice", "alice");
+	q.filter = doc_map(&a);
+	doc_set_string(&a, doc_get(NULL, "x") ? NULL : (struct doc *)(uintptr_t)q.filter, "verdict",
+		       "DROPPED");
+	if (source_ask(&t.r.sources, &q, &a, &d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(d, "count", -1), 0);
+	/* Some, and nobody knows since when. */
+	s.drops = 5;
+	stage_tick(&s);
+	t.r.sources.looks = doc_map(&a);
+	assert_int_equal(source_ask(&t.r.sources, &q, &a, &d, &err), 0);
+	assert_null(doc_get(d, "count"));
+	assert_non_null(doc_find_str(d, "unseen.count"));
+	assert_int_equal(doc_find_int(d, "total", 0), 5);
+	/* Watched long enough. */
+	fake_clock_advance(&s.clock, 130 * NS_PER_S);
+	stage_tick(&s);
+	assert_int_equal(source_ask(&t.r.sources, &q, &a, &d, &err), 0);
+	assert_int_equal(doc_find_int(d, "count", -1), 0);
+	s.drops = 9;
+	stage_tick(&s);
+	assert_int_equal(source_ask(&t.r.sources, &q, &a, &d, &err), 0);
+	assert_int_equal(doc_find_int(d, "count", -1), 4);
+	attempt_close(&t);
+	stage_free(&s);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
+	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
+	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
+	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
+	cmocka_unit_test(what_another_changed_meanwhile_is_not_taken_back),
+	cmocka_unit_test(a_changed_runbook_is_noticed),
+	cmocka_unit_test(one_at_a_time),
+	cmocka_unit_test(interrupted_it_stops_at_once_and_goes_on),
+	cmocka_unit_test(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed),
+	cmocka_unit_test(evidence_stays_in_its_folder),
+	cmocka_unit_test(counters_say_lately_only_what_they_can),
+};
+static const struct CMUnitTest boundaries[] = {
+	cmocka_unit_test(killed_at_every_boundary_it_converges),
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && str_eq(argv[1], "every-boundary"))
+		return cmocka_run_group_tests(boundaries, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
