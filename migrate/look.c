@@ -214,7 +214,9 @@ int plan_for(struct scene *s, const char *ns, const char *profile_path, struct p
 				.profile = profile,
 				.namespace = ns,
 				.clock = clock_system()};
-	int r = profile_read(&s->arena, profile_path, profile, err);
+	int r = profile_read(&s->arena,
+			     profile_path ? profile_path : getenv("SIDESTEP_MIGRATE_PROFILE"),
+			     profile, err);
 
 	return r ? r : plan_make(p, &s->arena, &in, err);
 }

@@ -15,8 +15,8 @@ static const char *const page_formats[] = {
 #define FORMAT_HELP                                                                                \
 	"how to print; manifests are the policies alone, to apply or to keep in version control"
 #define PROFILE_HELP                                                                               \
-	"durations and accepted risks, see 'sidestep migrate help profile' (else the defaults "    \
-	"there: a day of audit, two of soak, nothing accepted)"
+	"durations and accepted risks, see 'sidestep migrate help profile' (else "                 \
+	"SIDESTEP_MIGRATE_PROFILE, else the defaults there: a day of audit, two of soak)"
 #define STATE_HELP "where journals are kept (else SIDESTEP_STATE, else ~/.local/state/sidestep)"
 
 static const struct cli_option cluster_options[] = {

@@ -57,40 +57,121 @@ static int evict(struct runner *r, const struct doc *deed, struct error *err)
 	return 0;
 }
 
-static int do_command(struct change_plan *p, const struct doc *deed, struct doc **ret_answer,
-		      struct error *err)
+/* Words of an argv that was filled in already, and noted so: a dollar sign in it is one. */
+static void take_words(struct arena *a, const struct doc *list, size_t skip, struct strings *argv)
+{
+	for (size_t i = skip; i < doc_len(list); i++) {
+		auto_release(strbuf) struct strbuf word = STRBUF_INIT;
+
+		for (const char *c = str_or_empty(doc_str(doc_at(list, i))); *c; c++)
+			strbuf_adds(&word, *c == '$' ? "$$" : (char[]){*c, 0});
+		argv->items[argv->n++] = arena_strdup(a, strbuf_cstr(&word));
+	}
+}
+
+static const struct known_command *row_of(struct arena *a, const struct doc *list,
+					  size_t *ret_words)
+{
+	const char **words = arena_array(a, doc_len(list) + 1, const char *);
+
+	doc_foreach_item (list, it)
+		words[it_i] = str_or_empty(doc_str(it));
+	return known_command_find(words, doc_len(list), ret_words);
+}
+
+/* The argv as it is, or how a tool is told to go on with what it has begun. */
+static struct strings argv_of(struct arena *a, const struct doc *list,
+			      const struct known_command *row, size_t words, bool again)
+{
+	struct strings argv = {arena_array(a, doc_len(list) + 16, const char *), 0};
+
+	if (!again || !row || !row->again) {
+		take_words(a, list, 0, &argv);
+		return argv;
+	}
+	for (const char *at = row->again; *at;) {
+		const size_t n = strcspn(at, " ");
+
+		argv.items[argv.n++] = arena_strndup(a, at, n);
+		at += n + (at[n] == ' ');
+	}
+	/* What follows --to is of the beginning; a run knows where it goes. */
+	if (!str_ends(row->words, "--to"))
+		take_words(a, list, words, &argv);
+	return argv;
+}
+
+static int run_words(struct change_plan *p, const struct doc *deed, const struct strings *argv,
+		     struct doc **ret_answer, struct error *err)
+{
+	struct done d = {.status = STATUS_OK};
+	int rc = run_argv(p->s, argv, doc_find_str(deed, "output"), true, p->step->timeout, p->data,
+			  &p->s->r->arena, &d, err);
+
+	if (!rc)
+		*ret_answer = evidence_redact(&p->s->r->evidence, &p->s->r->arena, d.answer, NULL);
+	return rc;
+}
+
+/* -EAGAIN: it has not ended, and will go on when it is told to. */
+static int judge_exit(const struct doc *deed, const struct known_command *row,
+		      const struct doc *answer, struct error *err)
+{
+	const int64_t exit = doc_find_int(answer, "exit", 1);
+	const char *said = doc_find_str(answer, "error");
+
+	if (exit == 0 || exit == doc_find_int(deed, "expect", 0))
+		return 0;
+	said = said ? said : str_or_empty(doc_find_str(answer, "output"));
+	if (row && row->keeps &&
+	    (exit == CLI_INCONCLUSIVE || exit == CLI_WAITING || exit == CLI_INTERRUPTED))
+		return error_set(err, -EAGAIN, "%s: %s: %.300s", row->words,
+				 exit_code_meaning((int)exit), said);
+	return error_set(err, -EIO, "%s ended with %" PRId64 ": %.300s",
+			 doc_str(doc_at(doc_get(deed, "argv"), 0)), exit, said);
+}
+
+static int do_command(struct change_plan *p, const struct doc *deed, bool again,
+		      struct doc **ret_answer, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
 	const struct doc *list = doc_get(deed, "argv");
-	struct strings argv = {arena_array(a, doc_len(list) + 1, const char *), 0};
-	struct done d = {.status = STATUS_OK};
-	int rc;
+	size_t words = 0;
+	const struct known_command *row = row_of(a, list, &words);
+	struct strings argv = argv_of(a, list, row, words, again);
+	int rc = run_words(p, deed, &argv, ret_answer, err);
 
-	/* Filled in already, and noted so: a dollar sign in it is one. */
-	doc_foreach_item (list, it) {
-		auto_release(strbuf) struct strbuf word = STRBUF_INIT;
-
-		for (const char *c = str_or_empty(doc_str(it)); *c; c++)
-			strbuf_adds(&word, *c == '$' ? "$$" : (char[]){*c, 0});
-		argv.items[argv.n++] = arena_strdup(a, strbuf_cstr(&word));
+	/* Ended before it had begun anything: there is nothing to go on with. */
+	if (!rc && again && row && row->again &&
+	    doc_find_int(*ret_answer, "exit", 0) == CLI_FAILED) {
+		argv = argv_of(a, list, row, words, false);
+		rc = run_words(p, deed, &argv, ret_answer, err);
 	}
-	rc = run_argv(p->s, &argv, doc_find_str(deed, "output"), true, p->step->timeout, p->data, a,
-		      &d, err);
-	if (rc)
-		return rc;
-	*ret_answer = evidence_redact(&p->s->r->evidence, a, d.answer, NULL);
-	if (doc_find_int(d.answer, "exit", 1) != 0)
-		return error_set(err, -EIO, "%s ended with %" PRId64 ": %.300s", argv.items[0],
-				 doc_find_int(d.answer, "exit", 1),
-				 str_or_empty(doc_find_str(*ret_answer, "error")));
-	return 0;
+	if (rc == -ETIMEDOUT && row && row->keeps)
+		return error_set(err, -EAGAIN,
+				 "%s goes on longer than a step may: it was told to "
+				 "pause, and goes on with this run",
+				 row->words);
+	return rc ? rc : judge_exit(deed, row, *ret_answer, err);
 }
 
-/* 0 done now or before; -EINTR interrupted (not done, or not known); else it failed. */
+static bool deed_begun(const struct runner *r, const char *key)
+{
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "deed") && str_eq(doc_find_str(rec->body, "step"), key))
+			return true;
+	}
+	return false;
+}
+
+/* 0 done now or before; -EINTR interrupted; -EAGAIN it is to be gone on with; else it failed. */
 static int do_deed(struct change_plan *p, const struct doc *deed, struct doc **ret_answer,
 		   struct error *err)
 {
 	struct runner *r = p->s->r;
+	const bool again = deed_begun(r, p->key);
 	int rc;
 
 	if (!deed || deed_done(r, p->key))
@@ -101,7 +182,7 @@ static int do_deed(struct change_plan *p, const struct doc *deed, struct doc **r
 	if (!rc)
 		rc = str_eq(doc_find_str(deed, "op"), "evict")
 			     ? evict(r, deed, err)
-			     : do_command(p, deed, ret_answer, err);
+			     : do_command(p, deed, again, ret_answer, err);
 	return rc ? rc : note_deed(r, p->key, "done", *ret_answer, err);
 }
 
@@ -239,6 +320,12 @@ static int execute(struct change_plan *p, const struct doc *record, struct done 
 
 	if (rc == -EINTR)
 		return error_set(err, rc, "%s", why.msg);
+	if (rc == -EAGAIN) {
+		d->pauses = true;
+		d->status = STATUS_INCONCLUSIVE;
+		d->why = arena_strdup(&r->arena, why.msg);
+		return 0;
+	}
 	if (rc) {
 		verified(d, &r->arena, false, arena_strdup(&r->arena, why.msg));
 		return 0;

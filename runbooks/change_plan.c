@@ -275,6 +275,8 @@ static int plan_command(struct change_plan *p, const struct doc *args, const cha
 	doc_set_string(a, deed, "op", "command");
 	doc_set(a, deed, "argv", doc_clone(a, doc_get(args, "argv")));
 	doc_set_string(a, deed, "output", output ? output : doc_find_str(args, "output"));
+	if (doc_get(args, "expect"))
+		doc_set_int(a, deed, "expect", doc_find_int(args, "expect", 0));
 	return 0;
 }
 

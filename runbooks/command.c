@@ -12,6 +12,7 @@
 
 #define MAX_ARGS     64u
 #define MAX_ARGUMENT 4096u
+#define GRACE_NS     (5 * NS_PER_S)
 
 struct child {
 	struct strbuf out, err;
@@ -101,7 +102,7 @@ static void add_env(struct arena *a, const char **env, size_t *n, const char *na
 
 static const char *const *environment(struct arena *a, const struct command_request *q)
 {
-	const char **env = arena_array(a, 8, const char *);
+	const char **env = arena_array(a, 10, const char *);
 	size_t n = 0;
 
 	add_env(a, env, &n, "PATH",
@@ -111,7 +112,8 @@ static const char *const *environment(struct arena *a, const struct command_requ
 	if (str_starts(q->argv[0], "sidestep")) {
 		add_env(a, env, &n, "KUBECONFIG", q->kubeconfig);
 		add_env(a, env, &n, "SIDESTEP_STATE", q->state);
-		add_env(a, env, &n, "SIDESTEP_PROFILE", getenv("SIDESTEP_PROFILE"));
+		add_env(a, env, &n, "SIDESTEP_MIGRATE_PROFILE", getenv("SIDESTEP_MIGRATE_PROFILE"));
+		add_env(a, env, &n, "SIDESTEP_UPGRADE_PROFILE", getenv("SIDESTEP_UPGRADE_PROFILE"));
 	}
 	return env;
 }
@@ -128,17 +130,26 @@ static const char *const *words_of(struct arena *a, const struct command_request
 	return argv;
 }
 
-/* Everything that the program started goes with it. */
-static void kill_group(struct loop *loop, struct loop_child *child, struct child *c)
-{
-	kill(-loop_child_pid(child), SIGKILL);
-	while (!c->ended && loop_turn(loop, true, NULL) >= 0)
-		;
-}
-
 static void timer_fired(void *arg)
 {
 	*(bool *)arg = true;
+}
+
+/* Everything that the program started goes with it: asked first, then not. */
+static void kill_group(struct loop *loop, struct loop_child *child, struct child *c)
+{
+	const pid_t group = loop_child_pid(child);
+	bool over = false;
+	struct loop_timer *timer = loop_timer_new(loop, timer_fired, &over);
+
+	kill(-group, SIGTERM);
+	loop_timer_set(timer, GRACE_NS);
+	while (!c->ended && !over && loop_turn(loop, true, NULL) >= 0)
+		;
+	loop_timer_free(timer);
+	kill(-group, SIGKILL);
+	while (!c->ended && loop_turn(loop, true, NULL) >= 0)
+		;
 }
 
 static int wait_for(struct cluster *cl, struct loop_child *child, struct child *c,

@@ -37,6 +37,12 @@ const struct known_operation *known_operation_find(const char *name);
 struct known_command {
 	const char *words;
 	bool more, mutates;
+	/*
+	 * One of our own tools, which keeps a journal: it may be ended at any time and says with
+	 * its exit code that it is to be gone on with. again: the words for that; NULL: the same.
+	 */
+	bool keeps;
+	const char *again;
 };
 /* The row that the first words of argv are, the longest one; NULL when there is none. */
 const struct known_command *known_command_find(const char *const *argv, size_t n,

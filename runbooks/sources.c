@@ -221,7 +221,7 @@ static int ask_endpoints(struct source_env *env, const struct source_question *q
 	const char *ns = filter_of(q, "namespace"), *problem = filter_of(q, "problem");
 	struct sidestep_node *agents;
 	size_t n;
-	int64_t not_ready = 0, stale = 0, all = 0;
+	int64_t not_ready = 0, stale = 0, all = 0, sidecars = 0;
 	int r = source_nodes(env, s->a, &agents, &n, err);
 
 	for (size_t i = 0; i < n && !r; i++) {
@@ -235,6 +235,7 @@ static int ask_endpoints(struct source_env *env, const struct source_question *q
 				continue;
 			all++;
 			not_ready += !ready;
+			sidecars += e->sidecar;
 			stale += old;
 			if (!problem || !ready || old)
 				answer_row(s, endpoint_row(s->a, &agents[i], e));
@@ -245,6 +246,7 @@ static int ask_endpoints(struct source_env *env, const struct source_question *q
 	doc_set_int(s->a, s->doc, "all", all);
 	doc_set_int(s->a, s->doc, "not_ready", not_ready);
 	doc_set_int(s->a, s->doc, "stale", stale);
+	doc_set_int(s->a, s->doc, "sidecars", sidecars);
 	missing_pods(s, agents, n);
 	return 0;
 }
