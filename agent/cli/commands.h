@@ -26,7 +26,15 @@ struct status_opts {
 
 struct regenerate_opts {
 	struct node_opts node;
+	const char *kubeconfig, *context;
 	bool all;
+	const char *selector, *namespace;
+	struct cli_list nodes;
+	int64_t max_failed, max_parallel;
+	int level;       /* enum regenerate_level */
+	const char *job; /* with what to do: its name; alone: look at that one */
+	bool wait, dry_run;
+	uint64_t timeout;
 };
 
 struct bpf_opts {

@@ -4,6 +4,7 @@
 
 #include "agent/cli/ask.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/regenerate.h"
 #include "agent/cli/table.h"
 #include "lib/base/str.h"
 
@@ -96,8 +97,14 @@ int cmd_endpoint_regenerate(const struct cli_call *call, struct error *err)
 	struct doc *answer = NULL, *items;
 	int r;
 
+	if (regenerate_is_for_cluster(o))
+		return regenerate_cluster(call, err);
 	if (o->all == (call->n_args == 1))
-		return cli_usage(call, "name one endpoint, or say --all");
+		return cli_usage(call, "name one endpoint of this node, or say which of the "
+				       "cluster's: --all, --selector, --namespace, --node");
+	if (o->wait || o->dry_run)
+		return cli_usage(call, "--wait and --dry-run are for endpoints of the cluster: "
+				       "--all, --selector, --namespace, --node");
 	r = ask_socket(&a, o->node.socket, &socket, err);
 	if (!r && !o->all)
 		r = find_endpoint(&a, socket, call->args[0], &id, err);

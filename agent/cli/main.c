@@ -21,10 +21,37 @@ static const struct cli_option status_options[] = {
 		"how long to wait"),
 };
 
+static const char *const level_names[] = {"datapath", "policy", NULL};
+static const struct regenerate_opts regenerate_defaults = {.max_parallel = 1,
+							   .timeout = 600 * NS_PER_S};
 static const struct cli_option regenerate_options[] = {
 	NODE_OPTIONS(struct regenerate_opts),
 	CLI_OPT(struct regenerate_opts, all, "all", 0, CLI_FLAG, NULL,
-		"every endpoint of this node"),
+		"every endpoint of the cluster (with --socket: of that agent)"),
+	CLI_OPT(struct regenerate_opts, namespace, "namespace", 'n', CLI_STRING, "NS",
+		"endpoints of that namespace"),
+	CLI_OPT(struct regenerate_opts, selector, "selector", 'l', CLI_STRING, "LABELS",
+		"endpoints of pods with these labels: app=web,tier!=db"),
+	CLI_OPT(struct regenerate_opts, nodes, "node", 0, CLI_LIST, "NODE",
+		"on these nodes, in this order (else all with an agent, by name)"),
+	CLI_NUMBER(struct regenerate_opts, max_failed, "max-failed", 0, "K", 0, INT32_MAX,
+		   "go on while no more than K endpoints have failed"),
+	CLI_NUMBER(struct regenerate_opts, max_parallel, "max-parallel", 0, "N", 1, 5000,
+		   "nodes at a time"),
+	CLI_CHOICE(struct regenerate_opts, level, "level", 0, level_names,
+		   "datapath: the programs are verified and attached anew, too"),
+	CLI_OPT(struct regenerate_opts, job, "job", 0, CLI_STRING, "NAME",
+		"the job's name: asked for twice it is done once; alone: look at that job"),
+	CLI_OPT(struct regenerate_opts, wait, "wait", 0, CLI_FLAG, NULL,
+		"until every node has answered"),
+	CLI_OPT(struct regenerate_opts, timeout, "timeout", 0, CLI_DURATION, "TIME",
+		"how long to wait"),
+	CLI_OPT(struct regenerate_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"only show the nodes in their order, and how many endpoints each has"),
+	CLI_OPT(struct regenerate_opts, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
+		"the cluster (else KUBECONFIG, ~/.kube/config, the pod's own account)"),
+	CLI_OPT(struct regenerate_opts, context, "context", 0, CLI_STRING, "NAME",
+		"context of the kubeconfig"),
 };
 
 static const struct cli_option bpf_options[] = {
@@ -50,16 +77,29 @@ static const struct cli_command endpoint_verbs[] = {
 	{"get", "everything the agent knows of one endpoint", .args = "ID|NAMESPACE/POD",
 	 .min_args = 1, .max_args = 1, NODE_COMMAND, .run = cmd_endpoint_get,
 	 .details = "Example:\n  sidestep endpoint get my-team/web-0\n"},
-	{"regenerate", "compare an endpoint's rows with the kernel's, repair, decide anew",
+	{"regenerate", "compare endpoints' rows with the kernel's, repair, decide anew",
 	 .args = "[ID|NAMESPACE/POD]", .max_args = 1, CLI_OPTIONS(regenerate_options),
-	 .opts_size = sizeof(struct regenerate_opts), .run = cmd_endpoint_regenerate,
-	 .details = "Recompiles what the endpoint should have, reads what the kernel has, says "
-		    "which rows differed and\nrepairs them, checks that the attached programs are "
-		    "ours, and makes every live connection\ndecide again (the generation, before "
-		    "and after, is printed). Safe at any time.\n\n"
-		    "Examples:\n"
-		    "  sidestep endpoint regenerate my-team/web-0\n"
-		    "  sidestep endpoint regenerate --all\n"},
+	 CLI_DEFAULTS(regenerate_defaults),
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_INTERRUPTED),
+	 .run = cmd_endpoint_regenerate,
+	 .details =
+		 "Reads what the kernel has of an endpoint, says which rows differ from what they "
+		 "should be and\nrepairs them, checks that the attached programs are ours, and "
+		 "makes "
+		 "every live connection\ndecide again (the generation, before and after, is "
+		 "printed). Safe at any time.\n\n"
+		 "An ID or NAMESPACE/POD is done by this node's agent, at once. --all, --selector, "
+		 "--namespace and\n--node ask the agents of the cluster, through an object that "
+		 "they answer: one node after\nanother, each endpoint once, also when agents are "
+		 "killed meanwhile. More than --max-failed\nfailures stop everybody. Ctrl-C stops "
+		 "only the watching.\n\n"
+		 "Exit 3 when endpoints failed, 5 when a node has not answered in time, 8 on "
+		 "Ctrl-C.\n\n"
+		 "Examples:\n"
+		 "  sidestep endpoint regenerate my-team/web-0\n"
+		 "  sidestep endpoint regenerate --all --dry-run\n"
+		 "  sidestep endpoint regenerate --all --max-failed 3 --wait\n"
+		 "  sidestep endpoint regenerate --job regenerate-20261123171500123 --wait\n"},
 };
 static const struct cli_command identity_verbs[] = {
 	{"list", "identities and the labels they stand for", NODE_COMMAND, .run = cmd_identity_list,

@@ -30,6 +30,46 @@ static void line(FILE *out, const char *title, const struct doc *value, const ch
 		fprintf(out, "%-16s %s\n", title, doc_str(value) ? doc_str(value) : fallback);
 }
 
+/* What is not well, and what is tried again. */
+static void print_health(FILE *out, const struct doc *h)
+{
+	const struct doc *list = doc_find(h, "endpoints.items");
+	int64_t rss = doc_find_int(h, "process.rssBytes", -1),
+		limit = doc_find_int(h, "process.limitBytes", -1);
+	char of[48] = "";
+
+	if (limit >= 0)
+		snprintf(of, sizeof(of), " of %lld", (long long)(limit >> 20));
+	for (size_t i = 0; i < doc_len(list); i++) {
+		const struct doc *e = doc_at(list, i);
+
+		fprintf(out, "  %s/%s is %s since %s%s%s\n",
+			str_or_empty(doc_find_str(e, "namespace")),
+			str_or_empty(doc_find_str(e, "pod")),
+			str_or_empty(doc_find_str(e, "state")),
+			doc_find_str(e, "since") ? doc_find_str(e, "since") : "-",
+			doc_find_str(e, "error") ? ": " : "",
+			str_or_empty(doc_find_str(e, "error")));
+	}
+	list = doc_find(h, "endpoints.missingPods");
+	for (size_t i = 0; i < doc_len(list); i++)
+		fprintf(out, "  %s runs here without an endpoint\n",
+			str_or_empty(doc_str(doc_at(list, i))));
+	list = doc_get(h, "controllers");
+	for (size_t i = 0; i < doc_len(list); i++) {
+		const struct doc *c = doc_at(list, i);
+
+		fprintf(out, "%-16s %s, %lld times since %s: %s\n",
+			i ? "" : "Failing:", str_or_empty(doc_find_str(c, "name")),
+			(long long)doc_find_int(c, "failures", 0),
+			str_or_empty(doc_find_str(c, "since")),
+			str_or_empty(doc_find_str(c, "error")));
+	}
+	line(out, "Started:", doc_get(h, "started"), "-");
+	if (rss >= 0)
+		fprintf(out, "%-16s %lld MiB%s\n", "Memory:", (long long)(rss >> 20), of);
+}
+
 static void print_status(FILE *out, const struct doc *d)
 {
 	bool ready = doc_bool_or(doc_get(d, "ready"), false);
@@ -53,6 +93,8 @@ static void print_status(FILE *out, const struct doc *d)
 	line(out, "Services:", doc_get(d, "services"), "0");
 	line(out, "Identities:", doc_get(d, "identities"), "0");
 	line(out, "Events lost:", doc_get(d, "eventsLost"), "0");
+	if (doc_get(d, "health"))
+		print_health(out, doc_get(d, "health"));
 	print_informers(out, doc_get(d, "informers"));
 }
 

@@ -424,3 +424,91 @@ const struct doc *job_answer(const struct doc *request, const struct node_proces
 			return doc_at(list, i);
 	return NULL;
 }
+
+/* --- the command --- */
+
+static const char *output_path(struct nodes *n, const char *which)
+{
+	return arena_printf(&n->arena, "%s/cli.%s", n->dir, which);
+}
+
+static NORETURN void be_cli(struct nodes *n, const char *words)
+{
+	char *argv[32] = {(char *)(uintptr_t) "sidestep", (char *)(uintptr_t) "endpoint",
+			  (char *)(uintptr_t) "regenerate", (char *)(uintptr_t) "--kubeconfig"};
+	char *rest = arena_strdup(&n->arena, words), *word;
+	int argc = 4, out = open(output_path(n, "out"), O_WRONLY | O_CREAT | O_TRUNC, 0600),
+	    log = open(output_path(n, "err"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	argv[argc++] = arena_printf(&n->arena, "%s/here.conf", n->dir);
+	while (argc < 31 && (word = strsep(&rest, " ")))
+		if (*word)
+			argv[argc++] = word;
+	if (dup2(out, 1) < 0 || dup2(log, 2) < 0)
+		_exit(100);
+	execv(arena_printf(&n->arena, "%s/sidestep", getenv("SIDESTEP_BIN_DIR")), argv);
+	_exit(101);
+}
+
+pid_t cli_begin(struct nodes *n, const char *words)
+{
+	pid_t pid;
+
+	unlink(output_path(n, "err"));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		be_cli(n, words);
+	return pid;
+}
+
+int cli_end(struct nodes *n, pid_t pid)
+{
+	uint64_t end = loop_now_ns(n->loop) + PATIENCE;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (loop_now_ns(n->loop) > end)
+			fail_msg("the command does not end: %s", cli_err(n));
+		breathe(n);
+	}
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+int cli(struct nodes *n, const char *words)
+{
+	return cli_end(n, cli_begin(n, words));
+}
+
+static const char *output(struct nodes *n, const char *which)
+{
+	struct strbuf sb = STRBUF_INIT;
+	const char *text;
+
+	io_read_file(output_path(n, which), 1 << 20, &sb, NULL);
+	text = arena_strdup(&n->arena, strbuf_cstr(&sb));
+	strbuf_release(&sb);
+	return text;
+}
+
+const char *cli_out(struct nodes *n)
+{
+	return output(n, "out");
+}
+
+const char *cli_err(struct nodes *n)
+{
+	return output(n, "err");
+}
+
+void cli_wait_err(struct nodes *n, const char *words)
+{
+	uint64_t end = loop_now_ns(n->loop) + PATIENCE;
+
+	while (!strstr(cli_err(n), words)) {
+		if (loop_now_ns(n->loop) > end)
+			fail_msg("\"%s\" is not said: %s", words, cli_err(n));
+		breathe(n);
+	}
+}

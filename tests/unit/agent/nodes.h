@@ -58,6 +58,16 @@ struct doc *job_wait(struct nodes *n, const char *name,
 		     bool (*check)(void *arg, const struct doc *request), void *arg);
 /* Until the node's agent has written so many lines into the journal that it is at. */
 void job_wait_lines(struct nodes *n, int node, unsigned lines);
+/* `sidestep endpoint regenerate WORDS` as a process; its output is in files until the next begins.
+ */
+pid_t cli_begin(struct nodes *n, const char *words);
+/* Its exit code. */
+int cli_end(struct nodes *n, pid_t pid);
+int cli(struct nodes *n, const char *words);
+const char *cli_out(struct nodes *n);
+const char *cli_err(struct nodes *n);
+/* Until stderr has those words. */
+void cli_wait_err(struct nodes *n, const char *words);
 /* What a node answered in it; NULL. */
 const struct doc *job_answer(const struct doc *request, const struct node_process *node);
 /* The SidestepNode, as soon as check says so of it. */
