@@ -20,7 +20,9 @@ static void add_text(struct sources *s, const char *from, const char *text, size
 		struct source *bad = vec_add(&s->all);
 
 		bad->from = from;
-		bad->why_not = arena_strdup(s->arena, rc < 0 ? err.msg : "an empty file");
+		bad->why_not = arena_strdup(
+			s->arena,
+			rc < 0 ? err.msg : arena_printf(s->arena, "%s: an empty file", from));
 	}
 	for (size_t i = 0; rc == 0 && i < stream.n; i++) {
 		struct source *one = vec_add(&s->all);

@@ -154,7 +154,7 @@ static int begin(const struct cli_call *call, struct runner *r, struct runbook *
 	int rc = params_read(&r->arena, rb, o->params.items, o->params.n, &values, err);
 
 	if (rc)
-		return rc;
+		return cli_usage(call, "%s", err->msg);
 	discover(r, &values);
 	q.params = values.values;
 	q.secrets = values.secrets;
@@ -209,6 +209,11 @@ int cmd_run(const struct cli_call *call, struct error *err)
 	enum runbook_mode mode;
 	int rc = source_find(call->arena, call->args[0], &rb, err);
 
+	if (rc == -EINVAL) {
+		fprintf(call->err, "%s: %s: it is not fit to run; nothing was done\n",
+			call->program->name, err->msg);
+		return CLI_BLOCKED;
+	}
 	if (rc)
 		return rc;
 	rc = fit(call, &rb);

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runbooks that a malicious author would write, and parameters that a malicious caller would give: lint and run refuse each,
+with the place, and nothing is done.
+
+  runbook_hostile.py BIN_DIR
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+GOOD = """\
+apiVersion: sidestep.dev/v1alpha1
+kind: Runbook
+metadata:
+  name: good
+  summary: harmless
+  version: 1
+  owners: [oncall]
+  severity: sev3
+  reviewed: "2026-11-23"
+params:
+- {name: ns, type: k8s-name, default: web}
+- {name: text, type: string, default: some}
+- {name: many, type: int, default: 3, min: 1, max: 9}
+- {name: since, type: duration, default: 5m, min: 1m, max: 1h}
+- {name: which, type: choice, choices: [a, b], default: a}
+requires: {lock: none}
+modes: {default: diagnose, allowed: [diagnose, propose, execute]}
+steps:
+- id: first
+  title: agents
+  kind: query
+  mutates: false
+  query: {source: agents, limit: 10}
+  register: agents
+  timeout: 5s
+  on_error: {action: continue, mark: inconclusive}
+  evidence: [{name: agents.json, from: agents, redact: default, max: 64KiB}]
+- id: second
+  title: nodes
+  kind: query
+  mutates: false
+  query: {source: nodes, limit: 10}
+  register: nodes
+  timeout: 5s
+  on_error: {action: continue, mark: inconclusive}
+- id: kernel
+  title: the kernel
+  kind: command
+  mutates: false
+  command: {argv: [uname, -a], output: 4KiB}
+  timeout: 5s
+- id: agree
+  title: may it?
+  kind: approve
+  mutates: false
+  approvers: {min: 1, groups: [oncall], expires: 1h}
+- id: change
+  title: a change
+  kind: mutate
+  mutates: true
+  risk: medium
+  idempotency_key: once
+  op: {k8s.patch: {ref: v1 ConfigMap web/limits, patch: {data: {size: "2"}}}}
+  verify: {expr: agents.count > 0 and nodes.count > 0, poll: 1s, within: 1m, stable: 2}
+  rollback: {inverse: auto}
+outcomes:
+- {id: unknown, default: true, cause: nothing is concluded}
+"""
+ARGV = "argv: [uname, -a], output: 4KiB"
+OP = 'k8s.patch: {ref: v1 ConfigMap web/limits, patch: {data: {size: "2"}}}'
+# (what, text, by what, the rule that says so)
+EDITS = [
+    ("a shell", ARGV, 'argv: [sh, -c, "id"], output: 4KiB', "RBL-021"),
+    ("a program filled in", ARGV, 'argv: ["${params.text}"], output: 4KiB', "RBL-021"),
+    ("a program by its path", ARGV, "argv: [/bin/uname, -a], output: 4KiB", "RBL-021"),
+    ("env", ARGV, "argv: [env, uname], output: 4KiB", "RBL-021"),
+    ("another argument", ARGV, "argv: [uname, -a, --help], output: 4KiB", "RBL-021"),
+    ("kubectl", ARGV, "argv: [kubectl, get, secrets], output: 4KiB", "RBL-021"),
+    ("an option in the row's tail", ARGV, "argv: [df, -P, --sync], output: 4KiB", "RBL-022"),
+    ("a value that could be an option", ARGV, 'argv: [df, -P, "${params.text}"], output: 4KiB', "RBL-022"),
+    ("no limit of output", ARGV, "argv: [uname, -a]", "RBL-024"),
+    ("a huge limit of output", ARGV, "argv: [uname, -a], output: 999999MiB", "RBL-024"),
+    ("a restart in a step that only reads", ARGV, "argv: [systemctl, restart, kubelet], output: 4KiB", "RBL-021"),
+    ("a migration in a step that only reads", ARGV, "argv: [sidestep, migrate, run, --yes, web], output: 4KiB", "RBL-021"),
+    ("a mutation that says it only reads", "  mutates: true", "  mutates: false", "RBL-015"),
+    ("a low risk by word", "risk: medium", "risk: low", "RBL-015"),
+    ("no verify", "  verify: {expr: agents.count > 0 and nodes.count > 0, poll: 1s, within: 1m, stable: 2}\n", "", "RBL-016"),
+    ("a verify that asks nobody", "agents.count > 0 and nodes.count > 0", "1 == 1", "RBL-016"),
+    ("no way back", "  rollback: {inverse: auto}\n", "", "RBL-017"),
+    ("an approval passed over", "  approvers: {min: 1", "  when: 'params.which == \"b\"'\n  approvers: {min: 1", "RBL-019"),
+    ("the requester approves", "groups: [oncall],", "groups: [oncall], not_requester: false,", "RBL-020"),
+    ("everybody approves", "groups: [oncall]", 'groups: ["system:authenticated"]', "RBL-020"),
+    ("a group filled in", "groups: [oncall]", 'groups: ["${params.text}"]', "RBL-020"),
+    ("evidence elsewhere", "name: agents.json", "name: ../../etc/agents.json", "RBL-025"),
+    ("evidence by an absolute path", "name: agents.json", "name: /etc/agents.json", "RBL-025"),
+    ("evidence as it is", "redact: default", "redact: none", "RBL-025"),
+    ("a Secret patched", "v1 ConfigMap web/limits", "v1 Secret web/limits", "RBL-030"),
+    ("a role patched", "v1 ConfigMap web/limits", "rbac.authorization.k8s.io/v1 ClusterRole x", "RBL-030"),
+    ("a kind filled in", "ref: v1 ConfigMap web/limits", 'ref: "v1 ${params.text} web/limits"', "RBL-030"),
+    ("an object hidden in apply", OP, "k8s.apply: {object: {apiVersion: v1, kind: Pod, metadata: {name: x, namespace: web}}}", "RBL-030"),
+    ("an operation of its own", OP, "k8s.exec: {ref: v1 ConfigMap web/limits}", "RBL-011"),
+    ("two operations", OP, OP + ", k8s.delete: {ref: v1 ConfigMap web/other}", "RBL-011"),
+    ("no timeout", "  register: nodes\n  timeout: 5s\n", "  register: nodes\n", "RBL-023"),
+    ("a timeout filled in", "  register: nodes\n  timeout: 5s\n", '  register: nodes\n  timeout: "${params.since}"\n', "RBL-023"),
+    ("a year's timeout", "  register: nodes\n  timeout: 5s\n", "  register: nodes\n  timeout: 8760h\n", "RBL-023"),
+    ("no limit of rows", "query: {source: nodes, limit: 10}", "query: {source: nodes}", "RBL-024"),
+    ("an unknown field", "  verify: {", "  verfy: {", "RBL-001"),
+    ("hidden characters", "title: the kernel", 'title: "the \\u202e kernel"', "RBL-032"),
+    ("a terminal's escape", "title: the kernel", 'title: "the \\e[2J kernel"', "RBL-032"),
+    ("a loop", "  rollback: {inverse: auto}\n", "  rollback: {inverse: auto}\n  next: [{goto: first}]\n", "RBL-007"),
+    ("executes by default", "default: diagnose", "default: execute", "RBL-014"),
+]
+FETCH = """- id: out
+  title: fetch
+  kind: http
+  mutates: false
+  http: {url: "URL", output: 4KiB}
+  timeout: 5s
+- id: kernel
+"""
+URLS = ["http://attacker.example/x", "http://localhost@attacker.example/", "http://127.0.0.1.attacker.example/",
+        "http://${params.text}/", "file:///etc/shadow", "gopher://localhost:70/", "http://localhost:80\\\\@attacker.example/"]
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(ord('a') + i)}: &{chr(ord('a') + i)} [{', '.join(['*' + chr(ord('a') + i - 1)] * 9)}]\n" for i in range(1, 12))
+PARAMS = [("text", "a\nb"), ("text", "-rf"), ("text", "--help"), ("text", "x" * 5000), ("text", "a\x1b[2J"), ("ns", "../kube-system"),
+          ("ns", "-n"), ("ns", "web; id"), ("ns", "Web"), ("ns", ""), ("ns", "a/b"), ("many", "99"), ("many", "0x3"), ("many", ""),
+          ("since", "1s"), ("since", "soon"), ("which", "c"), ("nobody", "1"), ("te", "xt=1")]
+
+
+def check(ok, what):
+    if not ok:
+        print("FAILED:", what)
+        sys.exit(1)
+
+
+class World:
+    def __init__(self, bin_dir, folder):
+        self.program, self.folder = os.path.join(bin_dir, "sidestep-runbook"), folder
+        self.state, self.file = os.path.join(folder, "state"), os.path.join(folder, "r.yaml")
+
+    def call(self, *args):
+        return subprocess.run([self.program, *args], capture_output=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
+                              env={"PATH": os.environ["PATH"], "HOME": self.folder, "SIDESTEP_STATE": self.state})
+
+    def write(self, text):
+        with open(self.file, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def refused(self, what, rule):
+        """By lint with its place, and by run, which leaves no run behind."""
+        lint = self.call("lint", self.file)
+        text = lint.stdout.decode(errors="replace")
+        check(lint.returncode == 3, f"{what}: lint exits with {lint.returncode}: {text[-600:]} {lint.stderr!r}")
+        places = [line for line in text.splitlines() if rule in line and re.search(r"r\.yaml:\d+:\d+", line)]
+        check(places, f"{what}: {rule} names no place: {text[-900:]}")
+        check("\x1b" not in text, f"{what}: an escape reaches the terminal")
+        for mode in ("diagnose", "execute"):
+            run = self.call("run", self.file, "--mode", mode, "--yes", "--no-cluster")
+            check(run.returncode == 3, f"{what}: run exits with {run.returncode}: {run.stdout!r} {run.stderr!r}")
+            check(b"nothing was done" in run.stderr, f"{what}: {run.stderr!r}")
+        check(not os.path.exists(self.state), f"{what}: a run was begun")
+
+
+def hostile_texts(w):
+    for what, old, new, rule in EDITS:
+        check(GOOD.count(old) >= 1, f"{what}: nothing to edit")
+        w.write(GOOD.replace(old, new, 1))
+        w.refused(what, rule)
+    for url in URLS:
+        w.write(GOOD.replace("- id: kernel\n", FETCH.replace("URL", url), 1))
+        w.refused(url, "RBL-031")
+
+
+def bombs(w):
+    deep = "  do:\n  - "
+    for what, text in (("aliases", BOMB), ("depth", "[" * 5000 + "]" * 5000), ("duplicate keys", GOOD + "kind: Runbook\n"),
+                       ("a tag", GOOD.replace("summary: harmless", "summary: !!python/object/apply:os.system [id]")),
+                       ("no document", ""), ("two documents", GOOD + "---\n" + GOOD), ("binary", "\x00\x01\x02")):
+        w.write(text)
+        for verb in ("lint", "run", "show", "test"):
+            if (what, verb) in {("two documents", "lint"), ("two documents", "test")}:
+                continue
+            done = w.call(verb, w.file)
+            check(done.returncode in (1, 3), f"{what}: {verb} exits with {done.returncode}: {done.stdout[-300:]!r}")
+            check(b"r.yaml" in done.stderr + done.stdout, f"{what}: {verb} names no file: {done.stderr!r}")
+    w.write("x" * (2 << 20))
+    check(w.call("run", w.file).returncode == 1, "a huge file is read")
+    check(deep and not os.path.exists(w.state), "a run was begun")
+
+
+def long_matches(w):
+    """A glob made to backtrack, over the longest text there may be: it ends."""
+    star = "*a" * 200
+    w.write(GOOD.replace("- {id: unknown,", f"- {{id: matched, when: 'params.text matches \"{star}b\"', cause: so}}\n- {{id: unknown,"))
+    done = w.call("run", w.file, "--no-cluster", "--param", "text=" + "a" * 1024)
+    check(done.returncode == 5, f"a long match: exit {done.returncode} {done.stdout[-300:]!r} {done.stderr!r}")
+
+
+def parameters(w):
+    w.write(GOOD)
+    for name, value in PARAMS:
+        done = w.call("run", w.file, "--no-cluster", "--param", f"{name}={value}")
+        check(done.returncode == 64, f"{name}={value[:20]!r}: exit {done.returncode} {done.stdout[-300:]!r} {done.stderr!r}")
+    before = set(os.listdir(os.path.join(w.state, "runbooks")))
+    # What looks like a template is a text like any other.
+    done = w.call("run", w.file, "--no-cluster", "--param", "text=${params.ns}$(id)`id`;id|id", "-o", "json")
+    check(done.returncode == 5 and b"uid=" not in done.stdout, f"a text that looks like code: {done.stdout[-300:]!r}")
+    check(len(set(os.listdir(os.path.join(w.state, "runbooks"))) - before) == 1, "the refused ones left runs")
+    for run in ("../../etc", "a/b", ".", "nobody", "-x"):
+        for verb in ("status", "resume", "report", "abort"):
+            done = w.call(verb, "--no-cluster", "--", run)
+            check(done.returncode == 1, f"{verb} {run}: exit {done.returncode}")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        w = World(sys.argv[1], folder)
+        w.write(GOOD)
+        check(w.call("lint", w.file).returncode == 0, f"the good one: {w.call('lint', w.file).stdout.decode()}")
+        hostile_texts(w)
+        bombs(w)
+        long_matches(w)
+        parameters(w)
+    print(f"{len(EDITS) + len(URLS)} runbooks and {len(PARAMS)} parameters refused")
+
+
+main()
