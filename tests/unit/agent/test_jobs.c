@@ -5,8 +5,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/datapath/maps.h"
+#include "agent/job.h"
+#include "lib/agentapi/health.h"
 #include "lib/agentapi/regenerate.h"
 #include "lib/base/str.h"
 
@@ -156,6 +160,13 @@ static void once_for_each_whatever_is_killed(void **state)
 	}
 }
 
+static bool second_ended(void *arg, const struct doc *request)
+{
+	struct nodes *n = arg;
+
+	return ended(job_answer(request, &n->node[1]));
+}
+
 static bool shows_failure(UNUSED void *arg, const struct doc *object)
 {
 	return doc_find_int(object, "status.health.regenerations.failed", 0) >= 2 &&
@@ -227,6 +238,135 @@ static void a_node_tells_what_gates_ask(void **state)
 	assert_true(h->process.cpu_ms.value > 0 && h->process.rss_bytes.value > 1 << 20);
 }
 
+/* The journal of an agent that was killed when the endpoint's generation was `back` less. */
+static const struct doc *resumed(struct nodes *n, const char *name, int64_t back)
+{
+	const struct doc *e =
+		doc_at(doc_get(agent_ask(n, 1, "GET", "/v1/endpoint", NULL), "items"), 0);
+	struct agent_ep ep = {.id = (uint32_t)doc_find_int(e, "id", 0),
+			      .uid = arena_strdup(&n->arena, doc_find_str(e, "uid")),
+			      .namespace = arena_strdup(&n->arena, "shop"),
+			      .pod = arena_strdup(&n->arena, doc_find_str(e, "pod"))};
+	struct job *job = calloc(1, sizeof(*job));
+	struct doc *request = NULL;
+
+	agent_kill(n, 1);
+	job_make(n, name, "nodes: [n2], level: policy");
+	assert_int_equal(kube_get(n->client, &n->arena, object_kind(KIND_SIDESTEP_REQUEST), NULL,
+				  name, &request, NULL),
+			 0);
+	assert_int_equal(job_create(job, n->node[1].state, name, kube_uid(request), 1, NULL), 0);
+	assert_int_equal(
+		job_begins(job, &ep, (uint32_t)(doc_find_int(e, "generation", 0) - back), NULL), 0);
+	job_free(job, false);
+	agent_begin(n, 1);
+	agent_wait(n, 1);
+	return job_answer(job_wait(n, name, second_ended, n), &n->node[1]);
+}
+
+static void an_endpoint_under_way_came_to_its_end_or_not(void **state)
+{
+	struct nodes *n = *state;
+	int64_t before = pod_generation(n, 1, "far");
+	const struct doc *answer = resumed(n, "ended", 1);
+
+	expect(answer, "done", 1, 1, 0);
+	assert_non_null(strstr(doc_find_str(answer, "message"), "killed"));
+	assert_null(doc_get(doc_at(doc_get(answer, "endpoints"), 0), "durationMs"));
+	assert_int_equal(pod_generation(n, 1, "far"), before);
+	answer = resumed(n, "not-ended", 0);
+	expect(answer, "done", 1, 1, 0);
+	assert_null(doc_get(answer, "message"));
+	assert_int_equal(pod_generation(n, 1, "far"), before + 1);
+}
+
+static bool is_healed(UNUSED void *arg, const struct doc *object)
+{
+	return doc_find_int(object, "status.health.endpoints.notReady", -1) == 0 &&
+	       doc_find_int(object, "status.health.failingControllers", -1) == 0;
+}
+
+/* A folder stands where the pin of the endpoint's program belongs. */
+static void what_failed_heals_by_itself(void **state)
+{
+	struct nodes *n = *state;
+	const struct doc *d = agent_ask(n, 1, "GET", "/v1/endpoint", NULL);
+	int64_t index = doc_find_int(doc_at(doc_get(d, "items"), 0), "ifindex", 0);
+	const char *pin = arena_printf(&n->arena, "%s/link_to_pod_%d", n->node[1].pins, (int)index);
+
+	if (!str_eq(doc_find_str(agent_ask(n, 1, "GET", "/v1/status", NULL), "attachMode"), "tcx"))
+		return; /* nothing is pinned */
+	assert_int_equal(unlink(pin), 0);
+	assert_int_equal(mkdir(pin, 0700), 0);
+	job_make(n, "blocked", "nodes: [n2], level: policy");
+	d = job_wait(n, "blocked", second_ended, n);
+	expect(job_answer(d, &n->node[1]), "failed", 1, 0, 1);
+	assert_int_equal(rmdir(pin), 0);
+	status_wait(n, 1, is_healed, NULL);
+	job_make(n, "free", "nodes: [n2], level: policy");
+	d = job_wait(n, "free", second_ended, n);
+	expect(job_answer(d, &n->node[1]), "done", 1, 1, 0);
+}
+
+static struct sidestep_node *decoded(struct nodes *n, const struct doc *d)
+{
+	struct sidestep_node *out = arena_new(&n->arena, struct sidestep_node);
+
+	assert_int_equal(sidestep_node_decode(&n->arena, d, out, NULL), 0);
+	return out;
+}
+
+struct awaited {
+	int64_t starts, clock;
+};
+
+/* A status of that agent, later than that, with every map counted. */
+static bool is_later(void *arg, const struct doc *object)
+{
+	const struct awaited *w = arg;
+	const struct doc *maps = doc_find(object, "status.health.maps");
+
+	for (size_t i = 0; i < doc_len(maps); i++)
+		if (!doc_get(doc_at(maps, i), "entries"))
+			return false;
+	return doc_find_int(object, "status.health.starts", 0) == w->starts &&
+	       doc_find_int(object, "status.health.clockMs", 0) > w->clock &&
+	       doc_get(doc_get(object, "status"), "conntrack");
+}
+
+static const struct sidestep_node *sample(struct nodes *n, int64_t starts,
+					  const struct sidestep_node *after)
+{
+	struct awaited w = {starts, after ? after->health->clock_ms.value : 0};
+
+	return decoded(n, status_wait(n, 1, is_later, &w));
+}
+
+/* What a gate would make of an agent that is started anew and regenerates. */
+static void gates_pass_over_a_restart(void **state)
+{
+	struct nodes *n = *state;
+	struct health_item items[HEALTH_ITEM_COUNT];
+	struct health_question q = {.starts = 1, .regenerated = true};
+	struct strings pods = {arena_array(&n->arena, 1, const char *), 1};
+
+	q.baseline = sample(n, 3, NULL);
+	q.before = sample(n, 3, q.baseline);
+	pods.items[0] = q.before->endpoints[0].uid;
+	q.pods = &pods;
+	agent_kill(n, 1);
+	agent_begin(n, 1);
+	job_make(n, "after", "nodes: [n2]");
+	expect(job_answer(job_wait(n, "after", second_ended, n), &n->node[1]), "done", 1, 1, 0);
+	q.previous = sample(n, 4, q.before);
+	q.now = sample(n, 4, q.previous);
+	health_ask(&n->arena, &q, items);
+	for (int i = 0; i < HEALTH_ITEM_COUNT; i++)
+		if (items[i].result != FINDING_PASS && i != HEALTH_CPU) /* that is the machine's */
+			fail_msg("%s is %s: %s", items[i].id, finding_result_name(items[i].result),
+				 items[i].words);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +375,9 @@ int main(void)
 		cmocka_unit_test(once_for_each_whatever_is_killed),
 		cmocka_unit_test(failures_stop_everybody),
 		cmocka_unit_test(a_node_tells_what_gates_ask),
+		cmocka_unit_test(what_failed_heals_by_itself),
+		cmocka_unit_test(an_endpoint_under_way_came_to_its_end_or_not),
+		cmocka_unit_test(gates_pass_over_a_restart),
 	};
 
 	if (geteuid() != 0)
