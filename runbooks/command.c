@@ -77,20 +77,35 @@ static void on_exit_of(void *arg, const struct loop_child_exit *e)
 	c->exit = *e;
 }
 
-/* Ours stand beside us. */
-static const char *path_of_us(struct arena *a)
+/* Ours stand beside us; others where the system has them, never where a caller's PATH leads. */
+static const char *path_of(struct arena *a)
 {
+	static const char system[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
 	if (n <= 0)
-		return "";
+		return system;
 	self[n] = '\0';
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	return arena_printf(a, "%s:", self);
+	return arena_printf(a, "%s:%s", self, system);
+}
+
+static const char *find_program(struct arena *a, const char *name, struct error *err)
+{
+	for (const char *at = path_of(a); *at;) {
+		const size_t n = strcspn(at, ":");
+		const char *path = arena_printf(a, "%.*s/%s", (int)n, at, name);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		at += n + (at[n] == ':');
+	}
+	error_set(err, -ENOENT, "%s is not on this machine", name);
+	return NULL;
 }
 
 static void add_env(struct arena *a, const char **env, size_t *n, const char *name,
@@ -105,9 +120,7 @@ static const char *const *environment(struct arena *a, const struct command_requ
 	const char **env = arena_array(a, 10, const char *);
 	size_t n = 0;
 
-	add_env(a, env, &n, "PATH",
-		arena_printf(a, "%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			     path_of_us(a)));
+	add_env(a, env, &n, "PATH", path_of(a));
 	add_env(a, env, &n, "LANG", "C.UTF-8");
 	if (str_starts(q->argv[0], "sidestep")) {
 		add_env(a, env, &n, "KUBECONFIG", q->kubeconfig);
@@ -118,12 +131,14 @@ static const char *const *environment(struct arena *a, const struct command_requ
 	return env;
 }
 
-static const char *const *words_of(struct arena *a, const struct command_request *q)
+static const char *const *words_of(struct arena *a, const struct command_request *q,
+				   const char *program)
 {
 	const char **argv = arena_array(a, q->n + 3, const char *);
 
 	memcpy(argv, q->argv, q->n * sizeof(*argv));
-	if (q->context && (str_starts(q->argv[0], "sidestep"))) {
+	argv[0] = program;
+	if (q->context && str_starts(q->argv[0], "sidestep")) {
 		argv[q->n] = "--context";
 		argv[q->n + 1] = q->context;
 	}
@@ -191,7 +206,8 @@ static struct doc *answer_of(struct arena *a, struct child *c)
 static int run_in(struct cluster *cl, const struct command_request *q, const char *dir,
 		  struct arena *a, struct child *c, struct error *err)
 {
-	struct loop_spawn spec = {.argv = words_of(a, q),
+	const char *program = find_program(a, q->argv[0], err);
+	struct loop_spawn spec = {.argv = words_of(a, q, program),
 				  .env = environment(a, q),
 				  .cwd = dir,
 				  .fds = {-1, -1, -1},
@@ -199,7 +215,7 @@ static int run_in(struct cluster *cl, const struct command_request *q, const cha
 				  .new_session = true,
 				  .die_with_us = true};
 	struct loop_child *child = NULL;
-	int r = loop_spawn(cl->loop, &spec, on_exit_of, c, &child, err);
+	int r = program ? loop_spawn(cl->loop, &spec, on_exit_of, c, &child, err) : -ENOENT;
 
 	if (!r)
 		r = wait_for(cl, child, c, q->timeout_ns, err);
