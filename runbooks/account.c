@@ -195,6 +195,26 @@ static void page_steps(const struct doc *steps, struct page *p)
 	}
 }
 
+/* Of a proposal: what would be changed, as a diff. */
+static void page_proposed(const struct doc *d, struct page *p)
+{
+	bool any = false;
+
+	doc_foreach_item (doc_get(d, "steps"), s) {
+		doc_foreach_item (doc_find(s, "would.changes"), c) {
+			if (!any)
+				page_heading(p, "What would be changed");
+			any = true;
+			page_text(p, "%s: %s %s %s/%s", doc_find_str(s, "step"),
+				  str_or_empty(doc_find_str(c, "kind")),
+				  str_or_empty(doc_find_str(c, "ref.kind")),
+				  str_or_empty(doc_find_str(c, "ref.namespace")),
+				  str_or_empty(doc_find_str(c, "ref.name")));
+			page_code(p, str_or_empty(doc_find_str(c, "diff")));
+		}
+	}
+}
+
 static void page_changes(const struct doc *d, struct page *p)
 {
 	static const char *const columns[] = {"step", "what", "object", "before", NULL};
@@ -296,6 +316,7 @@ void run_account_page(const struct doc *d, struct page *p)
 	if (doc_len(doc_get(d, "within")))
 		page_steps(doc_get(d, "within"), p);
 	page_approvals(d, p);
+	page_proposed(d, p);
 	page_changes(d, p);
 	page_evidence(doc_get(d, "evidence"), p);
 }

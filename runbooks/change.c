@@ -40,17 +40,32 @@ static int note_deed(struct runner *r, const char *key, const char *phase, const
 	return run_record(r, "deed", body, err);
 }
 
-static int evict(struct runner *r, const struct doc *deed, struct error *err)
+static int remove_pod(struct runner *r, const char *op, const char *ns, const char *name,
+		      const char *uid, struct error *err)
+{
+	const struct kube_request q = {.verb = KUBE_DELETE,
+				       .kind = object_kind(KIND_POD),
+				       .namespace_ = ns,
+				       .name = name,
+				       .uid = uid};
+
+	if (str_eq(op, "evict"))
+		return kube_evict(r->cluster.client, ns, name, NULL, err);
+	return cluster_do(&r->cluster, &q, &r->arena, NULL, err);
+}
+
+static int remove_pods(struct runner *r, const struct doc *deed, struct error *err)
 {
 	doc_foreach_item (doc_get(deed, "pods"), p) {
 		const char *ns = doc_find_str(p, "namespace"), *name = doc_find_str(p, "name");
+		const char *uid = doc_find_str(p, "uid");
 		struct doc *live = NULL;
 		int rc = cluster_get(&r->cluster, &r->arena, object_kind(KIND_POD), ns, name, &live,
 				     err);
 
 		/* Gone, or another of that name: it was done. */
-		if (!rc && live && str_eq(kube_uid(live), doc_find_str(p, "uid")))
-			rc = kube_evict(r->cluster.client, ns, name, NULL, err);
+		if (!rc && live && str_eq(kube_uid(live), uid) && !kube_deleting(live))
+			rc = remove_pod(r, doc_find_str(deed, "op"), ns, name, uid, err);
 		if (rc && rc != -ENOENT)
 			return error_wrap(err, rc, "pod %s/%s", ns, name);
 	}
@@ -180,9 +195,9 @@ static int do_deed(struct change_plan *p, const struct doc *deed, struct doc **r
 	if (!rc && r->boundary)
 		r->boundary(r->arg, "deed");
 	if (!rc)
-		rc = str_eq(doc_find_str(deed, "op"), "evict")
-			     ? evict(r, deed, err)
-			     : do_command(p, deed, again, ret_answer, err);
+		rc = str_eq(doc_find_str(deed, "op"), "command")
+			     ? do_command(p, deed, again, ret_answer, err)
+			     : remove_pods(r, deed, err);
 	return rc ? rc : note_deed(r, p->key, "done", *ret_answer, err);
 }
 

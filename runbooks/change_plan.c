@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/diff/lines.h"
+#include "lib/object/canonical.h"
 #include "lib/object/sidestep.h"
 #include "lib/step/digest.h"
 #include "runbooks/run_internal.h"
@@ -13,12 +15,54 @@
 /* --- what it will do ---------------------------------------------------------------------------
  */
 
+/* What a journal keeps is seen by others: neither what is written nor the pre-image may hold a
+ * secret. */
+static bool holds_secret(struct change_plan *p, const struct doc *ref, const struct doc *part)
+{
+	struct arena *a = &p->s->r->arena;
+	struct doc *d = part ? doc_clone(a, part) : NULL;
+	size_t n = 0;
+
+	if (!d || d->kind != DOC_MAP)
+		return false;
+	doc_set_string(a, d, "apiVersion", doc_find_str(ref, "apiVersion"));
+	doc_set_string(a, d, "kind", doc_find_str(ref, "kind"));
+	evidence_redact(&p->s->r->evidence, a, d, &n);
+	return n > 0;
+}
+
+static const struct doc *before_of(struct arena *a, enum change_kind kind, const struct doc *live,
+				   const struct doc *forward)
+{
+	if (!live || kind == CHANGE_CREATE)
+		return NULL;
+	return kind == CHANGE_PATCH ? change_inverse_patch(a, live, forward)
+				    : object_canonical(a, live);
+}
+
+static const char *diff_of(struct arena *a, const struct doc *before, const struct doc *after)
+{
+	auto_release(strbuf) struct strbuf x = STRBUF_INIT, y = STRBUF_INIT, out = STRBUF_INIT;
+
+	if (before)
+		doc_write_yaml(before, &x);
+	if (after)
+		doc_write_yaml(after, &y);
+	lines_diff(strbuf_cstr(&x), strbuf_cstr(&y), 3, &out);
+	return arena_strdup(a, strbuf_cstr(&out));
+}
+
+/* One change of the step; what it was is of the object as it is now, NULL: absent. */
 static void add(struct change_plan *p, const char *op, enum change_kind kind, struct doc *ref,
-		const struct doc *forward, bool keep)
+		const struct doc *forward, const struct doc *live, bool keep)
 {
 	struct arena *a = &p->s->r->arena;
 	struct doc *d = doc_append(a, doc_set_list(a, p->record, "changes"), doc_map(a));
+	const struct doc *before = before_of(a, kind, live, forward);
 
+	if (holds_secret(p, ref, forward) || holds_secret(p, ref, before))
+		p->refused = "what it writes or replaces holds a secret, which its journal would "
+			     "keep: change the object with another tool";
 	doc_set_string(a, d, "op", op);
 	doc_set_string(a, d, "kind", change_kind_name(kind));
 	doc_set(a, d, "ref", ref);
@@ -26,6 +70,8 @@ static void add(struct change_plan *p, const char *op, enum change_kind kind, st
 		doc_set(a, d, "forward", doc_clone(a, forward));
 	if (keep)
 		doc_set_bool(a, d, "keep", true);
+	if (p->s->mode != MODE_EXECUTE)
+		doc_set_string(a, d, "diff", diff_of(a, before, forward));
 }
 
 static int read_ref(struct change_plan *p, const struct doc *args, struct doc **ret_ref,
@@ -89,7 +135,7 @@ static int plan_patch(struct change_plan *p, const struct doc *args, struct erro
 	if (!live)
 		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
 	add(p, "patch", CHANGE_PATCH, ref, by_names(&p->s->r->arena, live, doc_get(args, "patch")),
-	    false);
+	    live, false);
 	return 0;
 }
 
@@ -100,7 +146,7 @@ static int plan_delete(struct change_plan *p, const struct doc *args, struct err
 	int rc = read_ref(p, args, &ref, &kind, &live, err);
 
 	if (!rc && live)
-		add(p, "delete", CHANGE_DELETE, ref, NULL, false);
+		add(p, "delete", CHANGE_DELETE, ref, NULL, live, false);
 	return rc;
 }
 
@@ -124,9 +170,9 @@ static int plan_apply(struct change_plan *p, const struct doc *args, struct erro
 		return rc;
 	ref = host_ref(a, object);
 	if (!live)
-		add(p, "create", CHANGE_CREATE, ref, object, false);
+		add(p, "create", CHANGE_CREATE, ref, object, NULL, false);
 	else
-		add(p, "patch", CHANGE_PATCH, ref, object, false);
+		add(p, "patch", CHANGE_PATCH, ref, object, live, false);
 	return 0;
 }
 
@@ -142,31 +188,46 @@ static bool on_node(const char *nodes, const char *node)
 	return false;
 }
 
-/* Deleted by uid: the pods that are there now, and none that came after them. */
+static struct doc *pod_list(struct change_plan *p, const char *op)
+{
+	struct arena *a = &p->s->r->arena;
+	struct doc *deed = doc_set_map(a, p->record, "deed");
+
+	doc_set_string(a, deed, "op", op);
+	return doc_set_list(a, deed, "pods");
+}
+
+static void add_pod(struct arena *a, struct doc *pods, const char *ns, const char *name,
+		    const char *uid)
+{
+	struct doc *one = doc_append(a, pods, doc_map(a));
+
+	doc_set_string(a, one, "namespace", ns);
+	doc_set_string(a, one, "name", name);
+	doc_set_string(a, one, "uid", uid);
+}
+
+/* By uid: the pods that are there now, and none that came after them. */
 static int delete_pods(struct change_plan *p, const struct doc *owner, const char *nodes,
 		       struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
-	struct doc *pods;
+	struct doc *list, *pods = pod_list(p, "delete");
 	int rc = cluster_list(&p->s->r->cluster, a, object_kind(KIND_POD), kube_namespace(owner),
-			      &pods, err);
+			      &list, err);
 
 	if (rc)
 		return rc;
-	doc_foreach_item (pods, d) {
-		const struct doc *by = kube_controller(d);
-
-		if (!str_eq(doc_find_str(by, "uid"), kube_uid(owner)) ||
-		    !on_node(nodes, str_or_empty(doc_find_str(d, "spec.nodeName"))))
-			continue;
-		add(p, arena_printf(a, "restart %s", kube_name(d)), CHANGE_DELETE, host_ref(a, d),
-		    NULL, true);
-		if (doc_len(doc_get(p->record, "changes")) > MAX_PODS)
-			return error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS);
+	doc_foreach_item (list, d) {
+		if (str_eq(doc_find_str(kube_controller(d), "uid"), kube_uid(owner)) &&
+		    on_node(nodes, str_or_empty(doc_find_str(d, "spec.nodeName"))))
+			add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
 	}
-	if (!doc_len(doc_get(p->record, "changes")))
-		return error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
-	return 0;
+	if (doc_len(pods) > MAX_PODS)
+		return error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS);
+	return doc_len(pods)
+		       ? 0
+		       : error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
 }
 
 static int plan_restart(struct change_plan *p, const struct doc *args, struct error *err)
@@ -193,7 +254,7 @@ static int plan_restart(struct change_plan *p, const struct doc *args, struct er
 	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
 		d = doc_set_map(a, d, path[i]);
 	doc_setf(a, d, RESTART_ANNOTATION, "%s/%s", r->run, p->key);
-	add(p, "restart", CHANGE_PATCH, ref, patch, true);
+	add(p, "restart", CHANGE_PATCH, ref, patch, live, true);
 	return 0;
 }
 
@@ -230,7 +291,7 @@ static int plan_regenerate(struct change_plan *p, const struct doc *args, struct
 			at += n + (at[n] != '\0');
 		}
 	}
-	add(p, "request", CHANGE_CREATE, host_ref(a, d), d, true);
+	add(p, "request", CHANGE_CREATE, host_ref(a, d), d, NULL, true);
 	return 0;
 }
 
@@ -239,27 +300,20 @@ static int plan_evict(struct change_plan *p, const struct doc *args, struct erro
 {
 	struct runner *r = p->s->r;
 	struct arena *a = &r->arena;
-	struct doc *deed = doc_set_map(a, p->record, "deed"), *pods;
+	struct doc *pods = pod_list(p, "evict");
 	struct sidestep_node *nodes;
 	size_t n;
 	int rc;
 
-	doc_set_string(a, deed, "op", "evict");
-	pods = doc_set_list(a, deed, "pods");
 	if (!str_eq(doc_find_str(args, "selector"), "endpoints-not-ready"))
 		return error_set(err, -EINVAL, "selector is endpoints-not-ready");
 	rc = source_nodes(&r->sources, a, &nodes, &n, err);
 	for (size_t i = 0; i < n && !rc; i++) {
 		for (size_t k = 0; k < nodes[i].n_endpoints && doc_len(pods) < MAX_PODS; k++) {
 			const struct sidestep_endpoint *e = &nodes[i].endpoints[k];
-			struct doc *one;
 
-			if (str_eq(e->state, "ready") || str_empty(e->pod))
-				continue;
-			one = doc_append(a, pods, doc_map(a));
-			doc_set_string(a, one, "namespace", e->namespace);
-			doc_set_string(a, one, "name", e->pod);
-			doc_set_string(a, one, "uid", e->uid);
+			if (!str_eq(e->state, "ready") && !str_empty(e->pod))
+				add_pod(a, pods, e->namespace, e->pod, e->uid);
 		}
 	}
 	return rc;
@@ -311,7 +365,7 @@ static struct doc *argv_doc(struct arena *a, const struct strings *argv, const s
 	return args;
 }
 
-int change_plan_it(struct change_plan *p, struct error *err)
+static int plan_operation(struct change_plan *p, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
 	const struct runbook_step *step = p->step;
@@ -341,6 +395,13 @@ int change_plan_it(struct change_plan *p, struct error *err)
 		return operations[i].plan(p, args, err);
 	}
 	return error_set(err, -EINVAL, "there is no operation %s", op);
+}
+
+int change_plan_it(struct change_plan *p, struct error *err)
+{
+	int rc = plan_operation(p, err);
+
+	return !rc && p->refused ? error_set(err, -EPERM, "%s", p->refused) : rc;
 }
 
 const struct doc *change_planned(const struct runner *r, const char *key)

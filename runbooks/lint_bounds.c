@@ -445,8 +445,7 @@ static void find_secret(struct lint *l, const struct text *t, const struct expr 
 
 static void look_for_secret(struct lint *l, const struct text *t)
 {
-	if (t->shown || (t->site && doc_get(t->site->step->op, "command")))
-		lint_each_expr(l, t, find_secret);
+	lint_each_expr(l, t, find_secret);
 }
 
 RULE(rule_secrets)

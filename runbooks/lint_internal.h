@@ -55,7 +55,6 @@ struct text {
 	enum text_kind kind;
 	const struct site *site; /* NULL: outside the steps */
 	bool sees_own;           /* what the step itself registers is known there */
-	bool shown;              /* it ends up where people or programs read it */
 };
 void lint_each_text(struct lint *l, void (*see)(struct lint *l, const struct text *t));
 /* Every expression of a text that parses. */

@@ -139,12 +139,12 @@ struct reader {
 	struct lint *l;
 	see_text see;
 	const struct site *site;
-	bool sees_own, shown;
+	bool sees_own;
 };
 
 static void give(const struct reader *r, enum text_kind kind, const char *path, const char *text)
 {
-	const struct text t = {text, path, kind, r->site, r->sees_own, r->shown};
+	const struct text t = {text, path, kind, r->site, r->sees_own};
 
 	if (text)
 		r->see(r->l, &t);
@@ -203,12 +203,10 @@ static void give_bodies(struct reader *r, const struct runbook_step *s)
 	if (s->ask)
 		give(r, TEXT_TEMPLATE, AT("ask.prompt"), s->ask->prompt);
 	give(r, TEXT_TEMPLATE, AT("note"), s->note);
-	r->shown = false;
 	give_doc(r, AT("op"), s->op);
 	if (s->call)
 		give_map(r, AT("call.params"), &s->call->params);
 	give(r, TEXT_TEMPLATE, AT("idempotency_key"), s->idempotency_key);
-	r->shown = true;
 }
 
 static void give_step(struct reader *r, const struct runbook_step *s)
@@ -216,7 +214,6 @@ static void give_step(struct reader *r, const struct runbook_step *s)
 	struct arena *a = r->l->arena;
 
 	r->sees_own = false;
-	r->shown = true;
 	give(r, TEXT_TEMPLATE, AT("title"), s->title);
 	give(r, TEXT_EXPR, AT("when"), s->when);
 	give(r, TEXT_EXPR, AT("items"), s->items);
@@ -238,14 +235,14 @@ static void give_step(struct reader *r, const struct runbook_step *s)
 
 void lint_each_text(struct lint *l, see_text see)
 {
-	struct reader r = {.l = l, .see = see, .shown = true};
+	struct reader r = {.l = l, .see = see};
 
 	give_map(&r, "vars", &l->rb.vars);
 	for (size_t i = 0; i < l->n_sites; i++) {
 		r.site = &l->sites[i];
 		give_step(&r, r.site->step);
 	}
-	r = (struct reader){.l = l, .see = see, .sees_own = true, .shown = true};
+	r = (struct reader){.l = l, .see = see, .sees_own = true};
 	for (size_t i = 0; i < l->rb.n_outcomes; i++) {
 		const char *path = arena_printf(l->arena, "outcomes[%zu]", i);
 

@@ -6,19 +6,21 @@
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "runbooks/expr.h"
+#include "runbooks/files.h"
 #include "runbooks/run_internal.h"
 #include "runbooks/template.h"
 
 void say(struct runner *r, const char *fmt, ...)
 {
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 	va_list ap;
 
 	if (!r->options.out)
 		return;
 	va_start(ap, fmt);
-	vfprintf(r->options.out, fmt, ap);
+	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
+	put_plain(r->options.out, &text);
 	fflush(r->options.out);
 }
 
@@ -206,6 +208,8 @@ static void show(const struct scope *s, const struct walk *w, const struct runbo
 	say(s->r, "  %-18s %-12s %s\n", scope_key(s, step), step_status_names[d->status], title);
 	if (d->why)
 		say(s->r, "  %-18s %-12s %s\n", "", "", d->why);
+	doc_foreach_item (doc_find(d->answer, "would.changes"), c)
+		say(s->r, "%s", str_or_empty(doc_find_str(c, "diff")));
 	if (step->kind == STEP_NOTE && d->answer)
 		say(s->r, "  %-18s %-12s %s\n", "", "", doc_find_str(d->answer, "says"));
 }

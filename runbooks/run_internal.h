@@ -80,6 +80,7 @@ struct change_plan {
 	const struct doc *data;
 	const char *key;
 	struct doc *record;
+	const char *refused; /* why it may not be done; NULL */
 };
 int change_plan_it(struct change_plan *p, struct error *err);
 /* The one that is noted for the step; NULL. */

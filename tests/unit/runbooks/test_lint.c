@@ -72,8 +72,8 @@ static const char good[] =
 	"  mutates: true\n"
 	"  risk: high\n"
 	"  precheck: [{expr: drops.count == 0}]\n"
-	"  op: {k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {token: "
-	"\"${params.token}\"}}}}\n"
+	"  op: {k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "
+	"\"${params.unit}\"}}}}\n"
 	"  verify: {expr: drops.count == 0 and agents.ready, poll: 5s, within: 5m, stable: 3, "
 	"sources: 2}\n"
 	"  rollback: {inverse: auto}\n"
@@ -253,6 +253,7 @@ static const struct {
 	{"RBL-025", "from: drops.rows", "from: length(drops.rows)", NULL},
 	{"RBL-026", "title: agents", "title: agents ${params.token}", NULL},
 	{"RBL-026", "unit-${params.unit}", "unit-${params.token}", NULL},
+	{"RBL-026", "\"${params.unit}\"}}}", "\"${params.token}\"}}}", NULL},
 	{"RBL-026", "from: drops.rows", "from: params", NULL},
 	{"RBL-026", "label: \"${vars.label}\"", "label: \"${params['token']}\"", NULL},
 	{"RBL-026", "ns=${params.namespace}", "ns=${params.token}", NULL},
@@ -260,8 +261,8 @@ static const struct {
 	{"RBL-018", "risk: high", "risk: high\n  retry: {attempts: 20, base: 1s}", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"system:authenticated\"", NULL},
 	{"RBL-023",
-	 "k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {token: "
-	 "\"${params.token}\"}}}",
+	 "k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "
+	 "\"${params.unit}\"}}}",
 	 "policy.suspend: {ref: \"cilium.io/v2 CiliumNetworkPolicy a/b\", until: 9000h}", NULL},
 	{"RBL-030", "v1 ConfigMap", "v1 Secret", NULL},
 	{"RBL-030", "v1 ConfigMap", "rbac.authorization.k8s.io/v1 ClusterRoleBinding", NULL},

@@ -19,7 +19,7 @@ static void step_aside(struct error *err)
 }
 
 /* Begins it and goes on until it waits for the approval; the run's name, in the stage. */
-static const char *until_approval(struct stage *s, const char *state)
+static const char *until_approval_of(struct stage *s, const char *state, const char *book)
 {
 	struct attempt t = {.kill_at = -1};
 	struct error err = ERROR_INIT;
@@ -27,7 +27,7 @@ static const char *until_approval(struct stage *s, const char *state)
 	const char *run;
 
 	attempt_open(&t, s, "alice", state);
-	if (attempt_start(&t, "raise", MODE_EXECUTE, &err))
+	if (attempt_start(&t, book, MODE_EXECUTE, &err))
 		fail_msg("%s", err.msg);
 	run = arena_strdup(&s->arena, t.r.run);
 	assert_true(attempt_go(&t, false, &end));
@@ -36,6 +36,11 @@ static const char *until_approval(struct stage *s, const char *state)
 	assert_non_null(strstr(end.why, "sidestep runbook approve"));
 	attempt_close(&t);
 	return run;
+}
+
+static const char *until_approval(struct stage *s, const char *state)
+{
+	return until_approval_of(s, state, "raise");
 }
 
 static struct run_end resume(struct stage *s, const char *user, const char *state, const char *run,
@@ -59,6 +64,29 @@ static struct run_end resume(struct stage *s, const char *user, const char *stat
 static const char *size_of(struct stage *s)
 {
 	return doc_find_str(stage_get(s, KIND_CONFIG_MAP, "web", "limits"), "data.size");
+}
+
+static bool holds(const char *dir, const char *what)
+{
+	DIR *d = opendir(dir);
+	bool found = false;
+
+	for (struct dirent *e; d && !found && (e = readdir(d));) {
+		auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+		auto_release(arena) struct arena a = ARENA_INIT;
+		const char *path = arena_printf(&a, "%s/%s", dir, e->d_name);
+		struct stat st;
+
+		if (e->d_name[0] == '.' || lstat(path, &st) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode))
+			found = holds(path, what);
+		else if (!io_read_file(path, 1u << 24, &text, NULL))
+			found = strstr(strbuf_cstr(&text), what) != NULL;
+	}
+	if (d)
+		closedir(d);
+	return found;
 }
 
 TEST(another_agrees_and_it_goes_on_and_back)
@@ -191,6 +219,59 @@ TEST(killed_at_every_boundary_it_converges)
 	printf("%d boundaries there, %d back\n", n, n_back);
 }
 
+/* Every answer of the server in turn is a refusal, a delay or a cut. Whatever stopped it, going on
+ * comes to the same end. Answers whether the fault was met. */
+static bool faulted(struct stage *s, const char *fault, int skip)
+{
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct doc *d;
+	const char *run = until_approval(s, "alice");
+	const char *text = arena_printf(
+		&s->arena, "{\"faults\": [{\"skip\": %d, \"times\": 1, %s}]}", skip, fault);
+	static struct attempt t;
+	int rc;
+
+	if (attempt_approve(s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_read_json(&s->arena, text, strlen(text), NULL, &d, &err), 0);
+	assert_int_equal(apiserver_set_faults(s->server, d, &err), 0);
+	t = (struct attempt){.kill_at = -1};
+	attempt_open(&t, s, "bert", "alice");
+	rc = runner_find(&t.r, run, true, &err);
+	if (!rc)
+		rc = runner_go(&t.r, &end, &err);
+	attempt_close(&t);
+	apiserver_set_faults(s->server, NULL, NULL);
+	if (rc || end.exit)
+		end = resume(s, "bert", "alice", run, false);
+	if (end.exit)
+		fail_msg("%s at %d: exit %d: %s", fault, skip, end.exit, str_or_empty(end.why));
+	assert_string_equal(size_of(s), "2");
+	return rc != 0 || end.exit == 0;
+}
+
+TEST(any_fault_of_the_server_anywhere_ends_the_same)
+{
+	static const char *const faults[] = {
+		/* to a write, as somebody else's would be */
+		"\"match\": {\"user\": \"bert\", \"verb\": \"patch\"}, \"status\": 409, "
+		"\"reason\": \"Conflict\"",
+		"\"match\": {\"user\": \"bert\"}, \"status\": 429, \"retryAfterSeconds\": 1",
+		"\"match\": {\"user\": \"bert\"}, \"status\": 500",
+		"\"match\": {\"user\": \"bert\"}, \"status\": 503"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		for (int skip = 0; skip < 40; skip++) {
+			struct stage s;
+
+			stage_new(&s);
+			faulted(&s, faults[i], skip);
+			stage_free(&s);
+		}
+	}
+}
+
 TEST(reading_leaves_nothing_and_proposing_changes_nothing)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -245,6 +326,78 @@ TEST(what_does_not_come_to_be_so_fails_and_can_be_taken_back)
 	assert_string_equal(size_of(&s), "2");
 	assert_int_equal(resume(&s, "alice", "alice", run, true).exit, 9);
 	assert_string_equal(stage_state(&s, &a), before);
+	stage_free(&s);
+}
+
+TEST(undone_at_once_by_steps_of_its_own)
+{
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	run = until_approval_of(&s, "alice", "steps");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	/* It takes two. */
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 7);
+	if (attempt_approve(&s, "bert", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	s.idle = true;
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 9);
+	assert_string_equal(size_of(&s), "1");
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 9);
+	stage_free(&s);
+}
+
+TEST(what_cannot_be_seen_pauses_and_is_asked_again)
+{
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run;
+	struct run_end end;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	s.idle = true;
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "seen", "{\"data\": {\"size\": null}}");
+	end = resume(&s, "alice", "alice", run, false);
+	assert_int_equal(end.exit, 5);
+	assert_non_null(strstr(end.why, "seen"));
+	s.idle = false;
+	stage_tick(&s);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	stage_free(&s);
+}
+
+TEST(a_secret_is_neither_written_nor_replaced)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	struct doc *account;
+
+	stage_new(&s);
+	stage_patch(&s, KIND_DEPLOYMENT, "web", "till",
+		    "{\"spec\": {\"template\": {\"spec\": {\"containers\": [{\"name\": \"app\", "
+		    "\"image\": \"till:1\", \"env\": [{\"name\": \"DB_PASSWORD\", \"value\": "
+		    "\"hunter2-planted\"}]}]}}}}");
+	attempt_open(&t, &s, "alice", "alice");
+	if (attempt_start(&t, "raise", MODE_PROPOSE, &err))
+		fail_msg("%s", err.msg);
+	assert_true(attempt_go(&t, false, &end));
+	account = run_account(&t.r);
+	assert_non_null(
+		strstr(str_or_empty(doc_find_str(account, "steps[3].would.changes[0].diff")),
+		       "+  size: \"2\""));
+	assert_null(doc_find(account, "steps[4].would"));
+	assert_non_null(
+		strstr(str_or_empty(doc_find_str(doc_get(t.r.answers, "image"), "why")), "secret"));
+	assert_false(holds(arena_printf(&s.arena, "%s/alice", s.dir), "hunter2"));
+	attempt_close(&t);
 	stage_free(&s);
 }
 
@@ -345,29 +498,6 @@ TEST(interrupted_it_stops_at_once_and_goes_on)
 
 /* --- evidence ----------------------------------------------------------------------------------
  */
-
-static bool holds(const char *dir, const char *what)
-{
-	DIR *d = opendir(dir);
-	bool found = false;
-
-	for (struct dirent *e; d && !found && (e = readdir(d));) {
-		auto_release(strbuf) struct strbuf text = STRBUF_INIT;
-		auto_release(arena) struct arena a = ARENA_INIT;
-		const char *path = arena_printf(&a, "%s/%s", dir, e->d_name);
-		struct stat st;
-
-		if (e->d_name[0] == '.' || lstat(path, &st) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			found = holds(path, what);
-		else if (!io_read_file(path, 1u << 24, &text, NULL))
-			found = strstr(strbuf_cstr(&text), what) != NULL;
-	}
-	if (d)
-		closedir(d);
-	return found;
-}
 
 TEST(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed)
 {
@@ -494,6 +624,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
 	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
+	cmocka_unit_test(undone_at_once_by_steps_of_its_own),
+	cmocka_unit_test(what_cannot_be_seen_pauses_and_is_asked_again),
+	cmocka_unit_test(a_secret_is_neither_written_nor_replaced),
 	cmocka_unit_test(what_another_changed_meanwhile_is_not_taken_back),
 	cmocka_unit_test(a_changed_runbook_is_noticed),
 	cmocka_unit_test(one_at_a_time),
@@ -504,6 +637,7 @@ static const struct CMUnitTest tests[] = {
 };
 static const struct CMUnitTest boundaries[] = {
 	cmocka_unit_test(killed_at_every_boundary_it_converges),
+	cmocka_unit_test(any_fault_of_the_server_anywhere_ends_the_same),
 };
 
 int main(int argc, char **argv)
