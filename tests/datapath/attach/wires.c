@@ -287,7 +287,7 @@ void wires_policy(struct wires *w, struct datapath *dp, uint16_t port)
 	wires_apply(w, dp);
 }
 
-static int socket_in(struct wires *w, int pod, int type)
+int wires_socket(struct wires *w, int pod, int type)
 {
 	struct error err = ERROR_INIT;
 	int back, fd;
@@ -302,7 +302,7 @@ static int socket_in(struct wires *w, int pod, int type)
 int wires_listen(struct wires *w, int pod, uint16_t port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-	int fd = socket_in(w, pod, SOCK_STREAM);
+	int fd = wires_socket(w, pod, SOCK_STREAM);
 
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -314,7 +314,7 @@ int wires_connect(struct wires *w, int pod, const char *addr, uint16_t port)
 {
 	struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(addr)};
-	int fd = socket_in(w, pod, SOCK_STREAM);
+	int fd = wires_socket(w, pod, SOCK_STREAM);
 
 	assert_true(!connect(fd, (struct sockaddr *)&to, sizeof(to)) || errno == EINPROGRESS);
 	return fd;
@@ -342,7 +342,7 @@ int wires_datagram(struct wires *w, int pod, const char *addr, uint16_t port)
 {
 	struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(addr)};
-	int fd = socket_in(w, pod, SOCK_DGRAM);
+	int fd = wires_socket(w, pod, SOCK_DGRAM);
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	assert_int_equal(write(fd, "odd", 3), 3);

@@ -54,6 +54,7 @@ void wires_policy(struct wires *w, struct datapath *dp, uint16_t port);
 void wires_apply(struct wires *w, struct datapath *dp);
 
 /* Sockets inside a pod, or (WIRE_NODE) of the node itself. connect is started, not waited for. */
+int wires_socket(struct wires *w, int pod, int type);
 int wires_listen(struct wires *w, int pod, uint16_t port);
 int wires_connect(struct wires *w, int pod, const char *addr, uint16_t port);
 /* A datagram socket of the pod that talks to addr only; its first datagram is sent. */

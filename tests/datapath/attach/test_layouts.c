@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections through a change of the conntrack layout: the programs of the release before (built
+ * from history) and ours take turns on two pods that never stop talking. Nothing is lost, sent
+ * again, refused or decided twice; without the converter it is.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/datapath/maps.h"
+#include "datapath/abi/conntrack_convert.h"
+#include "lib/net/netns.h"
+#include "tests/datapath/attach/before.h"
+#include "tests/datapath/attach/chatter.h"
+#include "tests/support/test.h"
+
+#define TCP_CONNECTIONS 1000
+#define UDP_CONNECTIONS 100
+
+static struct wires wires;
+static struct mesh_service services[2];
+static struct chatter chatter;
+static const enum datapath_attach modes[] = {DATAPATH_ATTACH_TCX, DATAPATH_ATTACH_CLSACT};
+
+static int pin(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", wires.root, name);
+	return bpf_obj_get(path);
+}
+
+static void unpin(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", wires.root, name);
+	unlink(path);
+}
+
+static bool is_pinned(const char *name)
+{
+	int fd = pin(name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* B lets A in, nobody lets B in: whoever forgets a connection refuses its answers. */
+static void want(struct datapath *dp)
+{
+	static struct mesh_row udp;
+
+	wires_policy(&wires, dp, WIRE_PORT);
+	udp = wires.rows[0];
+	udp.key.proto = IPPROTO_UDP;
+	wires.rows[1] = udp;
+	wires.sets[0].n = 2;
+	wires.sets[0].digest = mesh_set_digest(wires.rows, 2);
+	wires.sets[1] = (struct mesh_set){.enforced = true, .digest = mesh_set_digest(NULL, 0)};
+	wires.want.n_sets = 2;
+	wires.endpoints[WIRE_B].set[DIRECTION_INGRESS] = wires.sets[0].digest;
+	wires.endpoints[WIRE_A].set[DIRECTION_INGRESS] = wires.sets[1].digest;
+	wires.endpoints[WIRE_A].row.flags |= ENDPOINT_ENFORCE_INGRESS;
+	services[0] = services[1] = wires.service;
+	services[1].key.proto = IPPROTO_UDP;
+	wires.want.services = services;
+	wires.want.n_services = 2;
+	wires_apply(&wires, dp);
+}
+
+/* Everything of layout `before` and nothing of ours: as an agent of that release left it. */
+static void begin_before(enum datapath_attach mode)
+{
+	struct datapath *dp;
+
+	wires_open(&wires, mode, &dp);
+	want(dp);
+	datapath_close(dp);
+	unpin("conntrack_v2");
+	unpin("ct_new_v2");
+	before_start(&wires, mode);
+	assert_true(is_pinned("conntrack_v1"));
+}
+
+static void end_all(void)
+{
+	struct error err = ERROR_INIT;
+	int back;
+
+	assert_int_equal(netns_enter(wires.netns, &back, &err), 0);
+	if (datapath_unload(wires.root, &err))
+		fail_msg("%s", err.msg);
+	netns_leave(back);
+}
+
+static void finish_copy(struct datapath *dp)
+{
+	struct error err = ERROR_INIT;
+	bool more = true;
+
+	while (more)
+		if (datapath_conntrack_step(dp, &more, &err))
+			fail_msg("%s", err.msg);
+}
+
+static struct datapath *start_ours(enum datapath_attach mode)
+{
+	struct datapath *dp;
+
+	wires_open(&wires, mode, &dp);
+	return dp;
+}
+
+static uint64_t counted_drops(void)
+{
+	struct maps maps;
+	struct error err = ERROR_INIT;
+	uint64_t n = 0;
+
+	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	for (uint32_t reason = REASON_FIRST_DROP; reason < REASON_COUNT; reason++) {
+		if (reason == REASON_UNKNOWN_L3) /* IPv6 devices that look for neighbours */
+			continue;
+		for (uint32_t d = 0; d < DIRECTION_COUNT; d++) {
+			uint64_t counters[sizeof(struct metrics) / 8] = {0};
+
+			maps_get_sum(&maps, MAP_metrics, metrics_slot(reason, d), counters,
+				     ARRAY_SIZE(counters));
+			n += counters[0];
+		}
+	}
+	maps_close(&maps);
+	return n;
+}
+
+static void add_decision(void *arg, UNUSED const void *key, const void *value)
+{
+	struct traffic row;
+
+	memcpy(&row, value, sizeof(row));
+	*(uint64_t *)arg += row.decisions;
+}
+
+static uint64_t decisions(void)
+{
+	struct maps maps;
+	struct error err = ERROR_INIT;
+	uint64_t n = 0;
+
+	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	assert_true(maps_each(&maps, MAP_traffic, add_decision, &n, &err) >= 0);
+	maps_close(&maps);
+	return n;
+}
+
+/* What a decision is: refresh, flags and the like may move on while nobody looks. */
+static bool same_decision(const struct conntrack_entry *a, const struct conntrack_entry *b)
+{
+	return a->version == b->version && a->verdict == b->verdict && a->audited == b->audited &&
+	       a->global == b->global && !memcmp(a->ref, b->ref, sizeof(a->ref)) &&
+	       a->ifindex == b->ifindex && !memcmp(a->dmac, b->dmac, 12) &&
+	       !memcmp(&a->nat_saddr, &b->nat_saddr, 16) && a->src_identity == b->src_identity &&
+	       a->dst_identity == b->dst_identity && a->src_endpoint == b->src_endpoint &&
+	       a->dst_endpoint == b->dst_endpoint && a->svc_addr == b->svc_addr &&
+	       a->svc_port == b->svc_port && a->rule_id[0] == b->rule_id[0] &&
+	       a->rule_id[1] == b->rule_id[1] && a->twin_scope == b->twin_scope &&
+	       a->created == b->created;
+}
+
+/* Every answered connection of one layout stands in the other with the same decision. Returns how
+ * many there are. */
+static size_t expect_all(const char *from, const char *to)
+{
+	bool from_old = strcmp(from, "conntrack_v1") == 0;
+	int source = pin(from), target = pin(to);
+	struct conntrack_key key, *previous = NULL;
+	size_t n = 0;
+
+	assert_true(source >= 0 && target >= 0);
+	for (; !bpf_map_get_next_key(source, previous, &key); previous = &key, n++) {
+		struct conntrack_entry_v1 old;
+		struct conntrack_entry new, up;
+
+		if (bpf_map_lookup_elem(source, &key, from_old ? (void *)&old : (void *)&new) ||
+		    bpf_map_lookup_elem(target, &key, from_old ? (void *)&new : (void *)&old))
+			fail_msg("%s has an entry that %s has not", from, to);
+		conntrack_up(&old, &up);
+		if (!same_decision(&up, &new))
+			fail_msg("an entry of %s is another decision in %s", from, to);
+	}
+	close(source);
+	close(target);
+	return n;
+}
+
+static uint32_t map_number(const char *name)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	int fd = pin(name);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	close(fd);
+	return info.id;
+}
+
+/* What there was before it began, to be compared at the end. */
+static struct mark {
+	uint64_t drops, decisions, opened, again;
+} mark;
+
+static void begin_count(void)
+{
+	mark = (struct mark){counted_drops(), decisions(), chatter.count->opened,
+			     chatter_retransmitted(&chatter)};
+}
+
+/* Nothing lost, refused or sent again, and two decisions (A's side, B's) for each new connection:
+ * none for those that were there. */
+static void expect_untouched(void)
+{
+	if (chatter.count->failed)
+		fail_msg("%s", chatter.count->first);
+	assert_int_equal(counted_drops(), mark.drops);
+	assert_int_equal(chatter_retransmitted(&chatter), mark.again);
+	assert_int_equal(decisions() - mark.decisions, 2 * (chatter.count->opened - mark.opened));
+}
+
+static void expect_carried(struct datapath *dp)
+{
+	struct datapath_conntrack ct;
+
+	finish_copy(dp);
+	datapath_conntrack(dp, &ct);
+	assert_int_equal(ct.layout, 2);
+	assert_int_equal(ct.older, 1);
+	assert_int_equal(ct.remaining, 0);
+	assert_true(ct.converted >= 2 * (TCP_CONNECTIONS + UDP_CONNECTIONS));
+}
+
+static void up_down_and_up_again(enum datapath_attach mode)
+{
+	struct error err = ERROR_INIT;
+	struct datapath *dp;
+	uint32_t first;
+
+	begin_before(mode);
+	chatter_open(&chatter, &wires, TCP_CONNECTIONS, UDP_CONNECTIONS);
+	begin_count();
+	chatter_start(&chatter);
+	chatter_rounds(&chatter, 1);
+
+	dp = start_ours(mode); /* up */
+	first = map_number("conntrack_v2");
+	expect_carried(dp);
+	chatter_rounds(&chatter, 1);
+
+	datapath_close(dp); /* a start without an upgrade */
+	dp = start_ours(mode);
+	assert_int_equal(map_number("conntrack_v2"), first);
+	chatter_rounds(&chatter, 1);
+
+	datapath_close(dp); /* back at once: both were kept up */
+	before_start(&wires, mode);
+	chatter_rounds(&chatter, 1);
+
+	dp = start_ours(mode); /* up again: what was left of ours is out of date */
+	assert_true(map_number("conntrack_v2") != first);
+	chatter_rounds(&chatter, 1);
+	finish_copy(dp);
+	assert_int_equal(datapath_finalize(dp, &err), 0);
+	assert_int_equal(datapath_finalize(dp, &err), 0);
+	assert_false(is_pinned("conntrack_v1") || is_pinned("ct_new_v1"));
+	chatter_rounds(&chatter, 1);
+
+	assert_int_equal(datapath_prepare(dp, 1, &err), 0); /* down again, after all */
+	finish_copy(dp);
+	assert_int_equal(datapath_prepare(dp, 0, &err), 0);
+	finish_copy(dp);
+	chatter_rounds(&chatter, 1);
+	datapath_close(dp);
+	before_start(&wires, mode);
+	chatter_rounds(&chatter, 1);
+	dp = start_ours(mode);
+	finish_copy(dp);
+	chatter_stop(&chatter);
+	expect_untouched();
+	assert_true(expect_all("conntrack_v1", "conntrack_v2") >=
+		    2 * (TCP_CONNECTIONS + UDP_CONNECTIONS));
+	assert_int_equal(expect_all("conntrack_v2", "conntrack_v1"),
+			 expect_all("conntrack_v1", "conntrack_v2"));
+	printf("%llu connections opened meanwhile, %llu rounds of %d\n",
+	       (unsigned long long)(chatter.count->opened - mark.opened),
+	       (unsigned long long)chatter.count->rounds, TCP_CONNECTIONS + UDP_CONNECTIONS);
+	chatter_close(&chatter);
+	datapath_close(dp);
+	end_all();
+}
+
+/* The negative control: the same upgrade where nobody carries anything over. */
+static void without_the_converter_it_shows(enum datapath_attach mode)
+{
+	struct datapath *dp;
+
+	begin_before(mode);
+	chatter_open(&chatter, &wires, 20, 4);
+	begin_count();
+	unpin("conntrack_v1");
+	unpin("ct_new_v1");
+	dp = start_ours(mode);
+	finish_copy(dp);
+	assert_int_equal(write(chatter.server[0], "x", 1), 1); /* an answer nobody asked for */
+	wires_expect_drop(dp, REASON_POLICY);
+	assert_true(counted_drops() > mark.drops);
+	/* The others' next packets are decided anew, as if they were first ones. */
+	for (size_t i = 1; i < chatter.n_tcp; i++)
+		wires_talk(chatter.client[i], chatter.server[i]);
+	assert_true(decisions() - mark.decisions >= 2 * (chatter.n_tcp - 1));
+	chatter_close(&chatter);
+	datapath_close(dp);
+	end_all();
+}
+
+enum way { UP, PREPARE, FINALIZE };
+
+struct attempt {
+	enum way way;
+	enum datapath_attach mode;
+};
+
+/* What an agent does before it would be killed. Its end is as sudden without a signal. */
+static void attempt(const struct attempt *a)
+{
+	struct error err = ERROR_INIT;
+	struct datapath *dp = start_ours(a->mode);
+
+	finish_copy(dp);
+	if (a->way == PREPARE)
+		datapath_prepare(dp, 1, &err);
+	if (a->way == FINALIZE)
+		datapath_finalize(dp, &err);
+	finish_copy(dp);
+	_exit(0);
+}
+
+/* Whether the system call at hand changes what is in the kernel or below the pins. */
+static bool changes_something(pid_t pid)
+{
+	struct user_regs_struct regs;
+
+	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &regs), 0);
+	if (regs.orig_rax == __NR_unlink)
+		return true;
+	return regs.orig_rax == __NR_bpf &&
+	       (regs.rdi == BPF_MAP_CREATE || regs.rdi == BPF_PROG_LOAD ||
+		regs.rdi == BPF_OBJ_PIN || regs.rdi == BPF_LINK_UPDATE ||
+		regs.rdi == BPF_LINK_CREATE || regs.rdi == BPF_MAP_LOOKUP_BATCH);
+}
+
+/* Kills the attempt before its nth such call; false when it came to its end before that. */
+static bool killed_before(const struct attempt *a, unsigned nth)
+{
+	unsigned n = 0;
+	bool entering = true;
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		attempt(a);
+	}
+	for (;;) {
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status) || WIFSIGNALED(status))
+			return false;
+		if (WSTOPSIG(status) == SIGTRAP) {
+			if (entering && changes_something(pid) && ++n == nth)
+				break;
+			entering = !entering;
+		}
+		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return true;
+}
+
+/* Kills at every such moment; then the one or the other release starts, and nobody noticed. */
+static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned stride)
+{
+	const struct attempt a = {way, mode};
+	unsigned moments = 0;
+	bool more = true;
+
+	begin_before(mode);
+	chatter_open(&chatter, &wires, 20, 4);
+	begin_count();
+	for (unsigned nth = 1; more; nth += stride) {
+		struct error err = ERROR_INIT;
+		struct datapath *dp;
+
+		if (way == PREPARE) { /* from a node that was finalised */
+			dp = start_ours(mode);
+			finish_copy(dp);
+			assert_int_equal(datapath_finalize(dp, &err), 0);
+			datapath_close(dp);
+		}
+		more = killed_before(&a, nth);
+		moments += more;
+		chatter_round(&chatter);
+		if (way == UP && moments % 2) {
+			before_start(&wires, mode);
+			chatter_round(&chatter);
+			continue;
+		}
+		dp = start_ours(mode);
+		chatter_round(&chatter);
+		assert_int_equal(datapath_prepare(dp, 1, &err), 0);
+		finish_copy(dp);
+		datapath_close(dp);
+		before_start(&wires, mode);
+		chatter_round(&chatter);
+	}
+	printf("killed at %u moments\n", moments);
+	assert_true(moments > 0);
+	expect_untouched();
+	chatter_close(&chatter);
+	end_all();
+}
+
+static void killed_on_the_way_up(enum datapath_attach mode)
+{
+	killed_anywhere(mode, UP, mode == DATAPATH_ATTACH_TCX ? 5 : 19);
+}
+
+static void killed_while_preparing(enum datapath_attach mode)
+{
+	killed_anywhere(mode, PREPARE, mode == DATAPATH_ATTACH_TCX ? 9 : 29);
+}
+
+static void killed_while_finalizing(enum datapath_attach mode)
+{
+	killed_anywhere(mode, FINALIZE, mode == DATAPATH_ATTACH_TCX ? 9 : 29);
+}
+
+static void in_both_modes(void (*fn)(enum datapath_attach mode))
+{
+	struct datapath *dp;
+	struct error err = ERROR_INIT;
+	struct datapath_options o = {.pin_root = wires.root, .attach = DATAPATH_ATTACH_TCX};
+	bool tcx = datapath_open(&o, &dp, &err) == 0;
+
+	if (tcx)
+		datapath_close(dp);
+	end_all();
+	for (size_t i = tcx ? 0 : 1; i < ARRAY_SIZE(modes); i++)
+		fn(modes[i]);
+}
+
+#define BOTH(name)                                                                                 \
+	static void name##_row(UNUSED void **state)                                                \
+	{                                                                                          \
+		in_both_modes(name);                                                               \
+	}
+BOTH(up_down_and_up_again)
+BOTH(without_the_converter_it_shows)
+BOTH(killed_on_the_way_up)
+BOTH(killed_while_preparing)
+BOTH(killed_while_finalizing)
+
+TEST(a_layout_nobody_knows_is_refused)
+{
+	struct error err = ERROR_INIT;
+	struct datapath *dp = start_ours(DATAPATH_ATTACH_AUTO);
+
+	assert_int_equal(datapath_prepare(dp, 3, &err), -EOPNOTSUPP);
+	assert_int_equal(datapath_prepare(dp, 2, &err), 0); /* nothing to do */
+	assert_false(is_pinned("conntrack_v1"));
+	datapath_close(dp);
+	end_all();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(up_down_and_up_again_row),
+		cmocka_unit_test(without_the_converter_it_shows_row),
+		cmocka_unit_test(killed_on_the_way_up_row),
+		cmocka_unit_test(killed_while_preparing_row),
+		cmocka_unit_test(killed_while_finalizing_row),
+		cmocka_unit_test(a_layout_nobody_knows_is_refused),
+	};
+	int failed;
+
+	wires_setup(&wires, "layouts", 0);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	wires_teardown(&wires);
+	return failed;
+}
