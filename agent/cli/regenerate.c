@@ -29,6 +29,9 @@ struct asking {
 	struct cluster cluster;
 	struct arena arena;
 	const char *name; /* of the request */
+	/* Nodes that --all leaves out, with commas; kept in the request, for whoever looks later.
+	 */
+	const char *left_out;
 	struct node *nodes;
 	size_t n_nodes;
 	struct sidestep_node *agents;
@@ -143,7 +146,16 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Nodes that nobody would answer for are left out, and that is said. */
+#define LEFT_OUT_ANNOTATION "sidestep.dev/left-out"
+
+static void leave_out(struct asking *q, const char *node)
+{
+	progress_line(&q->progress, "%s is left out: no agent has ever reported", node);
+	q->left_out = q->left_out ? arena_printf(&q->arena, "%s,%s", q->left_out, node) : node;
+}
+
+/* Nodes that nobody would answer for are left out, and that is said: they would hold up the rest,
+ * and what is asked of them is not known. */
 static int choose_nodes(struct asking *q, struct sidestep_request *r, struct error *err)
 {
 	struct strings *s = &r->nodes;
@@ -165,8 +177,7 @@ static int choose_nodes(struct asking *q, struct sidestep_request *r, struct err
 		if (agent_of(q, q->nodes[i].meta.name))
 			s->items[s->n++] = q->nodes[i].meta.name;
 		else
-			progress_line(&q->progress, "%s is left out: no agent has ever reported",
-				      q->nodes[i].meta.name);
+			leave_out(q, q->nodes[i].meta.name);
 	}
 	if (!s->n)
 		return error_set(err, -ENOENT, "no agent has ever reported in this cluster");
@@ -226,6 +237,10 @@ static int make_request(struct asking *q, const struct sidestep_request *r, stru
 
 	doc_set_string(&q->arena, doc_set_map(&q->arena, doc_get(d, "metadata"), "labels"),
 		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
+	if (q->left_out)
+		doc_set_string(&q->arena,
+			       doc_set_map(&q->arena, doc_get(d, "metadata"), "annotations"),
+			       LEFT_OUT_ANNOTATION, q->left_out);
 	doc_set(&q->arena, d, "spec", spec);
 	code = cluster_do(&q->cluster, &rq, &q->arena, NULL, err);
 	/* The same job, asked for again: it is looked at, and nothing is done twice. */
@@ -350,6 +365,7 @@ static int look(struct asking *q, struct sidestep_request *ret_r, struct regener
 	r = sidestep_request_decode(&q->arena, d, ret_r, err);
 	if (r == 0 && ret_r->kind != REQUEST_REGENERATE)
 		r = error_set(err, -ESRCH, "%s is no regeneration", q->name);
+	q->left_out = strmap_get(&ret_r->meta.annotations, LEFT_OUT_ANNOTATION);
 	if (r == 0)
 		r = list_nodes(q, err);
 	if (r < 0)
@@ -367,10 +383,16 @@ static bool passes(int r)
 static int finish(struct asking *q, const struct regenerate_job *job)
 {
 	progress_live(&q->progress, "%s", "");
-	regenerate_print(q->call->out, q->name, job, q->o->node.output);
+	regenerate_print(q->call->out, q->name, job, q->left_out, q->o->node.output);
 	if (job->failed || job->n_states[REGENERATE_FAILED] || job->n_states[REGENERATE_STOPPED])
 		return CLI_BLOCKED;
-	return job->n_states[REGENERATE_DONE] == job->n_turns ? CLI_OK : CLI_INCONCLUSIVE;
+	if (q->left_out)
+		fprintf(q->call->err,
+			"not known: %s, where no agent has ever reported; name the "
+			"others with --node when that is as it should be\n",
+			q->left_out);
+	return job->n_states[REGENERATE_DONE] == job->n_turns && !q->left_out ? CLI_OK
+									      : CLI_INCONCLUSIVE;
 }
 
 static void say_how_to_look(const struct asking *q)

@@ -12,6 +12,7 @@ int regenerate_cluster(const struct cli_call *call, struct error *err);
 /* regenerate_show.c */
 /* How a node's turn ended: "done, 12 of 12 endpoints (1 repaired) in 340 ms". */
 const char *regenerate_words(struct arena *a, const struct regenerate_turn *t);
-/* The job in the format of enum output. */
-void regenerate_print(FILE *out, const char *name, const struct regenerate_job *job, int format);
+/* The job in the format of enum output; left_out with commas, or NULL. */
+void regenerate_print(FILE *out, const char *name, const struct regenerate_job *job,
+		      const char *left_out, int format);
 void regenerate_print_preview(FILE *out, struct doc *items, int format);

@@ -118,11 +118,13 @@ static void print_noteworthy(FILE *out, const struct doc *list)
 				doc_find_str(doc_at(list, i), "verifierLog"));
 }
 
-void regenerate_print(FILE *out, const char *name, const struct regenerate_job *job, int format)
+void regenerate_print(FILE *out, const char *name, const struct regenerate_job *job,
+		      const char *left_out, int format)
 {
 	struct arena a = ARENA_INIT;
 	struct doc *d = job_doc(&a, name, job), *nodes = doc_get(d, "nodes");
 
+	doc_set_string(&a, d, "leftOut", left_out);
 	if (format != OUTPUT_TABLE) {
 		table_print_doc(out, d, format);
 	} else {

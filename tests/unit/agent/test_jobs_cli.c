@@ -125,6 +125,23 @@ static void failures_are_told(void **state)
 	assert_int_equal(doc_find_int(d, "regenerated", -1), 2);
 }
 
+/* What nobody answers for is not known, also for who looks at the job later. */
+static void a_node_without_an_agent_is_left_out(void **state)
+{
+	struct nodes *n = *state;
+	struct doc *node = kube_object_new(&n->arena, object_kind(KIND_NODE), NULL, "n3");
+
+	assert_int_equal(
+		kube_create(n->client, &n->arena, object_kind(KIND_NODE), node, NULL, NULL), 0);
+	expect(n, "--all --namespace none --job lone --wait -o json", CLI_INCONCLUSIVE);
+	assert_string_equal(doc_find_str(json(n), "leftOut"), "n3");
+	assert_int_equal(doc_len(doc_get(json(n), "nodes")), NODES);
+	expect(n, "--job lone", CLI_INCONCLUSIVE);
+	expect_said(cli_err(n), "not known: n3");
+	expect(n, "--node n1,n2 --namespace none --wait", CLI_OK);
+	expect(n, "--node n3 --wait", CLI_FAILED);
+}
+
 static void one_endpoint_by_its_agent(void **state)
 {
 	struct nodes *n = *state;
@@ -144,6 +161,7 @@ int main(void)
 		cmocka_unit_test(who_stops_watching_stops_nothing),
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(one_endpoint_by_its_agent),
+		cmocka_unit_test(a_node_without_an_agent_is_left_out),
 	};
 
 	if (geteuid() != 0)
