@@ -346,6 +346,7 @@ void act_read(const struct scope *s, const struct runbook_step *step, const stru
 	/* One that did not answer is not waited for at every step anew. */
 	c->patience_ns =
 		s->r->unreachable ? SHORT_PATIENCE_NS : duration_ns(step->timeout, 30 * NS_PER_S);
+	s->r->reading = true;
 	if (step->kind == STEP_QUERY || step->kind == STEP_FLOWS)
 		read_query(s, step, data, a, d);
 	else if (step->kind == STEP_K8S)
@@ -364,6 +365,7 @@ void act_read(const struct scope *s, const struct runbook_step *step, const stru
 					"gate %s belongs to a run of the upgrade or the migration: "
 					"see its status",
 					step->gate));
+	s->r->reading = false;
 	s->r->unreachable =
 		!d->answer && c->client && clock_now_ns(c->clock) - began >= c->patience_ns;
 	c->patience_ns = patience;

@@ -258,6 +258,30 @@ static int asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct 
 	return run_record(r, "asked", body, err);
 }
 
+static void add_changes(struct arena *a, const struct runbook_step *steps, size_t n,
+			struct doc *list)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (steps[i].kind == STEP_MUTATE || steps[i].mutates.value) {
+			struct doc *one = doc_append(a, list, doc_map(a));
+
+			doc_set_string(a, one, "step", steps[i].id);
+			doc_set_string(a, one, "title", steps[i].title);
+			doc_set_string(a, one, "risk",
+				       steps[i].risk ? risk_names[steps[i].risk] : "unsaid");
+			if (steps[i].op)
+				doc_set(a, one, "does", doc_clone(a, steps[i].op));
+			doc_set_string(
+				a, one, "back",
+				steps[i].rollback && steps[i].rollback->inverse == INVERSE_NONE
+					? arena_printf(a, "none: %s",
+						       str_or_empty(steps[i].rollback->reason))
+					: "yes");
+		}
+		add_changes(a, steps[i].steps, steps[i].n_steps, list);
+	}
+}
+
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;
@@ -270,9 +294,11 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 	doc_set_string(a, d, "requester", doc_find_str(r->plan, "requester.name"));
 	doc_set_string(a, d, "expires", s->approvers->expires);
 	doc_set_int(a, d, "min", s->approvers->min.value);
+	doc_set(a, d, "params", doc_clone(a, doc_get(r->plan, "params")));
 	groups = doc_set_list(a, d, "groups");
 	for (size_t i = 0; i < s->approvers->groups.n; i++)
 		doc_append(a, groups, doc_string(a, s->approvers->groups.items[i]));
+	add_changes(a, r->rb.steps, r->rb.n_steps, doc_set_list(a, d, "changes"));
 	return d;
 }
 
@@ -429,7 +455,9 @@ static void wanted_of(struct arena *a, const struct doc *d, struct approval_want
 					.digest = doc_find_str(d, "digest"),
 					.expires = doc_find_str(d, "expires"),
 					.min = doc_find_int(d, "min", 1),
-					.groups = strings_of(a, doc_get(d, "groups"))};
+					.groups = strings_of(a, doc_get(d, "groups")),
+					.params = doc_get(d, "params"),
+					.changes = doc_get(d, "changes")};
 }
 
 int approval_of_run(struct runner *r, const char *step, struct approval_wanted *ret,

@@ -34,6 +34,8 @@ struct approval_wanted {
 	struct strings groups;
 	int64_t min;
 	const char *expires;
+	const struct doc *params;
+	const struct doc *changes; /* list of {step, title, risk, does}: what the run may change */
 };
 /* Of a run that was found (with a cluster). -ENOENT when it does not wait for that step. */
 int approval_of_run(struct runner *r, const char *step, struct approval_wanted *ret,

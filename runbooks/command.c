@@ -108,6 +108,11 @@ static const char *find_program(struct arena *a, const char *name, struct error 
 	return NULL;
 }
 
+bool command_here(struct arena *a, const char *program)
+{
+	return !strchr(program, '/') && find_program(a, program, NULL);
+}
+
 static void add_env(struct arena *a, const char **env, size_t *n, const char *name,
 		    const char *value)
 {

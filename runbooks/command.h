@@ -29,3 +29,5 @@ int command_run(struct cluster *c, const struct command_request *q, struct arena
 		struct doc **ret_answer, struct error *err);
 /* NULL, or why this argv may not run. */
 const char *command_refused(struct arena *a, const char *const *argv, size_t n, bool mutates);
+/* A program of that name is where one would be run from. */
+bool command_here(struct arena *a, const char *program);

@@ -60,24 +60,25 @@ int run_record(struct runner *r, const char *type, const struct doc *body, struc
 	if (rc < 0)
 		return rc;
 	boundary(r, type);
+	r->kept += strlen(journal_at(r->journal, journal_count(r->journal) - 1)->line);
 	rc = host->copy(host->ctx, journal_at(r->journal, journal_count(r->journal) - 1), err);
 	return rc < 0 ? error_wrap(err, rc, "copy of the journal") : 0;
 }
 
 /* What is too large goes without its rows: the same now as for whoever resumes. */
-static struct doc *reduced(struct arena *a, const struct doc *answer)
+static struct doc *reduced(struct arena *a, const struct doc *answer, size_t most)
 {
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 	struct doc *d;
 
 	doc_write_json(answer, DOC_COMPACT, &text);
-	if (text.len <= RUN_MAX_ANSWER)
+	if (text.len <= most)
 		return doc_clone(a, answer);
 	d = doc_map(a);
 	doc_foreach_entry (answer, e) {
 		strbuf_clear(&text);
 		doc_write_json(e->value, DOC_COMPACT, &text);
-		if (text.len <= RUN_MAX_ANSWER / 8)
+		if (text.len <= most / 8)
 			doc_set(a, d, e->key, doc_clone(a, e->value));
 		else
 			doc_set_string(a, doc_set_map(a, d, "unseen"), e->key,
@@ -184,7 +185,9 @@ static int note_answer(const struct scope *s, const struct runbook_step *step,
 	doc_set_string(a, body, "why", d->why);
 	doc_set_string(a, body, "source", d->source);
 	if (d->answer)
-		doc_set(a, body, "answer", reduced(a, d->answer));
+		doc_set(a, body, "answer",
+			reduced(a, d->answer,
+				r->kept < RUN_LARGE_KEPT ? RUN_MAX_ANSWER : RUN_LEAST_ANSWER));
 	if (doc_len(kept))
 		doc_set(a, body, "evidence", doc_clone(a, kept));
 	rc = run_record(r, "answer", body, err);

@@ -23,8 +23,13 @@
 #include "runbooks/sources.h"
 #include "runbooks/walk.h"
 
-/* A result above this is kept without its rows; they are in the evidence. */
+/*
+ * A result above this is kept without its rows; they are in the evidence. The journal's copy is one
+ * object of at most 1.5 MB with the plan, so answers get less as it grows.
+ */
 #define RUN_MAX_ANSWER   (24u << 10)
+#define RUN_LARGE_KEPT   (256u << 10)
+#define RUN_LEAST_ANSWER (1u << 10)
 #define RUN_MAX_CALLS    3u
 #define RUNBOOK_MAX_PLAN (4u << 20)
 #define RUN_MAX_ITEMS    1000u /* of a foreach */
@@ -69,6 +74,8 @@ struct runner {
 	bool locked;
 	int lock_fd; /* fd + 1, without a cluster */
 	unsigned depth;
+	bool reading;     /* a question is under way, and nothing is being changed */
+	size_t kept;      /* bytes of the journal: the more there are, the shorter answers get */
 	bool unreachable; /* the API did not answer the last time: do not wait long for it again */
 	/* Tests: called around every record and write. */
 	void (*boundary)(void *arg, const char *where);

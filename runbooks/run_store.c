@@ -32,6 +32,9 @@ static void on_signal(void *arg, int signo)
 
 	(void)signo;
 	r->cluster.pause = "interrupted";
+	/* What is only asked is not waited for. */
+	if (r->reading)
+		r->cluster.patience_ns = 1;
 }
 
 static void set_up(struct runner *r, const struct run_options *o)
@@ -407,6 +410,7 @@ int runner_replay(struct runner *r, struct error *err)
 		const struct journal_record *rec = journal_at(r->journal, i);
 		int rc;
 
+		r->kept += strlen(rec->line);
 		if (str_eq(rec->type, "answer"))
 			doc_set(&r->arena, r->answers,
 				str_or_empty(doc_find_str(rec->body, "step")),

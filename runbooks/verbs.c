@@ -10,6 +10,7 @@
 #include "runbooks/account.h"
 #include "runbooks/approve.h"
 #include "runbooks/files.h"
+#include "runbooks/fit.h"
 #include "runbooks/lint.h"
 #include "runbooks/params.h"
 #include "runbooks/transcript.h"
@@ -193,7 +194,13 @@ static int carry_out(const struct cli_call *call, struct runbook *rb, enum runbo
 
 	if (rc)
 		return rc;
-	rc = begin(call, &r, rb, mode, err);
+	rc = runbook_fits(&r, rb, err);
+	if (rc == -EPERM) {
+		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
+		rc = CLI_BLOCKED;
+	}
+	if (!rc)
+		rc = begin(call, &r, rb, mode, err);
 	if (!rc)
 		rc = runner_go(&r, &end, err);
 	if (!rc)
@@ -401,6 +408,31 @@ static int find_wanted(const struct cli_call *call, struct runner *r, struct app
 	return rc ? rc : approval_of_run(r, call->args[1], w, err);
 }
 
+/* What somebody reads before agreeing: who, with which parameters, what may change, what cannot be
+ * taken back. */
+static void show_wanted(const struct cli_call *call, const struct approval_wanted *w)
+{
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+
+	strbuf_addf(&out, "run %s, step %s: %s\nasked for by %s, with ", w->run, w->step,
+		    str_or_empty(w->title), str_or_empty(w->requester));
+	doc_write_json(w->params, DOC_COMPACT, &out);
+	strbuf_addf(&out, "\nthe run may change, each after its own checks and approvals:\n");
+	doc_foreach_item (w->changes, c) {
+		strbuf_addf(&out, "  %-18s risk %-7s way back %s\n  %-18s %s\n",
+			    doc_find_str(c, "step"), doc_find_str(c, "risk"),
+			    doc_find_str(c, "back"), "", doc_find_str(c, "title"));
+		if (!doc_get(c, "does"))
+			continue;
+		strbuf_addf(&out, "  %-18s ", "");
+		doc_write_json(doc_get(c, "does"), DOC_COMPACT, &out);
+		strbuf_addc(&out, '\n');
+	}
+	strbuf_addf(&out, "an approval is for plan %s, and counts for %s\n", w->digest,
+		    str_or_empty(w->expires));
+	put_plain(call->out, &out);
+}
+
 static int with_wanted(const struct cli_call *call, bool agree, struct error *err)
 {
 	const struct again_opts *o = call->opts;
@@ -413,8 +445,7 @@ static int with_wanted(const struct cli_call *call, bool agree, struct error *er
 		return rc;
 	rc = find_wanted(call, &r, &w, err);
 	if (!rc && !agree)
-		fprintf(call->out, "run %s, step %s: %s\nasked for by %s; plan %s\n", w.run, w.step,
-			str_or_empty(w.title), str_or_empty(w.requester), w.digest);
+		show_wanted(call, &w);
 	if (!rc && agree)
 		rc = approve(&r, &w, err);
 	if (rc == -EPERM || rc == -EALREADY) {
@@ -495,10 +526,49 @@ static void list_one(const struct cli_call *call, const struct run_options *opti
 	(void)call;
 }
 
+static bool listed(const struct doc *list, const char *run)
+{
+	doc_foreach_item (list, d) {
+		if (str_eq(doc_find_str(d, "run"), run))
+			return true;
+	}
+	return false;
+}
+
+/* Those that others have begun; a cluster that does not answer has none to show. */
+static void list_copies(const struct cli_call *call, const struct run_options *options,
+			struct doc *list)
+{
+	struct arena *a = call->arena;
+	struct doc *copies = NULL;
+	struct runner r;
+
+	if (runner_open(&r, options, NULL) < 0)
+		return;
+	r.cluster.patience_ns = NS_PER_S;
+	if (r.cluster.client)
+		cluster_list(&r.cluster, a, object_kind(KIND_SIDESTEP_RUN), NULL, &copies, NULL);
+	doc_foreach_item (copies, c) {
+		struct doc *d;
+
+		if (!str_eq(doc_find_str(c, "spec.tool"), "runbook") ||
+		    listed(list, doc_find_str(c, "metadata.name")))
+			continue;
+		d = doc_append(a, list, doc_map(a));
+		doc_set_string(a, d, "run", doc_find_str(c, "metadata.name"));
+		doc_set_string(a, d, "runbook", doc_find_str(c, "spec.subject"));
+		doc_set_string(a, d, "mode", runbook_mode_names[MODE_EXECUTE]);
+		doc_set_string(a, d, "state", doc_find_str(c, "spec.state"));
+		doc_set_bool(a, d, "elsewhere", true);
+	}
+	runner_close(&r);
+}
+
 static int list_runs(const struct cli_call *call, struct error *err)
 {
 	const struct look_opts *o = call->opts;
-	struct run_options options = options_of(call, &o->where, NULL, false);
+	const struct run_options given = options_of(call, &o->where, NULL, false);
+	struct run_options options = given;
 	const char *state = o->where.state ? o->where.state : session_state_dir(call->arena);
 	struct doc *list = doc_list(call->arena);
 	struct strings runs;
@@ -510,6 +580,7 @@ static int list_runs(const struct cli_call *call, struct error *err)
 		list_one(call, &options, runs.items[i], call->arena, list);
 	if (rc)
 		return rc;
+	list_copies(call, &given, list);
 	if (o->output) {
 		print_doc(call, list, o->output);
 		return CLI_OK;

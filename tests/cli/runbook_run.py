@@ -180,6 +180,9 @@ def after_an_upgrade(w, api):
     # The one who asked, and nobody of the group.
     w.call("approve", run, "approve_regenerate", "--kubeconfig", api.kubeconfig, "--yes", want=3)
     check(f"approve {run} approve_regenerate" in w.call("status", run, "--kubeconfig", api.kubeconfig), "status says nothing")
+    check(run in w.call("status", "--kubeconfig", api.kubeconfig, "--state", os.path.join(w.folder, "other")), "others do not see it")
+    later = w.file("later.yaml", LOCAL.replace('severity: sev4', 'severity: sev4, applies_to: {mesh: ">=1.0"}'))
+    w.call("run", later, "--kubeconfig", api.kubeconfig, want=3)
     w.call("abort", run, "--kubeconfig", api.kubeconfig, want=8)
     w.call("resume", run, "--kubeconfig", api.kubeconfig, want=8)
     w.call("run", "RB-3", "-p", "since=1h", "--kubeconfig", api.kubeconfig, "--only", "agents", "-o", "json")
@@ -191,6 +194,7 @@ def alone(w):
     check(account["outcome"] == "told" and account["requester"]["name"] == f"uid {os.geteuid()}", f"{account}")
     check(evidence_is_whole(account) == {"kernel.json"}, "evidence")
     check("local" in w.call("status"), "status")
+    w.call("run", w.file("needs.yaml", LOCAL.replace("lock: none", "lock: none, tools: [no-such-program]")), "--no-cluster", want=3)
 
 
 def interrupted(w, api):
@@ -227,6 +231,8 @@ def agreed_by_another(w):
     os.chmod(w.folder, 0o711)
     out = w.call("run", w.file("agreed.yaml", AGREED), "--no-cluster", "--mode", "execute", "--yes", want=7)
     run = re.search(r"^run (\S+):", out).group(1)
+    shown = w.call("approve", run, "agree", "--no-cluster", "--dry-run")
+    check("systemctl" in shown and "risk medium" in shown and "way back none: it was not there" in shown, shown)
     w.call("approve", run, "agree", "--no-cluster", "--yes", want=3)
     spool = os.path.join(w.state, "approvals")
     ask = [f for f in os.listdir(spool) if f.endswith(".ask")][0]

@@ -10,6 +10,7 @@
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
+#include "runbooks/fit.h"
 #include "tests/support/test.h"
 #include "tests/unit/runbooks/stage.h"
 
@@ -619,7 +620,20 @@ TEST(counters_say_lately_only_what_they_can)
 	stage_free(&s);
 }
 
+TEST(a_version_is_within_its_bounds)
+{
+	assert_true(version_within("0.3.0", ">=0.1"));
+	assert_true(version_within("0.3.0", ">=0.3 <0.4"));
+	assert_false(version_within("0.3.0", ">0.3"));
+	assert_false(version_within("1.0.0", ">=0.1 <1.0"));
+	assert_true(version_within("1.18.2", "=1.18"));
+	assert_true(version_within("2.1", "<=10.0"));
+	assert_false(version_within("unknown", ">=0.1"));
+	assert_false(version_within("1.0", "what"));
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
