@@ -9,8 +9,8 @@
 /* X(version, conntrack layout): what is known without a file. */
 #define BUILT_WITH(X)                                                                              \
 	X("0.1.0", 1)                                                                              \
-	X("0.2.0", 2)                                                                              \
-	X(SIDESTEP_VERSION, 3)
+	X("0.2.0", 1)                                                                              \
+	X(SIDESTEP_VERSION, 2)
 #define IMAGE "sidestep.dev/sidestepd:"
 
 /* --- versions --- */
@@ -132,8 +132,7 @@ static int take(struct arena *a, const struct doc *d, struct release *out, struc
 	out->conntrack_layout = doc_find_int(d, "conntrackLayout", 0);
 	if (doc_len(doc_get(d, "blocksDowngrade")))
 		out->blocks_downgrade = doc_clone(a, doc_get(d, "blocksDowngrade"));
-	if (doc_len(doc_get(d, "crds")))
-		out->crds = doc_clone(a, doc_get(d, "crds"));
+	out->tells_no_health = !doc_bool_or(doc_get(d, "health"), true);
 	return 0;
 }
 
@@ -178,6 +177,7 @@ static int built_with(struct arena *a, struct releases *ret, struct error *err)
 
 		doc_set_string(a, d, "version", rows[i].version);
 		doc_set_int(a, d, "conntrackLayout", rows[i].layout);
+		doc_set_bool(a, d, "health", str_eq(rows[i].version, SIDESTEP_VERSION));
 	}
 	r = releases_decode(a, list, ret, err);
 	ret->source = "those this sidestep-upgrade was built with";
@@ -201,6 +201,27 @@ int releases_read(struct arena *a, const char *path, struct releases *ret, struc
 		return error_wrap(err, r, "%s", path);
 	ret->source = arena_strdup(a, path);
 	return 0;
+}
+
+void releases_help(FILE *out)
+{
+	fputs("The file that `--releases FILE` of plan and run reads: the releases that are known. "
+	      "A list, or a map\nwhose member 'releases' is one; YAML or JSON. Of each:\n\n"
+	      "  version          like 0.3.0 or 0.3.1-rc.1\n"
+	      "  image            of the agent (else sidestep.dev/sidestepd:VERSION)\n"
+	      "  conntrackLayout  number of the layout of its map of connections; without it "
+	      "nobody can say\n                   what becomes of them\n"
+	      "  health           false: its agents publish no health, so gates do not ask for it\n"
+	      "  blocksDowngrade  sentences: what of it, once in use, forbids the way back\n\n"
+	      "Other members are for other readers.\n\n"
+	      "Example (releases.yaml):\n\n"
+	      "    releases:\n"
+	      "    - version: 0.2.0\n"
+	      "      conntrackLayout: 2\n"
+	      "    - version: 0.3.0\n"
+	      "      conntrackLayout: 3\n\n"
+	      "  sidestep upgrade plan --to 0.3.0 --releases releases.yaml\n",
+	      out);
 }
 
 const struct release *releases_find(const struct releases *r, const char *version)

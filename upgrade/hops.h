@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/doc/doc.h"
 
@@ -35,7 +36,8 @@ struct release {
 	int64_t conntrack_layout; /* 0: not told */
 	struct doc
 		*blocks_downgrade; /* sentences: what stands against going below; NULL: nothing */
-	struct doc *crds;          /* paths of its CustomResourceDefinitions; NULL: none named */
+	/* Its agents publish no health: what only that would tell is not asked of them. */
+	bool tells_no_health;
 };
 struct releases {
 	struct release *items; /* ascending */
@@ -48,6 +50,8 @@ struct releases {
 /* path NULL: those this tool was built with. */
 int releases_read(struct arena *a, const char *path, struct releases *ret, struct error *err);
 int releases_decode(struct arena *a, const struct doc *d, struct releases *ret, struct error *err);
+/* The file's format for its writer. */
+void releases_help(FILE *out);
 /* NULL when there is none. */
 const struct release *releases_find(const struct releases *r, const char *version);
 const struct release *releases_of_image(const struct releases *r, const char *image);

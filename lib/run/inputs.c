@@ -5,6 +5,13 @@
 #include "lib/object/canonical.h"
 #include "lib/run/host.h"
 
+void run_inputs_add_name(struct arena *a, struct doc *plan, const struct doc *object)
+{
+	struct doc *input = doc_append(a, doc_set_list(a, plan, "inputs"), doc_map(a));
+
+	doc_set(a, input, "ref", host_ref(a, object));
+}
+
 void run_inputs_add(struct arena *a, struct doc *plan, const struct doc *object)
 {
 	struct doc *input = doc_append(a, doc_set_list(a, plan, "inputs"), doc_map(a));
@@ -54,7 +61,8 @@ static void look_for_known(struct comparison *c)
 			continue;
 		if (!live)
 			differs(c, ref, "is gone");
-		else if (!str_eq(object_digest(live, digest), doc_find_str(input, "digest")))
+		else if (doc_get(input, "digest") &&
+			 !str_eq(object_digest(live, digest), doc_find_str(input, "digest")))
 			differs(c, ref, "was changed");
 	}
 }

@@ -12,6 +12,8 @@ typedef bool (*run_reads)(const void *arg, const struct doc *object);
 
 /* Adds one to the plan's "inputs": its reference and its canonical form's digest. */
 void run_inputs_add(struct arena *a, struct doc *plan, const struct doc *object);
+/* The same when only that it is there matters. */
+void run_inputs_add_name(struct arena *a, struct doc *plan, const struct doc *object);
 /*
  * What was read to make the plan and is gone or changed since, or came: one sentence per object, a
  * list (empty: the plan still fits). With group (an API group, with its slash) only of that.

@@ -25,8 +25,12 @@ struct change {
 	const char *op; /* stable within its step: "label", "restart" */
 	enum change_kind kind;
 	const struct doc *ref; /* what object: the host's own words, e.g. apiVersion, kind, name */
-	const struct doc *forward;  /* PATCH: merge patch; CREATE: the object; DELETE: NULL */
-	const struct doc *backward; /* filled by change_prepare() from the live object */
+	const struct doc *forward; /* PATCH: merge patch; CREATE: the object; DELETE: NULL */
+	/*
+	 * Filled by change_prepare() from the live object, unless a table knows how the object must
+	 * look before: then anything else is a conflict.
+	 */
+	const struct doc *backward;
 	/*
 	 * The host's digest of the object that a CREATE has made (NULL until it has), or that a
 	 * DELETE is to remove: so an edit by somebody else, in any field, is seen.

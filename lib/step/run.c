@@ -171,8 +171,8 @@ static int announce(struct step_run *run, const struct step *step, struct change
 	struct error why = ERROR_INIT;
 	int r = 0;
 
-	/* The inverse of a change we made knows both its sides already. */
-	if (!undo || !c->backward)
+	/* The inverse of a change we made knows both its sides already; so may a table's row. */
+	if (!c->backward)
 		r = change_prepare(a, c, live, &why);
 	if (r == -EEXIST)
 		return conflict(run, step, c, live, ret_state, err);

@@ -54,7 +54,7 @@ struct step_kind {
 	int (*undo_changes)(void *env, const struct step *step, struct step_changes *out,
 			    struct error *err);
 	/* Ends with NULL. */
-	const struct gate *const *before, *const *after, *const *undo_after;
+	const struct gate *const *before, *const *after, *const *undo_before, *const *undo_after;
 	/* Rollback walks lower ranks first, and within a rank from the last applied step to the
 	 * first. */
 	int undo_rank;

@@ -123,6 +123,8 @@ static int undo_step(struct step_run *run, const struct step *step, enum run_sta
 
 	if (recover_step(run->journal, step->id) != STEP_UNDOING)
 		r = run_note(run, "undo-begin", run_body(run, step->id), err);
+	if (!r)
+		r = run_gates(run, step, step->kind->undo_before, "undo-before", ret_state, err);
 	if (!r && step->kind->undo_changes)
 		r = undo_by_table(run, step, ret_state, err);
 	else if (!r)

@@ -18,7 +18,7 @@ HEADINGS = ("What lives here", "What does not", "Who may include it", "Start rea
 BLOCK = re.compile(r"(<!-- (?:commands|help) (\S+) ?(\S*) -->\n)(.*?)(<!-- end -->)", re.S)
 # Program -> the README that must show its commands.
 PROGRAMS = {"sidestep": "agent/cli", "sidestep-preflight": "preflight", "sidestep-migrate": "migrate",
-            "sidestep-config": "upgrade",
+            "sidestep-config": "upgrade", "sidestep-upgrade": "upgrade",
             "sidestep-lab": "deploy/lab", "sidestep-runbook": "runbooks"}
 
 

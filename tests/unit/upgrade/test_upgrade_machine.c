@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mesh's machine against a real API server: there and back, killed once at every boundary of
+ * its journal, bad releases stopped at the canary, pauses, a refused API. Time is a fake clock.
+ */
+#include <setjmp.h>
+#include <string.h>
+
+#include "lib/base/io.h"
+#include "lib/base/str.h"
+#include "lib/cli/exit.h"
+#include "lib/run/runs.h"
+#include "tests/support/test.h"
+#include "tests/unit/upgrade/stand_in.h"
+
+#define ALL(version)                                                                               \
+	"control=" version " worker-1=" version " worker-2=" version " worker-3=" version          \
+	" template=" version
+
+/* One attempt at a run; it ends by itself, or is killed at a boundary. */
+struct attempt {
+	struct stand_in *world;
+	struct session session;
+	struct cluster cluster;
+	jmp_buf killed;
+	int kill_at; /* boundary at which to die; -1 never */
+	int boundary;
+	const char *at_step; /* when a gate of it waits ... */
+	void (*then)(struct attempt *t);
+	bool back, finalize;
+	char *said;
+	size_t said_len;
+};
+
+static void boundary(void *arg, const char *where)
+{
+	struct attempt *t = arg;
+
+	(void)where;
+	if (t->boundary++ == t->kill_at)
+		longjmp(t->killed, 1);
+}
+
+static int wait_and_tick(void *ctx, uint64_t ns, struct error *err)
+{
+	struct run_host *h = ctx;
+	struct attempt *t = h->arg;
+	const struct journal *j = t->session.journal;
+	const struct journal_record *last = journal_at(j, journal_count(j) - 1);
+	int r;
+
+	if (t->at_step && str_eq(doc_find_str(last->body, "step"), t->at_step)) {
+		t->at_step = NULL;
+		t->then(t);
+	}
+	r = cluster_wait(h->cluster, ns, err);
+	if (!r)
+		stand_in_tick(t->world);
+	return r;
+}
+
+static void attempt_open(struct attempt *t, struct stand_in *w, const char *state, int kill_at)
+{
+	t->world = w;
+	t->cluster = stand_in_cluster(w);
+	t->kill_at = kill_at;
+	t->boundary = 0;
+	session_attach(&t->session, &upgrade_tool, &t->cluster,
+		       arena_printf(&w->arena, "%s/%s", w->dir, state));
+}
+
+static void attempt_close(struct attempt *t)
+{
+	session_close(&t->session);
+	kube_client_free(t->cluster.client);
+	free(t->said);
+	t->said = NULL;
+}
+
+static void attempt_start(struct attempt *t, const struct doc *plan)
+{
+	struct error err = ERROR_INIT;
+
+	if (session_start(&t->session, doc_clone(&t->session.arena, plan), &err))
+		fail_msg("%s", err.msg);
+}
+
+static void attempt_find(struct attempt *t, bool done)
+{
+	struct error err = ERROR_INIT;
+
+	if (session_find(&t->session, "mesh", done, &err))
+		fail_msg("%s", err.msg);
+	if (session_clear_pause(&t->session, &err))
+		fail_msg("%s", err.msg);
+}
+
+/* The exit code; -1: killed. */
+static int attempt_go(struct attempt *t)
+{
+	struct error err = ERROR_INIT;
+	FILE *out;
+	int r;
+
+	free(t->said);
+	t->said = NULL;
+	out = open_memstream(&t->said, &t->said_len);
+	t->session.host.boundary = boundary;
+	t->session.host.tell = NULL;
+	t->session.host.sampled = NULL;
+	t->session.host.arg = t;
+	t->session.host.step.wait = wait_and_tick;
+	if (setjmp(t->killed)) {
+		fclose(out);
+		return -1;
+	}
+	if (t->back || session_rolling_back(&t->session))
+		r = upgrade_go_back(&t->session, out, &err);
+	else
+		r = upgrade_carry_out(&t->session, t->finalize, out, &err);
+	fclose(out);
+	if (r < 0)
+		fail_msg("%s", err.msg);
+	return r;
+}
+
+static const char *why(const struct attempt *t, struct arena *a)
+{
+	struct run_status status;
+
+	run_status(a, t->session.journal, t->session.steps, t->session.n_steps, &status);
+	return arena_strdup(a, str_or_empty(status.reason));
+}
+
+static struct doc *good_plan(struct stand_in *w, const char *to)
+{
+	struct doc *plan = stand_in_plan(w, &w->arena, to, NULL);
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	doc_write_json(doc_find(plan, "findings.findings"), DOC_PRETTY, &text);
+	if (stand_in_verdict(plan))
+		fail_msg("%s", strbuf_cstr(&text));
+	return plan;
+}
+
+/* A whole run to `to`; code: its exit code. The attempt stays open. */
+static void run_whole(struct attempt *t, struct stand_in *w, const char *to, int code)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	int r;
+
+	attempt_open(t, w, "mine", -1);
+	attempt_start(t, good_plan(w, to));
+	r = attempt_go(t);
+	if (r != code)
+		fail_msg("%d: %s\n%s", r, why(t, &a), t->said);
+}
+
+static void expect_state(struct stand_in *w, const char *want)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *is = stand_in_state(w, &a);
+
+	if (strncmp(is, want, strlen(want)) != 0)
+		fail_msg("want %s, have %s", want, is);
+	if (!strstr(is, "pulls=0"))
+		fail_msg("pods are left: %s", is);
+}
+
+TEST(up_down_and_up_again)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	run_whole(&t, &w, "0.3.0", CLI_OK);
+	expect_state(&w, ALL("0.3.0"));
+	assert_int_equal(w.regenerations, NODES);
+	assert_int_equal(w.finalizations, NODES);
+	assert_int_equal(w.preparations, 0);
+	attempt_close(&t);
+	run_whole(&t, &w, "0.2.0", CLI_OK);
+	expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.preparations, NODES);
+	assert_int_equal(w.finalizations, NODES); /* of the way up: an older release has nothing */
+	attempt_close(&t);
+	run_whole(&t, &w, "0.3.0", CLI_OK);
+	expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	assert_non_null(strstr(t.said, "resume --finalize"));
+	assert_int_equal(w.finalizations, 0);
+	attempt_close(&t);
+	t.finalize = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	assert_int_equal(w.finalizations, NODES);
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, true);
+	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
+	assert_non_null(strstr(t.said, "no way back"));
+	assert_non_null(strstr(t.said, "plan --to 0.2.0"));
+	expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(back_from_the_end_prepares_every_node)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "colleague", -1);
+	attempt_find(&t, true);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
+	assert_int_equal(w.preparations, NODES);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* --- bad releases --- */
+
+static void stopped_at_the_canary(enum agent_fault fault, const char *says)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.fault = fault;
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	if (!strstr(t.said, says) || !strstr(t.said, "/worker-2") ||
+	    !strstr(t.said, "going back by itself"))
+		fail_msg("wanted '%s' in: %s", says, t.said);
+	expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
+	/* Nobody else was touched: each agent but the canary's was started once. */
+	for (size_t i = 0; i < NODES; i++)
+		assert_int_equal(w.nodes[i].starts, i == 2 ? 3 : 1);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(a_bad_release_is_taken_back_at_the_canary)
+{
+	stopped_at_the_canary(AGENT_NEVER_READY, "is not ready");
+	stopped_at_the_canary(AGENT_CRASHES, "was restarted 3 times: CrashLoopBackOff");
+	stopped_at_the_canary(AGENT_REFUSED, "the kernel's verifier refuses");
+}
+
+TEST(a_release_that_is_bad_only_later_is_taken_back_at_the_canary)
+{
+	static const struct {
+		enum agent_fault fault;
+		const char *says;
+	} rows[] = {
+		{AGENT_DROPS, "was let through before and is refused now"},
+		{AGENT_LEAKS, "MiB"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		w.fault = rows[i].fault;
+		memset(&t, 0, sizeof(t));
+		run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+		if (!strstr(t.said, rows[i].says))
+			fail_msg("wanted '%s' in: %s", rows[i].says, t.said);
+		expect_state(&w, ALL("0.2.0"));
+		assert_int_equal(w.nodes[1].starts, 1);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
+TEST(a_node_of_a_wave_that_fails_takes_the_wave_back)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.fault = AGENT_CRASHES;
+	w.fault_on = "worker-3";
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	assert_non_null(strstr(t.said, "U10/worker-3"));
+	expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.nodes[0].starts, 1); /* the control plane had not had its turn */
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(an_endpoint_that_cannot_be_built_anew_takes_everything_back)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.fault = AGENT_UNREGENERATE;
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	assert_non_null(strstr(t.said, "endpoints failed"));
+	expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(an_agent_that_cannot_prepare_does_not_shut_the_way_back)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	w.fault = AGENT_UNPREPARED;
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, true);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.preparations, 0);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* --- what cannot be told --- */
+
+TEST(a_silent_agent_pauses_and_goes_on_when_it_speaks)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.fault = AGENT_SILENT;
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(
+		&t,
+		stand_in_plan(&w, &w.arena, "0.3.0",
+			      "canarySoak: 2s\nsettle: 2s\nwaveSoak: 2s\nsoak: 2s\nsampleEvery: "
+			      "5s\ngateTimeout: 120s\nwaivers:\n- {id: staging-proof, reason: r, "
+			      "owner: o, expires: \"2100-01-01\"}\n"));
+	assert_int_equal(attempt_go(&t), CLI_INCONCLUSIVE);
+	if (!strstr(why(&t, &a), "is silent since") || !strstr(why(&t, &a), "kubectl get sidestep"))
+		fail_msg("%s", why(&t, &a));
+	expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
+	attempt_close(&t);
+	w.fault = AGENT_WELL;
+	stand_in_tick(&w);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(an_agent_that_takes_its_time_is_waited_for)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.fault = AGENT_LATE;
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	run_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(agents_that_publish_no_health_are_not_asked_for_it)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.old_tells_no_health = true;
+	stand_in_tick(&w);
+	memset(&t, 0, sizeof(t));
+	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, true);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void put_relay(struct attempt *t)
+{
+	stand_in_create(t->world,
+			"{\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\", \"metadata\": "
+			"{\"name\": \"sidestep-relay\", \"namespace\": \"team\"}, \"spec\": "
+			"{\"replicas\": 0, \"selector\": {\"matchLabels\": {\"a\": \"b\"}}, "
+			"\"template\": {\"metadata\": {\"labels\": {\"a\": \"b\"}}, \"spec\": "
+			"{\"containers\": [{\"name\": \"c\", \"image\": \"i\"}]}}}}");
+}
+
+static const char *step_reason(const struct attempt *t, const char *step)
+{
+	const struct journal *j = t->session.journal;
+
+	for (size_t i = 0; i < journal_count(j); i++)
+		if (str_eq(journal_at(j, i)->type, "skipped") &&
+		    str_eq(doc_find_str(journal_at(j, i)->body, "step"), step))
+			return doc_find_str(journal_at(j, i)->body, "reason");
+	return "";
+}
+
+TEST(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U9";
+	t.then = put_relay;
+	run_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
+	assert_string_equal(step_reason(&t, "U7"), "not present: operator");
+	assert_string_equal(step_reason(&t, "U11"), "not present: node Envoy");
+	assert_string_equal(step_reason(&t, "U12"), "");
+	assert_non_null(strstr(why(&t, &a), "relay is there"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void remove_worker(struct attempt *t)
+{
+	static const char *const pods[] = {"web-worker-3-0", "web-worker-3-1"};
+
+	stand_in_remove(t->world, KIND_NODE, NULL, "worker-3");
+	for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
+		stand_in_remove(t->world, KIND_POD, "team", pods[i]);
+}
+
+TEST(a_node_that_left_is_not_present)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	t.at_step = "U9";
+	t.then = remove_worker;
+	run_whole(&t, &w, "0.3.0", CLI_OK);
+	assert_string_equal(step_reason(&t, "U10/worker-3"), "not present: node worker-3 is gone");
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* --- people --- */
+
+static void ask_for_pause(struct attempt *t)
+{
+	stand_in_patch(t->world, KIND_SIDESTEP_RUN, NULL, t->session.run,
+		       "{\"metadata\": {\"annotations\": {\"" PAUSE_ANNOTATION "\": \"true\"}}}");
+}
+
+TEST(a_pause_leaves_mixed_versions_that_are_named)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	t.at_step = "U9";
+	t.then = ask_for_pause;
+	run_whole(&t, &w, "0.3.0", CLI_INTERRUPTED);
+	assert_non_null(strstr(t.said, "'sidestep upgrade resume'"));
+	expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
+	/* A second run is refused while this one is open, and a plan says so. */
+	assert_int_equal(session_start(&t.session, stand_in_plan(&w, &a, "0.3.0", NULL), NULL),
+			 -EBUSY);
+	assert_int_equal(stand_in_verdict(stand_in_plan(&w, &a, "0.3.0", NULL)), CLI_BLOCKED);
+	attempt_close(&t);
+	attempt_open(&t, &w, "colleague", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void edit_template(struct attempt *t)
+{
+	stand_in_patch(t->world, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"spec\": {\"template\": {\"spec\": {\"containers\": [{\"name\": "
+		       "\"sidestep-agent\", \"image\": \"example.org/mine:1\"}]}}}}");
+}
+
+TEST(somebody_elses_image_is_a_conflict_and_stays)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U9";
+	t.then = edit_template;
+	run_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	assert_non_null(strstr(why(&t, &a), "example.org/mine:1"));
+	assert_non_null(strstr(stand_in_state(&w, &a), "template=1"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* --- kills and a refused API --- */
+
+/* Killed once at a boundary, then gone on with, every second time from the copy alone. */
+static int killed_at(struct stand_in *w, int kill_at, bool back, const char *state)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	int code, passed;
+
+	memset(&t, 0, sizeof(t));
+	t.back = back;
+	attempt_open(&t, w, "mine", kill_at);
+	if (back)
+		attempt_find(&t, true);
+	else
+		attempt_start(&t, good_plan(w, "0.3.0"));
+	code = attempt_go(&t);
+	passed = t.boundary;
+	if (code < 0) {
+		attempt_close(&t);
+		attempt_open(&t, w, kill_at % 2 ? "colleague" : "mine", -1);
+		attempt_find(&t, true);
+		code = attempt_go(&t);
+	}
+	if (code != (back ? CLI_OK : CLI_WAITING))
+		fail_msg("killed at %d: %d: %s\n%s", kill_at, code, why(&t, &a), t.said);
+	expect_state(w, state);
+	attempt_close(&t);
+	return passed;
+}
+
+TEST(killed_at_every_boundary_it_ends_the_same)
+{
+	int there = 1, back = 1;
+
+	for (int i = -1; i < there || i < back; i++) {
+		struct stand_in w;
+		int n;
+
+		stand_in_new(&w);
+		n = killed_at(&w, i < there ? i : -1, false, ALL("0.3.0"));
+		there = i < 0 ? n : there;
+		n = killed_at(&w, i < back ? i : -1, true, ALL("0.2.0"));
+		back = i < 0 ? n : back;
+		stand_in_free(&w);
+	}
+	printf("%d boundaries there, %d back\n", there, back);
+	assert_true(there > 100 && back > 40);
+}
+
+/* Each verb of the API refuses or breaks once at its n-th request: it converges all the same. */
+TEST(an_api_that_refuses_once_anywhere_changes_nothing)
+{
+	static const char *const faults[] = {
+		"\"status\": 409", "\"status\": 410", "\"status\": 429, \"retryAfterSeconds\": 1",
+		"\"status\": 500", "\"status\": 503", "\"delayMs\": 30",
+	};
+	static const char *const verbs[] = {"get", "list", "create", "patch", "delete"};
+	unsigned seed = 7;
+
+	for (size_t f = 0; f < ARRAY_SIZE(faults); f++)
+		for (size_t v = 0; v < ARRAY_SIZE(verbs); v++) {
+			auto_release(arena) struct arena a = ARENA_INIT;
+			static struct attempt t;
+			struct stand_in w;
+			int code;
+
+			stand_in_new(&w);
+			memset(&t, 0, sizeof(t));
+			t.finalize = true;
+			attempt_open(&t, &w, "mine", -1);
+			attempt_start(&t, good_plan(&w, "0.3.0"));
+			stand_in_faults(&w,
+					arena_printf(&a,
+						     "{\"faults\": [{\"match\": {\"verb\": "
+						     "\"%s\"}, \"skip\": %d, \"times\": 1, %s}]}",
+						     verbs[v], rand_r(&seed) % 30, faults[f]));
+			code = attempt_go(&t);
+			stand_in_faults(&w, NULL);
+			if (code != CLI_OK && strstr(t.said, "next: ") && code != CLI_ROLLED_BACK) {
+				attempt_close(&t);
+				attempt_open(&t, &w, "mine", -1);
+				attempt_find(&t, false);
+				code = attempt_go(&t);
+			}
+			if (code != CLI_OK)
+				fail_msg("%s, %s: %d: %s\n%s", verbs[v], faults[f], code,
+					 why(&t, &a), t.said);
+			expect_state(&w, ALL("0.3.0"));
+			attempt_close(&t);
+			stand_in_free(&w);
+		}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest quick[] = {
+		cmocka_unit_test(up_down_and_up_again),
+		cmocka_unit_test(
+			the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back),
+		cmocka_unit_test(back_from_the_end_prepares_every_node),
+		cmocka_unit_test(a_bad_release_is_taken_back_at_the_canary),
+		cmocka_unit_test(a_release_that_is_bad_only_later_is_taken_back_at_the_canary),
+		cmocka_unit_test(a_node_of_a_wave_that_fails_takes_the_wave_back),
+		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
+		cmocka_unit_test(an_agent_that_cannot_prepare_does_not_shut_the_way_back),
+		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
+		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
+		cmocka_unit_test(agents_that_publish_no_health_are_not_asked_for_it),
+		cmocka_unit_test(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses),
+		cmocka_unit_test(a_node_that_left_is_not_present),
+		cmocka_unit_test(a_pause_leaves_mixed_versions_that_are_named),
+		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
+	};
+	const struct CMUnitTest thorough[] = {
+		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
+		cmocka_unit_test(an_api_that_refuses_once_anywhere_changes_nothing),
+	};
+
+	if (argc > 1 && !strcmp(argv[1], "thorough"))
+		return cmocka_run_group_tests(thorough, NULL, NULL);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(quick, NULL, NULL);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* upgrade/gates_internal.h - what gates.c, gates_node.c and gates_once.c share. */
+#pragma once
+
+#include "upgrade/recall.h"
+
+/* One sample being taken. */
+struct asking {
+	struct world w;
+	struct upgrade *u;
+	struct gate_sample *out;
+	const struct doc *args;
+};
+
+int asking_begin(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,
+		 const void *gate, struct error *err);
+/* wrong NULL: well. */
+void asking_say(struct asking *q, enum gate_source_id source, const char *wrong, const char *well);
+/* It does not answer: why, and what to do. */
+void asking_unknown(struct asking *q, enum gate_source_id source, const char *why);
+/* It is not there, which is how it should be. */
+void asking_absent(struct asking *q, enum gate_source_id source, const char *what);
+/* Whichever of the three result is; pass and fail say words. */
+void asking_answer(struct asking *q, enum gate_source_id source, enum finding_result result,
+		   const char *words);
+
+/* Whether the agents are those of a side, by Kubernetes: NULL, or the first that is not. */
+const char *asking_pod(struct asking *q, const struct world_node *n, const struct side *side);
+/* What its agent says of itself now; words of what is not well, or not known. */
+enum finding_result asking_agent(struct asking *q, const struct world_node *n,
+				 const struct side *side, const char **ret_words);
+/* The nodes of a step: args.node, or args.nodes (a list); their sides. */
+bool asking_is_done(const struct asking *q, const char *node);
+
+#define GATE_SAMPLE(name)                                                                          \
+	int gate_sample_##name(void *env, const struct doc *args, struct gate_sample *out,         \
+			       struct error *err)
+/* gates_node.c */
+GATE_SAMPLE(sound);
+GATE_SAMPLE(room);
+GATE_SAMPLE(node);
+GATE_SAMPLE(node_back);
+GATE_SAMPLE(canary);
+GATE_SAMPLE(wave);
+GATE_SAMPLE(soak);
+GATE_SAMPLE(equal);
+/* gates_once.c */
+GATE_SAMPLE(backup);
+GATE_SAMPLE(pulled);
+GATE_SAMPLE(prepared);
+GATE_SAMPLE(prepared_back);
+GATE_SAMPLE(regenerated);
+GATE_SAMPLE(finalized);
+GATE_SAMPLE(component);

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gates over nodes: is each agent the one it should be, and as well as before? */
+#include <inttypes.h>
+
+#include "lib/agentapi/health.h"
+#include "lib/base/str.h"
+#include "lib/step/run.h"
+#include "upgrade/gates_internal.h"
+
+/* As many restarts of one pod are a crash loop: no patience mends that. */
+#define CRASH_LOOP 2
+
+/* --- Kubernetes --- */
+
+const char *asking_pod(struct asking *q, const struct world_node *n, const struct side *side)
+{
+	struct arena *a = q->out->arena;
+
+	if (!n->ready)
+		return arena_printf(a, "node %s is not ready", n->name);
+	if (!n->pod)
+		return arena_printf(a, "%s has no agent's pod", n->name);
+	if (n->restarts >= CRASH_LOOP) {
+		q->out->final = true;
+		return arena_printf(a, "the agent of %s was restarted %" PRId64 " times%s%s",
+				    n->name, n->restarts, n->waiting ? ": " : "",
+				    str_or_empty(n->waiting));
+	}
+	if (!str_eq(n->image, side->image))
+		return arena_printf(a, "%s runs %s, not %s", n->name, str_or_empty(n->image),
+				    side->image);
+	if (n->ending || n->pods > 1)
+		return arena_printf(a, "an agent's pod of %s is still ending", n->name);
+	if (!pod_is_ready(n->pod))
+		return arena_printf(a, "the agent's pod of %s is not ready%s%s", n->name,
+				    n->waiting ? ": " : "", str_or_empty(n->waiting));
+	return NULL;
+}
+
+static const char *pods_well(struct asking *q, const struct world_node *n)
+{
+	int64_t before = recall_unready(q->u, n->name);
+
+	if (before >= 0 && (int64_t)n->n_unready > before)
+		return arena_printf(q->out->arena,
+				    "%zu pods of %s are not ready (%" PRId64
+				    " were before); one is %s",
+				    n->n_unready, n->name, before, n->unready);
+	if (n->restarts)
+		return arena_printf(q->out->arena, "the agent of %s was restarted", n->name);
+	return NULL;
+}
+
+/* --- the agent's own word --- */
+
+static bool silent(const struct upgrade *u, const struct sidestep_node *s)
+{
+	int64_t at;
+
+	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
+		return true;
+	return clock_wall_ns(u->cluster->clock) - at > (int64_t)AGENT_SILENT_NS;
+}
+
+static enum finding_result endpoints_well(struct asking *q, const struct sidestep_node *s,
+					  const char **ret_words)
+{
+	for (size_t i = 0; i < s->n_endpoints; i++) {
+		const struct sidestep_endpoint *e = &s->endpoints[i];
+
+		if (str_eq(e->state, "ready"))
+			continue;
+		*ret_words = arena_printf(q->out->arena, "endpoint %s/%s of %s is %s",
+					  str_or_empty(e->namespace), str_or_empty(e->pod),
+					  s->meta.name, str_or_empty(e->state));
+		return FINDING_FAIL;
+	}
+	return FINDING_PASS;
+}
+
+enum finding_result asking_agent(struct asking *q, const struct world_node *n,
+				 const struct side *side, const char **ret_words)
+{
+	const struct sidestep_node *s = n->status;
+	struct arena *a = q->out->arena;
+
+	if (!s) {
+		*ret_words = arena_printf(a, "the agent of %s has published nothing", n->name);
+		return FINDING_UNKNOWN;
+	}
+	if (silent(q->u, s)) {
+		*ret_words = arena_printf(a, "the agent of %s is silent since %s", n->name,
+					  s->updated ? s->updated : "always");
+		return FINDING_UNKNOWN;
+	}
+	if (!str_eq(s->version, side->version)) {
+		*ret_words = arena_printf(a, "the agent of %s says it is %s, not %s", n->name,
+					  s->version ? s->version : "of no version", side->version);
+		return FINDING_FAIL;
+	}
+	if (!s->ready) {
+		*ret_words = arena_printf(a, "the agent of %s is not ready: %s", n->name,
+					  s->message ? s->message : "it does not say why");
+		return FINDING_FAIL;
+	}
+	return endpoints_well(q, s, ret_words);
+}
+
+/* --- its health --- */
+
+/* What needs no earlier look. */
+static bool is_direct(enum health_item_id id)
+{
+	return id == HEALTH_READY || id == HEALTH_VERSION || id == HEALTH_CONTROLLERS ||
+	       id == HEALTH_MAP_PRESSURE || id == HEALTH_PROGRAMS;
+}
+
+/* What says something while nothing was changed. */
+static bool is_quiet(enum health_item_id id)
+{
+	return id != HEALTH_DROPS && id != HEALTH_CPU && id != HEALTH_MEMORY;
+}
+
+enum health_set { HEALTH_AT_REST, HEALTH_CHANGED, HEALTH_BACK, HEALTH_OTHERS };
+
+static bool is_asked(enum health_item_id id, enum health_set set, bool compared)
+{
+	if (!compared)
+		return is_direct(id);
+	return set == HEALTH_CHANGED || set == HEALTH_OTHERS || is_quiet(id);
+}
+
+static void question_of(struct asking *q, const struct world_node *n, const struct side *side,
+			enum health_set set, struct health_question *out)
+{
+	struct arena *a = q->out->arena;
+
+	*out = (struct health_question){
+		.previous = recall_previous(q->u, a, n->name),
+		.now = n->status,
+		.version = side->version,
+		.pods = &n->uids,
+		.wall_ns = clock_wall_ns(q->u->cluster->clock),
+		.max_age_ns = AGENT_SILENT_NS,
+	};
+	if (set == HEALTH_AT_REST || set == HEALTH_BACK)
+		out->before = recall_first(q->u, a, n->name, side->version);
+	else
+		out->baseline = recall_usual(q->u, a, n->name);
+	if (set == HEALTH_CHANGED)
+		out->before = recall_before(q->u, a, n->name, &out->starts);
+	else if (set == HEALTH_OTHERS)
+		out->before = recall_first(q->u, a, n->name, side->version);
+}
+
+static enum finding_result ask_items(struct asking *q, const struct world_node *n,
+				     const struct side *side, enum health_set set,
+				     const char **ret_words)
+{
+	struct health_item items[HEALTH_ITEM_COUNT];
+	enum finding_result worst = FINDING_PASS;
+	struct health_question question;
+
+	question_of(q, n, side, set, &question);
+	health_ask(q->out->arena, &question, items);
+	for (int i = 0; i < HEALTH_ITEM_COUNT; i++) {
+		enum finding_result r = items[i].result;
+
+		if ((r != FINDING_FAIL && r != FINDING_UNKNOWN) || worst == FINDING_FAIL ||
+		    !is_asked((enum health_item_id)i, set, question.before != NULL) ||
+		    (r == FINDING_UNKNOWN && worst == FINDING_UNKNOWN))
+			continue;
+		worst = r;
+		*ret_words = arena_printf(q->out->arena, "%s: %s: %s", n->name, items[i].title,
+					  items[i].words);
+	}
+	return worst;
+}
+
+static enum finding_result ask_health(struct asking *q, const struct world_node *n,
+				      const struct side *side, enum health_set set,
+				      const char **ret_words)
+{
+	if (n->status && silent(q->u, n->status)) {
+		*ret_words = arena_printf(q->out->arena, "the agent of %s is silent", n->name);
+		return FINDING_UNKNOWN;
+	}
+	if (side->tells_no_health && n->status && !n->status->health) {
+		*ret_words =
+			arena_printf(q->out->arena, "agents of %s publish none", side->version);
+		return FINDING_SKIP;
+	}
+	return ask_items(q, n, side, set, ret_words);
+}
+
+/* --- one answer for many nodes --- */
+
+struct verdict {
+	enum finding_result result;
+	const char *words;
+	size_t n, skipped;
+};
+
+/* Fail before unknown before pass; the first words of the worst. */
+static void weigh(struct verdict *v, enum finding_result result, const char *words)
+{
+	v->n++;
+	v->skipped += result == FINDING_SKIP;
+	if (result == FINDING_SKIP && !v->words)
+		v->words = words;
+	if (result == FINDING_PASS || result == FINDING_SKIP || v->result == FINDING_FAIL ||
+	    v->result == result)
+		return;
+	v->result = result;
+	v->words = words;
+}
+
+static void answer(struct asking *q, enum gate_source_id source, struct verdict *v,
+		   const char *well)
+{
+	if (v->result == FINDING_PASS && v->n && v->skipped == v->n)
+		asking_absent(q, source, v->words);
+	else if (v->result == FINDING_PASS)
+		asking_say(q, source, NULL, arena_printf(q->out->arena, "%zu: %s", v->n, well));
+	else
+		asking_answer(q, source, v->result, v->words);
+}
+
+struct round {
+	struct verdict kubernetes, agents, health;
+};
+
+static void ask_node(struct asking *q, struct round *r, const struct world_node *n,
+		     const struct side *side, enum health_set set)
+{
+	const char *wrong = asking_pod(q, n, side), *words = NULL;
+	enum finding_result result;
+
+	if (!wrong && (set == HEALTH_CHANGED || set == HEALTH_BACK))
+		wrong = pods_well(q, n);
+	weigh(&r->kubernetes, wrong ? FINDING_FAIL : FINDING_PASS, wrong);
+	result = asking_agent(q, n, side, &words);
+	weigh(&r->agents, result, words);
+	words = NULL;
+	result = ask_health(q, n, side, set, &words);
+	weigh(&r->health, result, words);
+}
+
+/* Nodes that were to have their turn and are no more were looked for: not present. */
+static void ask_missing(struct asking *q, struct round *r)
+{
+	if (r->kubernetes.n)
+		return;
+	weigh(&r->kubernetes, FINDING_UNKNOWN, "there is no node to look at");
+	weigh(&r->agents, FINDING_UNKNOWN, "there is no node to look at");
+	weigh(&r->health, FINDING_UNKNOWN, "there is no node to look at");
+	(void)q;
+}
+
+static int finish(struct asking *q, struct round *r)
+{
+	ask_missing(q, r);
+	answer(q, ASK_KUBERNETES, &r->kubernetes, "the agent's pod is the right one and ready");
+	answer(q, ASK_AGENTS, &r->agents, "ready, of the right version, every endpoint ready");
+	answer(q, ASK_HEALTH, &r->health, "as well as before");
+	recall_end(q->u, &q->w);
+	return 0;
+}
+
+/* --- the gates --- */
+
+static const char *set_wrong(struct asking *q)
+{
+	if (!q->w.daemonset)
+		return arena_printf(q->out->arena, "DaemonSet %s/%s is gone", q->u->namespace,
+				    q->u->daemonset);
+	if (!str_eq(doc_find_str(q->w.daemonset, "spec.updateStrategy.type"), "OnDelete"))
+		return "the DaemonSet replaces pods by itself: its updateStrategy must be OnDelete";
+	return NULL;
+}
+
+/* Another run that has begun and not ended. */
+static int other_run(struct asking *q, const char **ret_wrong, struct error *err)
+{
+	struct doc *list;
+	int r = cluster_list(q->u->cluster, q->out->arena, object_kind(KIND_SIDESTEP_RUN), NULL,
+			     &list, err);
+
+	if (r)
+		return r;
+	doc_foreach_item (list, d) {
+		const char *state = doc_find_str(d, "spec.state"), *name = kube_name(d);
+
+		if (!str_eq(name, q->u->run) && !str_eq(state, run_state_name(RUN_DONE)) &&
+		    !str_eq(state, run_state_name(RUN_ROLLED_BACK)))
+			*ret_wrong = arena_printf(q->out->arena, "run %s is not finished (%s)",
+						  name, str_or_empty(state));
+	}
+	return 0;
+}
+
+GATE_SAMPLE(sound)
+{
+	struct round round = {0};
+	const char *wrong = NULL;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_sound, err);
+
+	if (!r)
+		r = other_run(&q, &wrong, err);
+	if (r)
+		return r;
+	wrong = wrong ? wrong : set_wrong(&q);
+	if (wrong)
+		weigh(&round.kubernetes, FINDING_FAIL, wrong);
+	for (size_t i = 0; i < q.w.n_nodes; i++)
+		ask_node(&q, &round, &q.w.nodes[i], &q.u->from, HEALTH_AT_REST);
+	out->evidence = recall_note_usual(out->arena, &q.w);
+	return finish(&q, &round);
+}
+
+/* One at a time: whoever has no agent now is waited for. The agents may be of either side. */
+GATE_SAMPLE(room)
+{
+	const char *node = doc_find_str(args, "node");
+	const struct world_node *mine;
+	struct verdict pods = {0}, agents = {0};
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_room, err);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < q.w.n_nodes; i++) {
+		const struct world_node *n = &q.w.nodes[i];
+		bool to = str_eq(n->image, q.u->to.image);
+		const struct side *side = to ? &q.u->to : &q.u->from;
+		const char *wrong = asking_pod(&q, n, side), *words = NULL;
+		enum finding_result result = asking_agent(&q, n, side, &words);
+
+		weigh(&pods, wrong ? FINDING_FAIL : FINDING_PASS, wrong);
+		weigh(&agents, result, words);
+	}
+	mine = world_node(&q.w, node);
+	if (mine)
+		out->evidence = recall_note_before(q.u, out->arena, mine);
+	else
+		weigh(&pods, FINDING_FAIL,
+		      arena_printf(out->arena, "node %s is gone", str_or_empty(node)));
+	answer(&q, ASK_KUBERNETES, &pods, "every agent's pod is ready");
+	answer(&q, ASK_AGENTS, &agents, "every agent is ready");
+	recall_end(q.u, &q.w);
+	return 0;
+}
+
+static int one_node(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
+		    bool back, struct error *err)
+{
+	struct round round = {0};
+	const struct world_node *n;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate, err);
+
+	if (r)
+		return r;
+	n = world_node(&q.w, doc_find_str(args, "node"));
+	if (n)
+		ask_node(&q, &round, n, back ? &q.u->from : &q.u->to,
+			 back ? HEALTH_BACK : HEALTH_CHANGED);
+	return finish(&q, &round);
+}
+
+GATE_SAMPLE(node)
+{
+	return one_node(env, args, out, gate_sample_node, false, err);
+}
+
+GATE_SAMPLE(node_back)
+{
+	return one_node(env, args, out, gate_sample_node_back, true, err);
+}
+
+/* Those that have had their turn as well as before it, all others as if nothing happened. */
+static int all_nodes(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
+		     struct error *err)
+{
+	struct round round = {0};
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate, err);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < q.w.n_nodes; i++) {
+		const struct world_node *n = &q.w.nodes[i];
+		bool done = asking_is_done(&q, n->name);
+
+		ask_node(&q, &round, n, done ? &q.u->to : &q.u->from,
+			 done ? HEALTH_CHANGED : HEALTH_OTHERS);
+	}
+	return finish(&q, &round);
+}
+
+GATE_SAMPLE(canary)
+{
+	return all_nodes(env, args, out, gate_sample_canary, err);
+}
+
+GATE_SAMPLE(wave)
+{
+	return all_nodes(env, args, out, gate_sample_wave, err);
+}
+
+GATE_SAMPLE(soak)
+{
+	return all_nodes(env, args, out, gate_sample_soak, err);
+}
+
+GATE_SAMPLE(equal)
+{
+	struct verdict pods = {0}, agents = {0};
+	const char *wrong;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_equal, err);
+
+	if (r)
+		return r;
+	wrong = set_wrong(&q);
+	if (wrong)
+		weigh(&pods, FINDING_FAIL, wrong);
+	for (size_t i = 0; i < q.w.n_nodes; i++) {
+		const char *words = NULL;
+		enum finding_result result = asking_agent(&q, &q.w.nodes[i], &q.u->to, &words);
+
+		wrong = asking_pod(&q, &q.w.nodes[i], &q.u->to);
+		weigh(&pods, wrong ? FINDING_FAIL : FINDING_PASS, wrong);
+		weigh(&agents, result, words);
+	}
+	answer(&q, ASK_KUBERNETES, &pods, "the agent's image is the plan's");
+	answer(&q, ASK_AGENTS, &agents, "the agent says that version");
+	recall_end(q.u, &q.w);
+	return 0;
+}

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gates that are asked once: backup, images, requests, and parts that are not there. */
+#include "lib/agentapi/regenerate.h"
+#include "lib/base/str.h"
+#include "lib/object/canonical.h"
+#include "lib/object/snapshot.h"
+#include "upgrade/gates_internal.h"
+
+/* --- U3: what is saved ---------------------------------------------------------------------------
+ */
+
+static bool is_saved(const struct upgrade *u, const struct doc *d)
+{
+	const char *ns = doc_find_str(d, "metadata.namespace");
+	const char *name = str_or_empty(doc_find_str(d, "metadata.name"));
+
+	if (object_is(d, object_kind(KIND_CUSTOM_RESOURCE_DEFINITION)))
+		return str_ends(name, ".sidestep.dev") || str_ends(name, ".cilium.io");
+	if (object_is(d, object_kind(KIND_DAEMON_SET)))
+		return str_eq(ns, u->namespace) && str_eq(name, u->daemonset);
+	if (object_is(d, object_kind(KIND_CONTROLLER_REVISION)))
+		return str_eq(ns, u->namespace) &&
+		       str_eq(doc_find_str(kube_controller(d), "name"), u->daemonset);
+	if (object_is(d, object_kind(KIND_CONFIG_MAP)))
+		return str_eq(ns, u->namespace) && str_starts(name, u->daemonset);
+	return true;
+}
+
+static int list_saved(struct upgrade *u, struct snapshot *s, struct error *err)
+{
+	static const enum object_kind_id kinds[] = {
+		KIND_DAEMON_SET,
+		KIND_CONTROLLER_REVISION,
+		KIND_CONFIG_MAP,
+		KIND_CUSTOM_RESOURCE_DEFINITION,
+		KIND_CILIUM_NETWORK_POLICY,
+		KIND_CILIUM_CLUSTERWIDE_NETWORK_POLICY,
+		KIND_CILIUM_IDENTITY,
+		KIND_CILIUM_ENVOY_CONFIG,
+		KIND_CILIUM_CLUSTERWIDE_ENVOY_CONFIG,
+		KIND_SIDESTEP_REQUEST,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct doc *list;
+		int r = cluster_list(u->cluster, s->arena, object_kind(kinds[i]), NULL, &list, err);
+
+		if (r)
+			return r;
+		doc_foreach_item (list, d) {
+			r = is_saved(u, d) ? snapshot_add(s, d, err) : 0;
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* The first object of x that y has not, or has otherwise; NULL: all are equal. */
+static const char *difference(struct arena *a, const struct snapshot *x, const struct snapshot *y)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		const struct doc *d = x->items[i], *other;
+		const struct object_kind *k = object_kind_of(d);
+		char mine[OBJECT_DIGEST_SIZE], its[OBJECT_DIGEST_SIZE];
+
+		other = k ? snapshot_find(y, k, kube_namespace(d), kube_name(d)) : NULL;
+		if (!other || !str_eq(object_digest(d, mine), object_digest(other, its)))
+			return arena_printf(a, "%s %s", str_or_empty(doc_find_str(d, "kind")),
+					    kube_name(d));
+	}
+	return NULL;
+}
+
+static void note_backup(struct asking *q, const char *path, const struct snapshot *s)
+{
+	struct arena *a = q->out->arena;
+	struct doc *list = doc_list(a);
+	char digest[OBJECT_DIGEST_SIZE];
+
+	for (size_t i = 0; i < s->n; i++)
+		doc_append(a, list, doc_string(a, object_digest(s->items[i], digest)));
+	q->out->evidence = doc_map(a);
+	doc_set_string(a, q->out->evidence, "file", path);
+	doc_set_int(a, q->out->evidence, "objects", (int64_t)s->n);
+	doc_set_string(a, q->out->evidence, "digest", object_digest_exact(list, digest));
+}
+
+/* Written, on the disk, read back, equal; and the cluster still looks so. */
+static int save(struct asking *q, struct snapshot *live, struct snapshot *read,
+		struct snapshot *again, struct error *err)
+{
+	struct arena *a = q->out->arena;
+	const char *path = arena_printf(a, "%s/backup.json", q->u->folder), *wrong;
+	int r = list_saved(q->u, live, err);
+
+	if (!r)
+		r = snapshot_write(live, path, err);
+	if (!r)
+		r = snapshot_read(read, path, err);
+	if (!r)
+		r = list_saved(q->u, again, err);
+	if (r)
+		return r;
+	wrong = difference(a, live, read);
+	asking_say(q, ASK_DISK,
+		   wrong ? arena_printf(a, "%s does not read back as it was written", wrong) : NULL,
+		   arena_printf(a, "%s: %zu objects, read back and parsed", path, read->n));
+	wrong = difference(a, again, read);
+	asking_say(q, ASK_KUBERNETES,
+		   wrong ? arena_printf(a, "%s has changed meanwhile", wrong) : NULL,
+		   "the objects are those of the backup");
+	note_backup(q, path, read);
+	return 0;
+}
+
+GATE_SAMPLE(backup)
+{
+	struct snapshot live, read, again;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_backup, err);
+
+	if (r)
+		return r;
+	snapshot_init(&live, out->arena);
+	snapshot_init(&read, out->arena);
+	snapshot_init(&again, out->arena);
+	r = save(&q, &live, &read, &again, err);
+	snapshot_release(&live);
+	snapshot_release(&read);
+	snapshot_release(&again);
+	return r;
+}
+
+/* --- U4: a pod of the image on every node
+ * ---------------------------------------------------------
+ */
+
+static struct doc *pull_pod(struct arena *a, const struct upgrade *u, const char *node)
+{
+	struct doc *d = kube_object_new(a, object_kind(KIND_POD), u->namespace,
+					arena_printf(a, "pull-%s-%s", u->run, node));
+	struct doc *labels = doc_set_map(a, doc_get(d, "metadata"), "labels");
+	struct doc *spec = doc_set_map(a, d, "spec"), *c;
+
+	doc_set_string(a, labels, SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
+	doc_set_string(a, labels, UPGRADE_LABEL, u->run);
+	doc_set_string(a, spec, "nodeName", node);
+	doc_set_string(a, spec, "restartPolicy", "Never");
+	doc_set_bool(a, spec, "hostNetwork", true);
+	doc_set_bool(a, spec, "automountServiceAccountToken", false);
+	doc_set_int(a, spec, "terminationGracePeriodSeconds", 1);
+	c = doc_append(a, doc_set_list(a, spec, "tolerations"), doc_map(a));
+	doc_set_string(a, c, "operator", "Exists");
+	c = doc_append(a, doc_set_list(a, spec, "containers"), doc_map(a));
+	doc_set_string(a, c, "name", "pull");
+	doc_set_string(a, c, "image", u->to.image);
+	doc_append(a, doc_set_list(a, c, "command"), doc_string(a, "sidestepd"));
+	doc_append(a, doc_get(c, "command"), doc_string(a, "--version"));
+	return d;
+}
+
+static int make_pod(struct asking *q, const char *node, struct doc **ret_pod, struct error *err)
+{
+	struct arena *a = q->out->arena;
+	struct doc *pod = pull_pod(a, q->u, node);
+	struct kube_request request = {.verb = KUBE_CREATE,
+				       .kind = object_kind(KIND_POD),
+				       .namespace_ = q->u->namespace,
+				       .body = pod};
+	struct error why = ERROR_INIT;
+	int r = cluster_get(q->u->cluster, a, object_kind(KIND_POD), q->u->namespace,
+			    kube_name(pod), ret_pod, err);
+
+	if (r || *ret_pod)
+		return r;
+	r = cluster_do(q->u->cluster, &request, a, ret_pod, &why);
+	return r && r != -EEXIST ? error_set(err, r, "%s", why.msg) : 0;
+}
+
+/* Why the image does not run there (yet), by the kubelet's word and by the program's own. */
+static void read_pod(struct arena *a, const char *node, const struct doc *pod,
+		     const char **ret_image, const char **ret_program)
+{
+	const struct doc *state = doc_find(pod, "status.containerStatuses[0].state");
+	const char *waiting = doc_find_str(state, "waiting.reason");
+	const char *phase = str_or_empty(doc_find_str(pod, "status.phase"));
+
+	if (waiting || !state || !doc_len(state))
+		*ret_image = arena_printf(a, "%s has not got the image yet%s%s", node,
+					  waiting ? ": " : "", str_or_empty(waiting));
+	if (str_eq(phase, "Succeeded"))
+		return;
+	*ret_program =
+		str_eq(phase, "Failed")
+			? arena_printf(a, "on %s its program ended with %lld", node,
+				       (long long)doc_find_int(state, "terminated.exitCode", -1))
+			: arena_printf(a, "on %s its program has not ended yet", node);
+}
+
+static void remove_pod(struct upgrade *u, struct arena *a, const struct doc *pod)
+{
+	struct kube_request request = {.verb = KUBE_DELETE,
+				       .kind = object_kind(KIND_POD),
+				       .namespace_ = kube_namespace(pod),
+				       .name = kube_name(pod),
+				       .uid = kube_uid(pod)};
+
+	if (!kube_deleting(pod))
+		cluster_do(u->cluster, &request, a, NULL, NULL);
+}
+
+void upgrade_sweep(struct upgrade *u)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *pods;
+
+	if (cluster_list(u->cluster, &a, object_kind(KIND_POD), u->namespace, &pods, NULL))
+		return;
+	doc_foreach_item (pods, pod)
+		if (str_eq(kube_label(pod, UPGRADE_LABEL), u->run))
+			remove_pod(u, &a, pod);
+}
+
+GATE_SAMPLE(pulled)
+{
+	const char *image = NULL, *program = NULL;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_pulled, err);
+
+	for (size_t i = 0; !r && i < q.w.n_nodes; i++) {
+		const char *node = q.w.nodes[i].name, *no_image = NULL, *no_program = NULL;
+		struct doc *pod = NULL;
+
+		r = make_pod(&q, node, &pod, err);
+		read_pod(out->arena, node, pod, &no_image, &no_program);
+		image = image ? image : no_image;
+		program = program ? program : no_program;
+	}
+	if (r)
+		return r;
+	asking_say(&q, ASK_KUBERNETES, image,
+		   arena_printf(out->arena, "%zu nodes have %s", q.w.n_nodes, q.u->to.image));
+	asking_say(
+		&q, ASK_POD, program,
+		arena_printf(out->arena, "its program started and ended well on %zu", q.w.n_nodes));
+	if (!image && !program && out->decides)
+		upgrade_sweep(q.u);
+	return 0;
+}
+
+/* --- requests to agents --- */
+
+static int read_request(struct asking *q, const char *name, struct sidestep_request **ret,
+			struct doc **ret_object, struct error *err)
+{
+	struct doc *d = NULL;
+	int r = cluster_get(q->u->cluster, q->out->arena, object_kind(KIND_SIDESTEP_REQUEST), NULL,
+			    name, &d, err);
+
+	*ret = NULL;
+	*ret_object = d;
+	if (r || !d)
+		return r;
+	*ret = arena_new(q->out->arena, struct sidestep_request);
+	return sidestep_request_decode(q->out->arena, d, *ret, err);
+}
+
+static const struct sidestep_request_node *answer_of(const struct sidestep_request *r,
+						     const char *node)
+{
+	for (size_t i = 0; r && i < r->n_status; i++)
+		if (str_eq(r->status[i].node, node) &&
+		    r->status[i].observed_generation >= MAX(r->meta.generation, (int64_t)1))
+			return &r->status[i];
+	return NULL;
+}
+
+/* NULL: it is done there. */
+static const char *not_done(struct asking *q, const struct sidestep_request *r, const char *node)
+{
+	const struct sidestep_request_node *answer = answer_of(r, node);
+	struct arena *a = q->out->arena;
+
+	if (!answer)
+		return arena_printf(a, "the agent of %s has not answered yet", node);
+	if (str_eq(answer->state, "done"))
+		return NULL;
+	return arena_printf(a, "the agent of %s: %s%s%s", node, str_or_empty(answer->state),
+			    answer->message ? ": " : "", str_or_empty(answer->message));
+}
+
+static int ask_to_prepare(struct asking *q, const char *name, const char *node,
+			  const struct side *older, struct error *err)
+{
+	struct arena *a = q->out->arena;
+	struct doc *d = kube_object_new(a, object_kind(KIND_SIDESTEP_REQUEST), NULL, name), *spec;
+	struct kube_request request = {
+		.verb = KUBE_CREATE, .kind = object_kind(KIND_SIDESTEP_REQUEST), .body = d};
+	struct error why = ERROR_INIT;
+	int r;
+
+	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
+		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
+	spec = doc_set_map(a, d, "spec");
+	doc_set_string(a, spec, "kind", "Prepare");
+	doc_append(a, doc_set_list(a, spec, "nodes"), doc_string(a, node));
+	doc_set_int(a, spec, "layout", older->layout);
+	doc_set_string(a, spec, "version", older->version);
+	r = cluster_do(q->u->cluster, &request, a, NULL, &why);
+	return r && r != -EEXIST ? error_set(err, r, "%s", why.msg) : 0;
+}
+
+static void say_both(struct asking *q, const char *words)
+{
+	asking_say(q, ASK_KUBERNETES, NULL, words);
+	asking_say(q, ASK_REQUEST, NULL, words);
+}
+
+/* An agent that is broken must not keep the way back shut: then it is said what that costs. */
+static const char *hopeless(struct asking *q, const struct world_node *n, const struct doc *request)
+{
+	const char *wrong = asking_pod(q, n, &q->u->to);
+	int64_t made;
+
+	q->out->final = false;
+	if (wrong)
+		return wrong;
+	if (!request ||
+	    clock_parse_rfc3339(str_or_empty(doc_find_str(request, "metadata.creationTimestamp")),
+				&made))
+		return NULL;
+	if (clock_wall_ns(q->u->cluster->clock) - made < (int64_t)q->u->profile.prepare_ns)
+		return NULL;
+	return "it does not answer";
+}
+
+static int ask_prepared(struct asking *q, const struct side *newer, const struct side *older,
+			bool back, struct error *err)
+{
+	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *why = NULL;
+	const struct world_node *n = world_node(&q->w, node);
+	const char *name = machine_prepare_name(q->out->arena, q->u->run, node);
+	struct sidestep_request *request;
+	struct doc *object;
+	int r;
+
+	if (!n || newer->layout <= older->layout) {
+		say_both(q, n ? "the older release has no older layout of connections"
+			      : "the node is gone");
+		return 0;
+	}
+	r = read_request(q, name, &request, &object, err);
+	if (!r && !object)
+		r = ask_to_prepare(q, name, node, older, err);
+	if (r)
+		return r;
+	wrong = not_done(q, request, node);
+	if (wrong && back)
+		why = hopeless(q, n, object);
+	if (why) {
+		say_both(q, arena_printf(q->out->arena,
+					 "%s: what began since the change is decided anew", why));
+		return 0;
+	}
+	asking_say(q, ASK_REQUEST, wrong, "its connections are kept in the older layout, too");
+	/* On the way back the pod may be as bad as it likes. */
+	wrong = back ? NULL : asking_pod(q, n, newer);
+	q->out->final = false;
+	asking_say(q, ASK_KUBERNETES, wrong,
+		   back ? "the agent has answered" : "the agent's pod is ready");
+	return 0;
+}
+
+GATE_SAMPLE(prepared)
+{
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_prepared, err);
+
+	return r ? r : ask_prepared(&q, &q.u->from, &q.u->to, false, err);
+}
+
+GATE_SAMPLE(prepared_back)
+{
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_prepared_back, err);
+
+	return r ? r : ask_prepared(&q, &q.u->to, &q.u->from, true, err);
+}
+
+static const char *pods_wrong(struct asking *q)
+{
+	const char *wrong = q->w.n_nodes ? NULL : "there is no node";
+
+	for (size_t i = 0; !wrong && i < q->w.n_nodes; i++)
+		wrong = asking_pod(q, &q->w.nodes[i], &q->u->to);
+	return wrong;
+}
+
+static int list_nodes(struct asking *q, struct node **ret_nodes, size_t *ret_n, struct error *err)
+{
+	struct doc *list;
+	int r = cluster_list(q->u->cluster, q->out->arena, object_kind(KIND_NODE), NULL, &list,
+			     err);
+
+	*ret_n = 0;
+	*ret_nodes = arena_array(q->out->arena, doc_len(list) + 1, struct node);
+	doc_foreach_item (list, d)
+		if (!r)
+			r = node_decode(q->out->arena, d, &(*ret_nodes)[(*ret_n)++], err);
+	return r;
+}
+
+/* A job is done when nobody failed and everybody has told; a node that is not ready has not. */
+static const char *job_wrong(struct asking *q, const struct regenerate_job *job)
+{
+	struct arena *a = q->out->arena;
+
+	if (job->failed || job->too_many) {
+		q->out->final = job->over || job->too_many;
+		return arena_printf(a, "%lld of %lld endpoints failed", (long long)job->failed,
+				    (long long)job->selected);
+	}
+	for (size_t i = 0; i < job->n_turns; i++)
+		if (job->turns[i].state != REGENERATE_DONE && !job->turns[i].absent)
+			return arena_printf(a, "%s is %s", job->turns[i].node,
+					    regenerate_state_name(job->turns[i].state));
+	if (!job->n_turns || job->regenerated < job->selected)
+		return arena_printf(a, "%lld of %lld endpoints were built anew",
+				    (long long)job->regenerated, (long long)job->selected);
+	return NULL;
+}
+
+static const char *stuck(struct asking *q, const struct sidestep_request *r)
+{
+	for (size_t i = 0; i < r->n_status; i++)
+		for (size_t k = 0; k < r->status[i].n_endpoints; k++) {
+			const struct sidestep_request_endpoint *e = &r->status[i].endpoints[k];
+
+			if (e->generation_after > e->generation_before)
+				continue;
+			return arena_printf(q->out->arena,
+					    "the generation of %s/%s on %s did not advance",
+					    str_or_empty(e->namespace), str_or_empty(e->pod),
+					    str_or_empty(r->status[i].node));
+		}
+	return NULL;
+}
+
+GATE_SAMPLE(regenerated)
+{
+	struct sidestep_request *request;
+	struct regenerate_job job;
+	struct node *nodes;
+	struct doc *object;
+	struct asking q;
+	const char *wrong;
+	size_t n;
+	int r = asking_begin(&q, env, args, out, gate_sample_regenerated, err);
+
+	if (!r)
+		r = list_nodes(&q, &nodes, &n, err);
+	if (!r)
+		r = read_request(&q, machine_regenerate_name(out->arena, q.u->run), &request,
+				 &object, err);
+	if (r)
+		return r;
+	wrong = pods_wrong(&q);
+	out->final = false;
+	asking_say(&q, ASK_KUBERNETES, wrong, "every agent's pod is ready");
+	if (!request) {
+		asking_unknown(&q, ASK_REQUEST, "the request is gone");
+		return 0;
+	}
+	regenerate_job(out->arena, request, nodes, n, &job);
+	wrong = job_wrong(&q, &job);
+	wrong = wrong ? wrong : stuck(&q, request);
+	asking_say(&q, ASK_REQUEST, wrong,
+		   arena_printf(out->arena, "%lld endpoints were built anew on %zu nodes",
+				(long long)job.regenerated, job.n_turns));
+	out->evidence = doc_map(out->arena);
+	doc_set_int(out->arena, out->evidence, "endpoints", job.selected);
+	doc_set_int(out->arena, out->evidence, "regenerated", job.regenerated);
+	return 0;
+}
+
+GATE_SAMPLE(finalized)
+{
+	struct sidestep_request *request;
+	struct doc *object;
+	struct asking q;
+	const char *wrong = NULL;
+	int r = asking_begin(&q, env, args, out, gate_sample_finalized, err);
+
+	if (!r)
+		r = read_request(&q, machine_finalize_name(out->arena, q.u->run), &request, &object,
+				 err);
+	if (r)
+		return r;
+	if (!doc_bool_or(doc_get(args, "remove"), true)) {
+		say_both(&q, "nothing of the old version is to be removed");
+		return 0;
+	}
+	for (size_t i = 0; request && !wrong && i < q.w.n_nodes; i++)
+		wrong = not_done(&q, request, q.w.nodes[i].name);
+	if (request)
+		asking_say(&q, ASK_REQUEST, wrong, "every agent has removed it");
+	else
+		asking_unknown(&q, ASK_REQUEST, "the request is gone");
+	wrong = pods_wrong(&q);
+	out->final = false;
+	asking_say(&q, ASK_KUBERNETES, wrong, "every agent's pod is ready");
+	return 0;
+}
+
+/* --- parts that no release of ours brings --- */
+
+int component_look(enum component id, struct cluster *c, struct arena *a,
+		   const struct doc *daemonset, bool *ret_present, struct error *err)
+{
+	const struct component_row *row = &components[id];
+	struct doc *list;
+	int r;
+
+	*ret_present = false;
+	if (row->kind == OBJECT_KIND_COUNT) {
+		*ret_present = kube_annotation(daemonset, "meta.helm.sh/release-name") != NULL;
+		return 0;
+	}
+	r = cluster_list(c, a, object_kind((enum object_kind_id)row->kind), NULL, &list, err);
+	if (r)
+		return r;
+	doc_foreach_item (list, d)
+		*ret_present |= str_eq(kube_name(d), row->name);
+	return 0;
+}
+
+/* The step is only begun when it is there, or when nobody could say that it is not. */
+GATE_SAMPLE(component)
+{
+	const char *state = doc_find_str(args, "state");
+	const char *what = "it";
+	bool present = false;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_component, err);
+
+	for (size_t i = 0; !r && i < COMPONENT_COUNT; i++) {
+		bool here;
+
+		if (!str_eq(components[i].state, state))
+			continue;
+		r = component_look((enum component)i, q.u->cluster, out->arena, q.w.daemonset,
+				   &here, err);
+		present |= here;
+		what = components[i].what;
+	}
+	if (r)
+		return r;
+	if (!present) {
+		asking_say(&q, ASK_KUBERNETES, NULL, "not present any more");
+		asking_say(&q, ASK_AGENTS, NULL, "nothing to follow");
+		return 0;
+	}
+	asking_say(&q, ASK_KUBERNETES, NULL, arena_printf(out->arena, "%s is there", what));
+	asking_unknown(&q, ASK_AGENTS,
+		       arena_printf(out->arena,
+				    "%s is there, and no release of ours says how to follow it: "
+				    "bring it up by hand, then remove it from the mesh's namespace "
+				    "or go back",
+				    what));
+	return 0;
+}

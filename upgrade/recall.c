@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upgrade/recall.h"
+
+#include "lib/base/str.h"
+
+static void forget(struct statuses *s)
+{
+	arena_release(&s->arena);
+	*s = (struct statuses){0};
+}
+
+static void take(struct statuses *s, const struct world *w)
+{
+	forget(s);
+	s->by_node = doc_map(&s->arena);
+	for (size_t i = 0; i < w->n_nodes; i++)
+		if (w->nodes[i].status_object)
+			doc_set(&s->arena, s->by_node, w->nodes[i].name,
+				doc_clone(&s->arena, w->nodes[i].status_object));
+}
+
+/* Another process than the last sample's begins anew. */
+static void note_first(struct statuses *s, const struct world_node *n)
+{
+	const struct doc *known = doc_get(s->by_node, n->name);
+
+	if (!n->status_object)
+		return;
+	if (!str_eq(doc_find_str(known, "status.version"), n->status->version) ||
+	    !str_eq(doc_find_str(known, "status.health.started"),
+		    n->status->health ? n->status->health->started : NULL))
+		doc_set(&s->arena, s->by_node, n->name, doc_clone(&s->arena, n->status_object));
+}
+
+void recall_begin(struct upgrade *u, const struct doc *args, const void *gate)
+{
+	if (u->asked_for == args && u->asked_by == gate)
+		return;
+	u->asked_for = args;
+	u->asked_by = gate;
+	forget(&u->first);
+	forget(&u->previous);
+}
+
+void recall_end(struct upgrade *u, const struct world *w)
+{
+	take(&u->previous, w);
+	if (!u->first.by_node)
+		u->first.by_node = doc_map(&u->first.arena);
+	for (size_t i = 0; i < w->n_nodes; i++)
+		note_first(&u->first, &w->nodes[i]);
+}
+
+/* --- the journal's share --- */
+
+static void copy(struct arena *a, struct doc *to, const struct doc *from, const char *key)
+{
+	if (doc_get(from, key))
+		doc_set(a, to, key, doc_clone(a, doc_get(from, key)));
+}
+
+static void copy_endpoints(struct arena *a, struct doc *to, const struct doc *from)
+{
+	static const char *const keys[] = {"id", "uid", "namespace", "pod", "state", "generation"};
+	struct doc *list = doc_set_list(a, to, "endpoints");
+
+	doc_foreach_item (doc_get(from, "endpoints"), e) {
+		struct doc *d = doc_append(a, list, doc_map(a));
+
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+			copy(a, d, e, keys[i]);
+	}
+}
+
+/* Without counters, and so without their epoch: what is not there cannot be compared. */
+static struct doc *compact(struct arena *a, const struct doc *object, bool endpoints)
+{
+	static const char *const keys[] = {"version", "ready",     "bootID",
+					   "updated", "conntrack", "health"};
+	const struct doc *from = doc_get(object, "status");
+	struct doc *d = doc_map(a), *status = doc_set_map(a, d, "status");
+
+	copy(a, d, object, "apiVersion");
+	copy(a, d, object, "kind");
+	doc_set_string(a, doc_set_map(a, d, "metadata"), "name",
+		       doc_find_str(object, "metadata.name"));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		copy(a, status, from, keys[i]);
+	if (endpoints)
+		copy_endpoints(a, status, from);
+	return d;
+}
+
+struct doc *recall_note_usual(struct arena *a, const struct world *w)
+{
+	struct doc *d = doc_map(a), *by_node = doc_set_map(a, d, "usual");
+
+	for (size_t i = 0; i < w->n_nodes; i++)
+		if (w->nodes[i].status_object)
+			doc_set(a, by_node, w->nodes[i].name,
+				compact(a, w->nodes[i].status_object, false));
+	return d;
+}
+
+struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
+{
+	struct doc *d = doc_map(a);
+
+	doc_set_string(a, d, "node", n->name);
+	doc_set_int(a, d, "unready", (int64_t)n->n_unready);
+	if (!n->status_object)
+		return d;
+	doc_set(a, d, "before", compact(a, n->status_object, true));
+	if (!u->before.by_node)
+		u->before.by_node = doc_map(&u->before.arena);
+	doc_set(&u->before.arena, u->before.by_node, n->name,
+		doc_clone(&u->before.arena, n->status_object));
+	return d;
+}
+
+/* The evidence of the last time that the gate was passed (for the node, when named). */
+static const struct doc *noted(const struct upgrade *u, const char *gate, const char *node)
+{
+	const struct doc *found = NULL;
+
+	for (size_t i = 0; u->journal && i < journal_count(u->journal); i++) {
+		const struct journal_record *r = journal_at(u->journal, i);
+		const struct doc *e = doc_get(r->body, "evidence");
+
+		if (str_eq(r->type, "gate") && str_eq(doc_find_str(r->body, "gate"), gate) && e &&
+		    (!node || str_eq(doc_find_str(e, "node"), node)))
+			found = e;
+	}
+	return found;
+}
+
+/* --- telling --- */
+
+static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
+{
+	struct sidestep_node *n = arena_new(a, struct sidestep_node);
+
+	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
+}
+
+const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node)
+{
+	return decoded(a, doc_get(doc_get(noted(u, G_SOUND, NULL), "usual"), node));
+}
+
+const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
+					 const char *version)
+{
+	const struct sidestep_node *n = decoded(a, doc_get(u->first.by_node, node));
+
+	return n && str_eq(n->version, version) ? n : NULL;
+}
+
+const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node)
+{
+	return decoded(a, doc_get(u->previous.by_node, node));
+}
+
+/* What the journal, or the older agent, did not say is counted from the first sample on. */
+static void fill(struct sidestep_node *before, const struct sidestep_node *first,
+		 const struct side *old)
+{
+	if (!first)
+		return;
+	if (!before->counters_epoch) {
+		before->counters_epoch = first->counters_epoch;
+		before->counters = first->counters;
+		before->n_counters = first->n_counters;
+	}
+	if (!before->health && old->tells_no_health)
+		before->health = first->health;
+	if (!before->conntrack && old->tells_no_health)
+		before->conntrack = first->conntrack;
+	if (!before->boot_id && old->tells_no_health)
+		before->boot_id = first->boot_id;
+}
+
+const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
+					  int64_t *ret_starts)
+{
+	const struct doc *d = doc_get(u->before.by_node, node);
+	struct sidestep_node *before =
+		decoded(a, d ? d : doc_get(noted(u, G_ROOM, node), "before"));
+
+	*ret_starts = before && before->health ? 1 : 0;
+	if (before)
+		fill(before, recall_first(u, a, node, u->to.version), &u->from);
+	return before;
+}
+
+int64_t recall_unready(const struct upgrade *u, const char *node)
+{
+	return doc_find_int(noted(u, G_ROOM, node), "unready", -1);
+}

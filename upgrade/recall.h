@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upgrade/recall.h - what agents said at earlier moments, so that a gate can compare.
+ *
+ *   usual     when the run began (gate G-SOUND): rates
+ *   before    the node's last look before its change (gate G-ROOM)
+ *   first     the first that the gate which asks now has seen of the process that publishes now
+ *   previous  its last one
+ *
+ * Usual and before stand in the journal as those gates' evidence, without the agents' long lists,
+ * so that whoever goes on knows them too. What the journal leaves out (counters by edge) is then
+ * counted from the asking gate's first sample on.
+ */
+#pragma once
+
+#include "upgrade/world.h"
+
+/* A gate takes a sample: of another gate or step than the last one, first and previous go. */
+void recall_begin(struct upgrade *u, const struct doc *args, const void *gate);
+/* It has: this is the previous one from now on. */
+void recall_end(struct upgrade *u, const struct world *w);
+
+/* NULL: not known. In a. */
+const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node);
+/* *ret_starts: how often the agent was meant to be started since, once the node was changed. */
+const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
+					  int64_t *ret_starts);
+const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
+					 const char *version);
+const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
+/* Pods of the node that were not ready before; -1: not known. */
+int64_t recall_unready(const struct upgrade *u, const char *node);
+
+/* Evidence for the journal. */
+struct doc *recall_note_usual(struct arena *a, const struct world *w);
+/* Keeps all of it, too, for gates of this process. */
+struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n);
+#define G_SOUND "G-SOUND"
+#define G_ROOM  "G-ROOM"

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upgrade/tool.h"
+
+#include "lib/base/str.h"
+#include "upgrade/plan.h"
+
+static int take_plan(struct session *s, struct error *err)
+{
+	struct upgrade *u = arena_new(&s->arena, struct upgrade);
+	int r;
+
+	*u = (struct upgrade){.cluster = &s->cluster, .run = s->run};
+	u->folder = arena_printf(&s->arena, "%s/%s", s->state, s->run);
+	s->env = u;
+	r = plan_take(u, &s->arena, s->plan, err);
+	return r ? r : plan_steps(&s->arena, s->plan, &u->machine, &s->steps, &s->n_steps, err);
+}
+
+static void begin(struct session *s)
+{
+	struct upgrade *u = s->env;
+
+	u->journal = s->journal;
+	upgrade_sweep(u);
+}
+
+/* Once it is over nobody prepares any more; before that a request may still be needed. */
+static void remove_requests(struct upgrade *u)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	doc_foreach_item (doc_get(u->plan, "nodes"), n) {
+		struct kube_request request = {
+			.verb = KUBE_DELETE,
+			.kind = object_kind(KIND_SIDESTEP_REQUEST),
+			.name = machine_prepare_name(&a, u->run, doc_find_str(n, "name"))};
+
+		cluster_do(u->cluster, &request, &a, NULL, NULL);
+	}
+}
+
+static void end(struct session *s)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct run_status status;
+
+	upgrade_sweep(s->env);
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	if (status.state == RUN_DONE || status.state == RUN_ROLLED_BACK)
+		remove_requests(s->env);
+}
+
+static void release(struct session *s)
+{
+	if (s->env)
+		upgrade_release(s->env);
+}
+
+const struct run_tool upgrade_tool = {
+	.name = "upgrade",
+	.subject = "mesh",
+	.only = "mesh",
+	.lease_namespace = "kube-system",
+	.lock_prefix = "upgrade.",
+	.undoes = "brings the old version back, unless U15 was carried out",
+	.take_plan = take_plan,
+	.begin = begin,
+	.end = end,
+	.release = release,
+};

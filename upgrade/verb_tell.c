@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs that tell, and ask to stop: status, pause, abort, report. */
+#include "lib/base/map.h"
+#include "lib/base/str.h"
+#include "lib/run/report.h"
+#include "lib/run/runs.h"
+#include "upgrade/verbs.h"
+#include "upgrade/world.h"
+
+static const char *what(const struct cli_call *call)
+{
+	return call->n_args ? call->args[0] : upgrade_tool.only;
+}
+
+static int open_cluster(const struct cli_call *call, struct cluster *c, struct arena *a,
+			struct error *err)
+{
+	const struct upgrade_opts *o = call->opts;
+
+	return cluster_open(c, a, o->kubeconfig, o->context, "sidestep-upgrade", err);
+}
+
+static int print_as_asked(const struct cli_call *call, const struct doc *d, const struct page *page,
+			  struct error *err)
+{
+	const struct upgrade_opts *o = call->opts;
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+
+	print_format((enum print_format)o->output, d, page, &out);
+	return print_text(call->out, o->file, &out, err);
+}
+
+/* --- which node has what --- */
+
+static void add_node(struct arena *a, struct doc *list, const struct world_node *n)
+{
+	struct doc *d = doc_append(a, list, doc_map(a));
+
+	doc_set_string(a, d, "node", n->name);
+	doc_set_string(a, d, "version", n->status ? n->status->version : NULL);
+	doc_set_string(a, d, "image", n->image);
+	doc_set_bool(a, d, "podReady", n->pod && pod_is_ready(n->pod));
+	doc_set_int(a, d, "restarts", n->restarts);
+	if (n->status) {
+		doc_set_bool(a, d, "agentReady", n->status->ready);
+		doc_set_string(a, d, "published", n->status->updated);
+	}
+}
+
+/* "0.2.0 on a, b; 0.3.0 on c" by the images that run. */
+static const char *versions_words(struct arena *a, const struct upgrade *u, const struct world *w)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+	const struct side *sides[] = {&u->from, &u->to};
+
+	for (size_t k = 0; k < 2; k++) {
+		const char *comma = " on ";
+
+		for (size_t i = 0; i < w->n_nodes; i++) {
+			if (!str_eq(w->nodes[i].image, sides[k]->image))
+				continue;
+			if (comma[1] == 'o')
+				strbuf_addf(&sb, "%s%s", sb.len ? "; " : "", sides[k]->version);
+			strbuf_addf(&sb, "%s%s", comma, w->nodes[i].name);
+			comma = ", ";
+		}
+	}
+	return arena_strdup(a, sb.len ? strbuf_cstr(&sb) : "no node runs either version");
+}
+
+static bool is_mixed(const struct upgrade *u, const struct world *w)
+{
+	bool from = false, to = false;
+
+	for (size_t i = 0; i < w->n_nodes; i++) {
+		from |= str_eq(w->nodes[i].image, u->from.image);
+		to |= str_eq(w->nodes[i].image, u->to.image);
+	}
+	return from && to;
+}
+
+/* What is safe as it stands now. */
+static const char *safe_words(struct arena *a, const struct upgrade *u, const struct world *w)
+{
+	const char *versions = versions_words(a, u, w);
+
+	if (is_mixed(u, w))
+		return arena_printf(
+			a,
+			"mixed versions: %s. Each node keeps its version and its connections; a "
+			"pod of the DaemonSet that somebody deletes comes back with the image of "
+			"its template. Do not leave it so for long: go on, or go back",
+			versions);
+	return arena_printf(a, "%s. Nothing changes by itself", versions);
+}
+
+static int add_world(struct cluster *c, struct arena *a, const struct sidestep_run *run,
+		     struct doc *d, struct error *err)
+{
+	struct upgrade *u = arena_new(a, struct upgrade);
+	struct doc *nodes = doc_set_list(a, d, "nodes");
+	struct world w;
+	int r;
+
+	*u = (struct upgrade){.cluster = c, .run = run->meta.name};
+	r = plan_take(u, a, run->plan, err);
+	if (!r)
+		r = world_look(&w, a, u, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < w.n_nodes; i++)
+		add_node(a, nodes, &w.nodes[i]);
+	doc_set_bool(a, d, "mixed", is_mixed(u, &w));
+	doc_set_string(a, d, "versions", versions_words(a, u, &w));
+	doc_set_string(a, d, "safe", safe_words(a, u, &w));
+	return 0;
+}
+
+static void put_nodes(struct page *page, const struct doc *d)
+{
+	static const char *const columns[] = {"node", "version", "image", "pod", ">restarts", NULL};
+
+	page_heading(page, "Nodes");
+	page_table(page, columns);
+	doc_foreach_item (doc_get(d, "nodes"), n) {
+		bool ready = doc_bool_or(doc_get(n, "podReady"), false);
+
+		page_row(page, ready ? PAGE_PLAIN : PAGE_BAD, doc_find_str(n, "node"),
+			 doc_find_str(n, "version") ? doc_find_str(n, "version") : "not known",
+			 str_or_empty(doc_find_str(n, "image")), ready ? "ready" : "not ready",
+			 count_text(&page->arena, doc_find_int(n, "restarts", 0)), NULL);
+	}
+	page_text(page, "%s", str_or_empty(doc_find_str(d, "safe")));
+}
+
+int verb_status(const struct cli_call *call, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *d = doc_map(&a), *list;
+	struct sidestep_run *run;
+	struct cluster c;
+	struct page page;
+	int r = open_cluster(call, &c, &a, err);
+
+	if (r)
+		return r;
+	r = runs_list(&upgrade_tool, &c, &a, call->n_args ? call->args[0] : NULL, &list, err);
+	if (!r && doc_len(list)) {
+		r = runs_newest(&upgrade_tool, &c, &a, what(call), &run, err);
+		if (!r)
+			r = add_world(&c, &a, run, d, err);
+	}
+	if (!r) {
+		doc_set(&a, d, "runs", list);
+		runs_page(&upgrade_tool, &a, "Upgrades", list, &page);
+		if (doc_get(d, "nodes"))
+			put_nodes(&page, d);
+		r = print_as_asked(call, d, &page, err);
+		page_release(&page);
+	}
+	cluster_release(&c);
+	return r;
+}
+
+/* --- pause, abort --- */
+
+int verb_pause(const struct cli_call *call, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct cluster c;
+	int r = open_cluster(call, &c, &a, err);
+
+	if (r)
+		return r;
+	r = runs_pause(&upgrade_tool, &c, &a, what(call), call->out, err);
+	cluster_release(&c);
+	return r;
+}
+
+static int tell_what_stays(const struct cli_call *call, struct cluster *c, struct arena *a,
+			   struct error *err)
+{
+	struct doc *d = doc_map(a);
+	struct sidestep_run *run;
+	int r = runs_newest(&upgrade_tool, c, a, what(call), &run, err);
+
+	if (!r)
+		r = add_world(c, a, run, d, err);
+	if (r)
+		return r;
+	fprintf(call->out,
+		"%s\nnext: 'sidestep upgrade rollback' goes back, 'sidestep upgrade "
+		"resume' goes on\n",
+		doc_find_str(d, "safe"));
+	return 0;
+}
+
+int verb_abort(const struct cli_call *call, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct cluster c;
+	int r = open_cluster(call, &c, &a, err);
+
+	if (r)
+		return r;
+	r = runs_pause(&upgrade_tool, &c, &a, what(call), call->out, err);
+	if (!r)
+		r = tell_what_stays(call, &c, &a, err);
+	cluster_release(&c);
+	return r;
+}
+
+/* --- report --- */
+
+/* What every endpoint's regeneration came to, and the step where a gate first said no. */
+static void add_outcome(struct arena *a, struct doc *report, const struct journal *j)
+{
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+		const struct doc *evidence = doc_get(r->body, "evidence");
+
+		if (str_eq(doc_find_str(r->body, "gate"), "G-REGENERATED") && evidence) {
+			doc_set_int(a, report, "endpoints", doc_find_int(evidence, "endpoints", 0));
+			doc_set_int(a, report, "regenerated",
+				    doc_find_int(evidence, "regenerated", 0));
+		}
+		if (str_eq(r->type, "gate") && str_eq(doc_find_str(r->body, "result"), "fail") &&
+		    !doc_get(report, "stopped_at")) {
+			doc_set_string(a, report, "stopped_at", doc_find_str(r->body, "step"));
+			doc_set_string(a, report, "stopped_by", doc_find_str(r->body, "gate"));
+		}
+	}
+}
+
+static int report_of(struct arena *a, const struct sidestep_run *run, struct doc **ret_report,
+		     struct error *err)
+{
+	static const char *const members[] = {"from",      "to",           "nodes",   "effects",
+					      "shortened", "irreversible", "waivers", NULL};
+	struct upgrade *u = arena_new(a, struct upgrade);
+	struct journal *j;
+	struct step *steps;
+	size_t n;
+	int r = plan_take(u, a, run->plan, err);
+
+	if (!r)
+		r = plan_steps(a, run->plan, &u->machine, &steps, &n, err);
+	if (!r)
+		r = session_read_copy(a, run, clock_system(), &j, err);
+	if (r)
+		return r;
+	*ret_report = doc_clone(a, run_report(a, &upgrade_tool, run, j, steps, n, members));
+	doc_del(doc_get(*ret_report, "from"), "template");
+	doc_del(doc_get(*ret_report, "to"), "template");
+	add_outcome(a, *ret_report, j);
+	journal_free(j);
+	return 0;
+}
+
+int verb_report(const struct cli_call *call, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct sidestep_run *run;
+	struct doc *report;
+	struct cluster c;
+	struct page page;
+	int r = open_cluster(call, &c, &a, err);
+
+	if (r)
+		return r;
+	r = runs_newest(&upgrade_tool, &c, &a, what(call), &run, err);
+	if (!r)
+		r = report_of(&a, run, &report, err);
+	if (!r) {
+		run_report_page(report,
+				arena_printf(&a, "Upgrade from %s to %s",
+					     str_or_empty(doc_find_str(report, "from.version")),
+					     str_or_empty(doc_find_str(report, "to.version"))),
+				&page);
+		r = print_as_asked(call, report, &page, err);
+		page_release(&page);
+	}
+	cluster_release(&c);
+	return r;
+}
+
+int verb_back_preview(const struct cli_call *call, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct sidestep_run *run;
+	struct doc *report, *d = doc_map(&a);
+	struct cluster c;
+	int r = open_cluster(call, &c, &a, err);
+
+	if (r)
+		return r;
+	r = runs_newest(&upgrade_tool, &c, &a, what(call), &run, err);
+	if (!r)
+		r = report_of(&a, run, &report, err);
+	if (!r)
+		r = add_world(&c, &a, run, d, err);
+	if (!r) {
+		fprintf(call->out, "Run %s (%s). To be taken back, or gone on with:\n",
+			run->meta.name, str_or_empty(doc_find_str(report, "state")));
+		doc_foreach_item (doc_get(report, "steps"), s)
+			fprintf(call->out, "  %-28s %s\n", doc_find_str(s, "id"),
+				doc_find_str(s, "status"));
+		fprintf(call->out, "%s\n", doc_find_str(d, "safe"));
+	}
+	cluster_release(&c);
+	return r;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upgrade/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+
+static struct world_node *find(struct world *w, const char *name)
+{
+	for (size_t i = 0; name && i < w->n_nodes; i++)
+		if (str_eq(w->nodes[i].name, name))
+			return &w->nodes[i];
+	return NULL;
+}
+
+const struct world_node *world_node(const struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->n_nodes; i++)
+		if (str_eq(w->nodes[i].name, name))
+			return &w->nodes[i];
+	return NULL;
+}
+
+static bool is_control_plane(const struct node *n)
+{
+	return strmap_get(&n->meta.labels, "node-role.kubernetes.io/control-plane") ||
+	       strmap_get(&n->meta.labels, "node-role.kubernetes.io/master");
+}
+
+static int by_name(const void *x, const void *y)
+{
+	const struct world_node *a = x, *b = y;
+
+	return str_cmp(a->name, b->name);
+}
+
+static int take_nodes(struct world *w, const struct doc *list, struct error *err)
+{
+	w->nodes = arena_array(w->arena, doc_len(list) + 1, struct world_node);
+	doc_foreach_item (list, d) {
+		struct node *n = arena_new(w->arena, struct node);
+		int r = node_decode(w->arena, d, n, err);
+
+		if (r)
+			return r;
+		w->nodes[w->n_nodes++] = (struct world_node){
+			.name = n->meta.name,
+			.ready = condition_true(n->conditions, n->n_conditions, "Ready"),
+			.control_plane = is_control_plane(n),
+		};
+	}
+	qsort(w->nodes, w->n_nodes, sizeof(*w->nodes), by_name);
+	return 0;
+}
+
+static const char *why_waiting(const struct pod *p)
+{
+	for (size_t i = 0; i < p->n_container_statuses; i++) {
+		const char *reason = doc_find_str(p->container_statuses[i].state, "waiting.reason");
+
+		if (reason && !str_eq(reason, "ContainerCreating") &&
+		    !str_eq(reason, "PodInitializing"))
+			return reason;
+	}
+	return NULL;
+}
+
+static void take_agent(struct world *w, struct world_node *n, const struct pod *p,
+		       const struct doc *object)
+{
+	const struct container *c = pod_container(p, w->upgrade->container);
+
+	n->pods++;
+	n->ending |= p->meta.deletion_timestamp != NULL;
+	if (p->meta.deletion_timestamp || pod_is_finished(p))
+		return;
+	n->pod = p;
+	n->pod_object = object;
+	n->image = c ? c->image : NULL;
+	n->waiting = why_waiting(p);
+	n->restarts = 0;
+	for (size_t i = 0; i < p->n_container_statuses; i++)
+		n->restarts += p->container_statuses[i].restart_count;
+}
+
+static bool is_agent(const struct world *w, const struct pod *p)
+{
+	const struct owner_reference *o = object_controller(&p->meta);
+
+	return o && str_eq(o->kind, "DaemonSet") && str_eq(o->name, w->upgrade->daemonset) &&
+	       str_eq(p->meta.namespace, w->upgrade->namespace);
+}
+
+static void take_other(struct world *w, struct world_node *n, const struct pod *p)
+{
+	const char **uids = arena_array(w->arena, n->uids.n + 1, const char *);
+
+	if (pod_is_finished(p))
+		return;
+	for (size_t i = 0; i < n->uids.n; i++)
+		uids[i] = n->uids.items[i];
+	uids[n->uids.n] = p->meta.uid;
+	n->uids = (struct strings){uids, n->uids.n + 1};
+	if (pod_is_ready(p) || p->meta.deletion_timestamp ||
+	    strmap_get(&p->meta.labels, UPGRADE_LABEL))
+		return;
+	if (!n->n_unready++)
+		n->unready = arena_printf(w->arena, "%s/%s", p->meta.namespace, p->meta.name);
+}
+
+static int take_pods(struct world *w, const struct doc *list, struct error *err)
+{
+	doc_foreach_item (list, d) {
+		struct pod *p = arena_new(w->arena, struct pod);
+		struct world_node *n;
+		int r = pod_decode(w->arena, d, p, err);
+
+		if (r)
+			return r;
+		n = find(w, p->node_name);
+		if (n && is_agent(w, p))
+			take_agent(w, n, p, d);
+		else if (n)
+			take_other(w, n, p);
+	}
+	return 0;
+}
+
+static int take_statuses(struct world *w, const struct doc *list, struct error *err)
+{
+	doc_foreach_item (list, d) {
+		struct sidestep_node *s = arena_new(w->arena, struct sidestep_node);
+		int r = sidestep_node_decode(w->arena, d, s, err);
+		struct world_node *n;
+
+		if (r)
+			return r;
+		n = find(w, s->meta.name);
+		if (n && doc_get(d, "status")) {
+			n->status = s;
+			n->status_object = d;
+		}
+	}
+	return 0;
+}
+
+int world_of(struct world *w, struct arena *a, const struct upgrade *u, const struct doc *daemonset,
+	     const struct doc *nodes, const struct doc *pods, const struct doc *statuses,
+	     struct error *err)
+{
+	int r;
+
+	*w = (struct world){.arena = a, .upgrade = u, .daemonset = daemonset};
+	r = take_nodes(w, nodes, err);
+	if (!r)
+		r = take_pods(w, pods, err);
+	return r ? r : take_statuses(w, statuses, err);
+}
+
+int world_look(struct world *w, struct arena *a, const struct upgrade *u, struct error *err)
+{
+	struct doc *daemonset = NULL, *nodes, *pods, *statuses;
+	struct cluster *c = u->cluster;
+	int r = cluster_get(c, a, object_kind(KIND_DAEMON_SET), u->namespace, u->daemonset,
+			    &daemonset, err);
+
+	if (!r)
+		r = cluster_list(c, a, object_kind(KIND_NODE), NULL, &nodes, err);
+	if (!r)
+		r = cluster_list(c, a, object_kind(KIND_POD), NULL, &pods, err);
+	if (!r)
+		r = cluster_list(c, a, object_kind(KIND_SIDESTEP_NODE), NULL, &statuses, err);
+	return r ? r : world_of(w, a, u, daemonset, nodes, pods, statuses, err);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upgrade/world.h - what a gate sees at one moment: nodes, their agents' pods, and what the agents
+ * publish. Read anew for every sample.
+ */
+#pragma once
+
+#include "lib/object/cluster.h"
+#include "lib/object/pod.h"
+#include "lib/object/sidestep.h"
+#include "upgrade/machine.h"
+
+/* Agents publish every few seconds; older than this is silence. */
+#define AGENT_SILENT_NS (60 * NS_PER_S)
+
+struct world_node {
+	const char *name;
+	bool ready, control_plane;
+	/* Its agent's pod that is not on its way out; NULL: none. */
+	const struct pod *pod;
+	const struct doc *pod_object;
+	const char *image;   /* that pod's, of the agent's container */
+	unsigned pods;       /* of the DaemonSet here, also those that are ending */
+	bool ending;         /* one of them is */
+	int64_t restarts;    /* of its containers */
+	const char *waiting; /* why a container of it does not run ("CrashLoopBackOff"); or NULL */
+	/* What its agent publishes; NULL: nothing. */
+	const struct sidestep_node *status;
+	const struct doc *status_object;
+	struct strings uids; /* of all pods here that have not finished */
+	const char *unready; /* "namespace/name" of the first of them that is not ready */
+	size_t n_unready;
+};
+
+struct world {
+	struct arena *arena;
+	const struct upgrade *upgrade;
+	const struct doc *daemonset; /* NULL: there is none */
+	struct world_node *nodes;    /* by name */
+	size_t n_nodes;
+};
+
+int world_look(struct world *w, struct arena *a, const struct upgrade *u, struct error *err);
+/* The same of objects at hand. */
+int world_of(struct world *w, struct arena *a, const struct upgrade *u, const struct doc *daemonset,
+	     const struct doc *nodes, const struct doc *pods, const struct doc *statuses,
+	     struct error *err);
+/* NULL: it is not there (any more). */
+const struct world_node *world_node(const struct world *w, const char *name);
