@@ -14,7 +14,7 @@ KNOWS_LAB = re.compile(r"sidestep-lab|sidestep\.dev/lab|\bdeploy/lab\b")
 # The field's own words, whatever a manifest calls by them.
 FIELD = {"frontend", "backend", "cache", "database", "default", "http", "tcp", "grpc", "v1", "v2", "main", "client",
          "server", "web", "metrics", "health", "app", "istio-system", "kube-system", "istio-proxy", "all", "data",
-         "api", "ring", "a", "b", "c", "x", "tls", "intruder", "workload"}
+         "api", "ring", "canary", "a", "b", "c", "x", "tls", "intruder", "workload"}
 PRODUCT = ("lib/", "agent/", "migrate/", "preflight/", "runbooks/", "datapath/")
 
 
