@@ -35,8 +35,10 @@ static void on_publish(void *arg)
 {
 	struct agent *agent = arg;
 
-	if (agent->applied->revision)
+	if (agent->applied->revision) {
+		health_watch(agent);
 		publish_node(agent);
+	}
 	loop_timer_set(agent->publish_timer, agent->options.publish_interval);
 }
 

@@ -212,6 +212,8 @@ void jobs_stop(struct agent *agent);
 void health_begin(struct agent *agent);
 /* After a round: pods without an endpoint. */
 void health_look(struct agent *agent);
+/* Now and then: devices that do not run our programs are not ready, and put right. */
+void health_watch(struct agent *agent);
 /* In the arena. volatile_too: also what is another number every time. */
 struct sidestep_health *health_shown(struct agent *agent, struct arena *a, bool volatile_too);
 void health_end(struct agent *agent);

@@ -104,6 +104,29 @@ void health_look(struct agent *agent)
 	}
 }
 
+/* --- now and then --- */
+
+void health_watch(struct agent *agent)
+{
+	struct vitals *v = &agent->vitals;
+	uint64_t now = loop_now_ns(agent->loop);
+
+	if (v->looked_ns && now - v->looked_ns < look_ns)
+		return;
+	v->looked_ns = MAX(now, (uint64_t)1);
+	v->devices = v->wrong = 0;
+	vec_foreach (&agent->endpoints.list, it) {
+		struct agent_ep *ep = *it;
+
+		v->devices++;
+		if (datapath_runs_ours(agent->dp, ep->ifindex))
+			continue;
+		v->wrong++;
+		if (!ep->failure.error)
+			recovery_needed(agent, ep, "its device runs another program, or none");
+	}
+}
+
 /* --- shown --- */
 
 static void show_endpoints_of(struct agent *agent, struct arena *a,
@@ -174,28 +197,14 @@ static void show_maps(struct agent *agent, struct arena *a, bool counts, struct 
 			.evicts = uses[i].evicts};
 }
 
-static void look_at_devices(struct agent *agent)
-{
-	struct vitals *v = &agent->vitals;
-	uint64_t now = loop_now_ns(agent->loop);
-
-	if (v->looked_ns && now - v->looked_ns < look_ns)
-		return;
-	v->looked_ns = MAX(now, (uint64_t)1);
-	v->devices = v->wrong = 0;
-	vec_foreach (&agent->endpoints.list, ep) {
-		v->devices++;
-		v->wrong += !datapath_runs_ours(agent->dp, (*ep)->ifindex);
-	}
-}
-
 static void show_programs(struct agent *agent, struct arena *a, struct sidestep_programs *out)
 {
-	look_at_devices(agent);
+	const struct vitals *v = &agent->vitals;
+
 	out->tag = datapath_program_tag(agent->dp, a);
 	out->ids = datapath_program_ids(agent->dp, a);
-	out->devices = SET(agent->vitals.devices);
-	out->wrong = SET(agent->vitals.wrong);
+	out->devices = (struct opt_int){v->looked_ns > 0, (int64_t)v->devices};
+	out->wrong = (struct opt_int){v->looked_ns > 0, (int64_t)v->wrong};
 }
 
 static void add_controller(struct arena *a, struct sidestep_health *h, const char *name,

@@ -54,6 +54,8 @@ static int rebuild(struct agent *agent, struct agent_ep *ep, struct arena *a,
 
 static void worked(struct agent *agent, struct agent_ep *ep, const struct datapath_regenerated *r)
 {
+	if (ep->failure.error)
+		agent->vitals.looked_ns = 0; /* look at its device again */
 	failing_no_more(&ep->failure);
 	endpoint_settle(ep, clock_wall_ns(agent->clock));
 	agent->vitals.regenerated++;

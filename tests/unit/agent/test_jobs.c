@@ -283,7 +283,14 @@ static void an_endpoint_under_way_came_to_its_end_or_not(void **state)
 static bool is_healed(UNUSED void *arg, const struct doc *object)
 {
 	return doc_find_int(object, "status.health.endpoints.notReady", -1) == 0 &&
+	       doc_find_int(object, "status.health.programs.wrong", -1) == 0 &&
 	       doc_find_int(object, "status.health.failingControllers", -1) == 0;
+}
+
+static bool is_unwell(UNUSED void *arg, const struct doc *object)
+{
+	return doc_find_int(object, "status.health.programs.wrong", -1) == 1 &&
+	       doc_find_int(object, "status.health.endpoints.notReady", -1) == 1;
 }
 
 /* A folder stands where the pin of the endpoint's program belongs. */
@@ -306,6 +313,11 @@ static void what_failed_heals_by_itself(void **state)
 	job_make(n, "free", "nodes: [n2], level: policy");
 	d = job_wait(n, "free", second_ended, n);
 	expect(job_answer(d, &n->node[1]), "done", 1, 1, 0);
+	/* Somebody takes the program off: nobody asks, and it is back. */
+	assert_int_equal(unlink(pin), 0);
+	status_wait(n, 1, is_unwell, NULL);
+	status_wait(n, 1, is_healed, NULL);
+	assert_int_equal(access(pin, F_OK), 0);
 }
 
 static struct sidestep_node *decoded(struct nodes *n, const struct doc *d)
@@ -350,8 +362,7 @@ static void gates_pass_over_a_restart(void **state)
 	struct health_question q = {.starts = 1, .regenerated = true};
 	struct strings pods = {arena_array(&n->arena, 1, const char *), 1};
 
-	q.baseline = sample(n, 3, NULL);
-	q.before = sample(n, 3, q.baseline);
+	q.before = sample(n, 3, NULL);
 	pods.items[0] = q.before->endpoints[0].uid;
 	q.pods = &pods;
 	agent_kill(n, 1);
