@@ -69,8 +69,10 @@ static const struct known_command commands[] = {
 	{"sidestep upgrade plan -o json --to", true, false, false, NULL},
 	{"sidestep upgrade status -o json", false, false, false, NULL},
 	{"sidestep migrate run --yes", true, true, true, "sidestep migrate resume --yes"},
+	{"sidestep migrate resume --yes", true, true, true, NULL},
 	{"sidestep migrate rollback --yes", true, true, true, NULL},
 	{"sidestep upgrade run --yes --to", true, true, true, "sidestep upgrade resume --yes"},
+	{"sidestep upgrade resume --yes", false, true, true, NULL},
 	{"sidestep upgrade resume --yes --finalize", false, true, true, NULL},
 	{"sidestep upgrade rollback --yes", false, true, true, NULL},
 	{"sidestep endpoint regenerate", true, true, false, NULL},
@@ -235,6 +237,7 @@ struct doc *known_doc(struct arena *a)
 		doc_set_string(a, row, "argv", commands[i].words);
 		doc_set_bool(a, row, "more", commands[i].more);
 		doc_set_bool(a, row, "mutates", commands[i].mutates);
+		doc_set_string(a, row, "again", commands[i].again);
 	}
 	list = doc_set_list(a, d, "writable");
 	for (size_t i = 0; i < ARRAY_SIZE(writable); i++)

@@ -188,6 +188,15 @@ def after_an_upgrade(w, api):
     w.call("run", "RB-3", "-p", "since=1h", "--kubeconfig", api.kubeconfig, "--only", "agents", "-o", "json")
 
 
+def moved_or_not(w, api):
+    """RB-7 and RB-9 ask the tool that moves; here nothing can be moved, and nothing was."""
+    account = w.doc("run", "RB-7", "-p", "namespace=web", "--kubeconfig", api.kubeconfig)
+    check(account["outcome"] in ("not-ready", "blocked"), f"{account['outcome']}: {account['steps']}")
+    check(any(s["step"] == "plan" and s["status"] == "ok" for s in account["steps"]), f"{account['steps']}")
+    account = w.doc("run", "RB-9", "-p", "namespace=web", "--kubeconfig", api.kubeconfig)
+    check(account["outcome"] == "nothing-to-take-back", f"{account['outcome']}: {account['steps']}")
+
+
 def alone(w):
     """No cluster, no agent: what this node tells."""
     account = w.doc("run", w.file("local.yaml", LOCAL), "--no-cluster")
@@ -288,6 +297,7 @@ def main():
             fill(api)
             collect(w, api)
             after_an_upgrade(w, api)
+            moved_or_not(w, api)
             interrupted(w, api)
         finally:
             api.server.terminate()

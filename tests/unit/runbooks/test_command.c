@@ -182,6 +182,31 @@ TEST(only_rows_run_and_nothing_becomes_an_option)
 	}
 }
 
+/* What goes on with a row's work may run as the row may. */
+TEST(every_way_on_is_a_row_too)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *rows = doc_get(known_doc(&a), "commands");
+	size_t n = 0;
+
+	doc_foreach_item (rows, row) {
+		char *again = arena_strdup(&a, str_or_empty(doc_find_str(row, "again")));
+		const char *words[16];
+		size_t k = 0;
+
+		for (char *word; *again && (word = strsep(&again, " ")) != NULL;) {
+			words[k++] = word;
+			if (!again)
+				break;
+		}
+		if (k && command_refused(&a, words, k, true))
+			fail_msg("%s: %s", doc_find_str(row, "again"),
+				 command_refused(&a, words, k, true));
+		n += k > 0;
+	}
+	assert_true(n >= 2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -189,6 +214,7 @@ int main(void)
 		cmocka_unit_test(its_output_has_a_limit_and_its_temporary_folder_goes),
 		cmocka_unit_test(when_its_time_is_over_everything_it_started_ends),
 		cmocka_unit_test(interrupted_it_ends_too),
+		cmocka_unit_test(every_way_on_is_a_row_too),
 		cmocka_unit_test(only_rows_run_and_nothing_becomes_an_option),
 	};
 
