@@ -11,7 +11,8 @@
 #define MESH  "kube-system"
 #define IMAGE "sidestep.dev/sidestepd:"
 
-static const char *const names[NODES] = {"control", "worker-1", "worker-2", "worker-3"};
+static const char *const names[NODES] = {"control", "worker-1", "worker-2",
+					 "worker-3"}; /* a small one begins at worker-2 */
 
 #define must(call, err)                                                                            \
 	do {                                                                                       \
@@ -169,9 +170,12 @@ static void put_team(struct stand_in *w, const char *node)
 	}
 }
 
-void stand_in_new(struct stand_in *w)
+/* Those that are there. */
+#define FIRST(w) (NODES - (w)->n)
+
+static void make_world(struct stand_in *w, size_t n)
 {
-	*w = (struct stand_in){.dir = "/tmp/sidestep-upgrade-XXXXXX"};
+	*w = (struct stand_in){.dir = "/tmp/sidestep-upgrade-XXXXXX", .n = n};
 	assert_non_null(mkdtemp(w->dir));
 	fake_clock_init(&w->clock, clock_wall_ns(clock_system()));
 	w->loop = loop_new(&w->clock.clock);
@@ -180,7 +184,7 @@ void stand_in_new(struct stand_in *w)
 	apply_file(w, "deploy/crds/cilium.yaml");
 	apply_file(w, "deploy/crds/sidestep.yaml");
 	apply_file(w, "tests/unit/upgrade/world/objects.yaml");
-	for (size_t i = 0; i < NODES; i++) {
+	for (size_t i = FIRST(w); i < NODES; i++) {
 		w->nodes[i] = (struct stand_in_node){.name = names[i], .generation = 7};
 		put_node(w, names[i], i == 0);
 		put_team(w, names[i]);
@@ -188,6 +192,16 @@ void stand_in_new(struct stand_in *w)
 	stand_in_tick(w);
 	fake_clock_advance(&w->clock, 5 * NS_PER_S);
 	stand_in_tick(w);
+}
+
+void stand_in_new(struct stand_in *w)
+{
+	make_world(w, NODES);
+}
+
+void stand_in_new_small(struct stand_in *w)
+{
+	make_world(w, 2);
 }
 
 void stand_in_free(struct stand_in *w)
@@ -305,10 +319,14 @@ static void run_agents(struct stand_in *w, struct arena *a)
 	doc_foreach_item (pods, pod)
 		if (is_agent(pod) && kube_deleting(pod))
 			remove_object(w, KIND_POD, MESH, kube_name(pod));
-	for (size_t i = 0; i < NODES; i++)
+	for (size_t i = FIRST(w); i < NODES; i++)
 		if (!agent_on(pods, names[i]) && stand_in_get(w, a, KIND_NODE, NULL, names[i]))
 			make_agent(w, a, set, names[i]);
-	doc_foreach_item (list_of(w, a, KIND_POD), pod) {
+}
+
+static void run_new(struct stand_in *w, const struct doc *pods)
+{
+	doc_foreach_item (pods, pod) {
 		const char *node = doc_find_str(pod, "spec.nodeName");
 		bool never = struck(w, pod, node, AGENT_NEVER_READY);
 		bool crashes = struck(w, pod, node, AGENT_CRASHES);
@@ -320,9 +338,9 @@ static void run_agents(struct stand_in *w, struct arena *a)
 }
 
 /* Pods that only show an image. */
-static void end_pulls(struct stand_in *w, struct arena *a)
+static void end_pulls(struct stand_in *w, struct arena *a, const struct doc *pods)
 {
-	doc_foreach_item (list_of(w, a, KIND_POD), pod) {
+	doc_foreach_item (pods, pod) {
 		if (!kube_label(pod, UPGRADE_LABEL))
 			continue;
 		if (kube_deleting(pod))
@@ -350,13 +368,13 @@ static int64_t now_ms(const struct stand_in *w)
 	return (int64_t)(clock_now_ns(&w->clock.clock) / NS_PER_MS);
 }
 
-static void put_endpoints(struct stand_in *w, struct arena *a, const struct stand_in_node *n,
+static void put_endpoints(struct arena *a, const struct stand_in_node *n, const struct doc *pods,
 			  struct doc *status)
 {
 	struct doc *list = doc_set_list(a, status, "endpoints");
 	int64_t id = 100;
 
-	doc_foreach_item (list_of(w, a, KIND_POD), pod) {
+	doc_foreach_item (pods, pod) {
 		struct doc *e;
 
 		if (!str_eq(kube_namespace(pod), "team") ||
@@ -410,7 +428,7 @@ static void put_counters(struct arena *a, const struct stand_in_node *n, struct 
 }
 
 static void publish(struct stand_in *w, struct arena *a, struct stand_in_node *n,
-		    const struct doc *pod)
+		    const struct doc *pods, const struct doc *pod)
 {
 	struct doc *d = doc_map(a), *status = doc_set_map(a, d, "status");
 	bool refused = struck(w, pod, n->name, AGENT_REFUSED);
@@ -422,7 +440,7 @@ static void publish(struct stand_in *w, struct arena *a, struct stand_in_node *n
 		       refused ? "the kernel's verifier refuses from_pod" : "");
 	doc_set_string(a, status, "bootID", "boot");
 	doc_set_string(a, status, "updated", rfc3339(a, clock_wall_ns(&w->clock.clock)));
-	put_endpoints(w, a, n, status);
+	put_endpoints(a, n, pods, status);
 	put_counters(a, n, status);
 	doc_set(a, status, "conntrack",
 		json_of(a, "{\"layout\": 1, \"older\": 0, \"entries\": 500, \"converted\": 500, "
@@ -438,7 +456,7 @@ static void publish(struct stand_in *w, struct arena *a, struct stand_in_node *n
 
 /* A new pod is a new process. */
 static void live(struct stand_in *w, struct arena *a, struct stand_in_node *n,
-		 const struct doc *pod)
+		 const struct doc *pods, const struct doc *pod)
 {
 	if (!str_eq(n->pod_uid, kube_uid(pod))) {
 		n->pod_uid = arena_strdup(&w->arena, kube_uid(pod));
@@ -453,7 +471,7 @@ static void live(struct stand_in *w, struct arena *a, struct stand_in_node *n,
 	    struck(w, pod, n->name, AGENT_CRASHES) ||
 	    (struck(w, pod, n->name, AGENT_LATE) && n->looks < 6))
 		return;
-	publish(w, a, n, pod);
+	publish(w, a, n, pods, pod);
 }
 
 static const struct doc *answer_in(const struct doc *request, const char *node)
@@ -498,12 +516,14 @@ static bool concerns(const struct doc *request, const char *node)
 
 static void answer_requests(struct stand_in *w, struct arena *a)
 {
-	doc_foreach_item (list_of(w, a, KIND_SIDESTEP_REQUEST), request) {
+	struct doc *requests = list_of(w, a, KIND_SIDESTEP_REQUEST);
+
+	doc_foreach_item (requests, request) {
 		struct doc *patch = doc_map(a), *list;
 		bool prepare = str_eq(doc_find_str(request, "spec.kind"), "Prepare");
 
 		list = doc_set_list(a, doc_set_map(a, patch, "status"), "nodes");
-		for (size_t i = 0; i < NODES; i++) {
+		for (size_t i = FIRST(w); i < NODES; i++) {
 			const struct doc *known = answer_in(request, names[i]);
 
 			if (known)
@@ -523,13 +543,14 @@ void stand_in_tick(struct stand_in *w)
 	struct doc *pods;
 
 	run_agents(w, &a);
-	end_pulls(w, &a);
 	pods = list_of(w, &a, KIND_POD);
-	for (size_t i = 0; i < NODES; i++) {
+	end_pulls(w, &a, pods);
+	run_new(w, pods);
+	for (size_t i = FIRST(w); i < NODES; i++) {
 		const struct doc *pod = agent_on(pods, names[i]);
 
 		if (pod)
-			live(w, &a, &w->nodes[i], pod);
+			live(w, &a, &w->nodes[i], pods, pod);
 	}
 	answer_requests(w, &a);
 }
@@ -541,6 +562,14 @@ static const char haste[] = "name: haste\n"
 			    "settle: 1s\n"
 			    "waveSoak: 1s\n"
 			    "soak: 2s\n"
+			    "prepare: 5s\n"
+			    "sampleEvery: 1s\n"
+			    "gateTimeout: 30s\n";
+static const char least[] = "name: least\n"
+			    "canarySoak: 1s\n"
+			    "settle: 1s\n"
+			    "waveSoak: 1s\n"
+			    "soak: 1s\n"
 			    "prepare: 5s\n"
 			    "sampleEvery: 1s\n"
 			    "gateTimeout: 30s\n";
@@ -572,7 +601,8 @@ struct doc *stand_in_plan(struct stand_in *w, struct arena *a, const char *to, c
 	};
 	struct plan_input in = {
 		.to = to, .by = "a test", .canary = "worker-2", .clock = &w->clock.clock};
-	const char *text = profile ? profile : arena_printf(a, "%s%s", haste, waiver);
+	const char *text =
+		profile ? profile : arena_printf(a, "%s%s", w->n < NODES ? least : haste, waiver);
 	struct releases known;
 	struct profile p;
 	struct error err = ERROR_INIT;
@@ -615,7 +645,7 @@ const char *stand_in_state(struct stand_in *w, struct arena *a)
 		str_or_empty(doc_find_str(set, "spec.template.spec.containers[0].image"));
 	size_t ours = 0;
 
-	for (size_t i = 0; i < NODES; i++) {
+	for (size_t i = FIRST(w); i < NODES; i++) {
 		const struct doc *pod = agent_on(pods, names[i]);
 
 		strbuf_addf(&out, "%s=%s ", names[i], pod ? version_of(pod) : "none");

@@ -48,6 +48,7 @@ struct stand_in {
 	struct apiserver *server;
 	struct cluster cluster; /* as the world itself; not the upgrade's */
 	struct stand_in_node nodes[NODES];
+	size_t n; /* of them are there: the last ones */
 	unsigned pods_made;
 	enum agent_fault fault;
 	const char *fault_on; /* node; NULL: every one */
@@ -56,6 +57,8 @@ struct stand_in {
 };
 
 void stand_in_new(struct stand_in *w);
+/* Two workers, and the least patience: for runs by the hundred. */
+void stand_in_new_small(struct stand_in *w);
 void stand_in_free(struct stand_in *w);
 /* One round of everything that lives in the cluster. */
 void stand_in_tick(struct stand_in *w);

@@ -13,6 +13,7 @@
 #include "tests/support/test.h"
 #include "tests/unit/upgrade/stand_in.h"
 
+#define BOTH(version) "worker-2=" version " worker-3=" version " template=" version
 #define ALL(version)                                                                               \
 	"control=" version " worker-1=" version " worker-2=" version " worker-3=" version          \
 	" template=" version
@@ -167,6 +168,98 @@ static void expect_state(struct stand_in *w, const char *want)
 		fail_msg("pods are left: %s", is);
 }
 
+/* --- no state is reached without its entry gate --- */
+
+static bool passed_before(const struct journal *j, size_t end, const char *step, const char *when,
+			  const char *gate)
+{
+	for (size_t i = 0; i < end; i++) {
+		const struct doc *b = journal_at(j, i)->body;
+
+		if (str_eq(journal_at(j, i)->type, "gate") &&
+		    str_eq(doc_find_str(b, "step"), step) &&
+		    str_eq(doc_find_str(b, "when"), when) &&
+		    str_eq(doc_find_str(b, "gate"), gate) &&
+		    str_eq(doc_find_str(b, "result"), "pass"))
+			return true;
+	}
+	return false;
+}
+
+static void expect_passed(const struct journal *j, size_t end, const char *step, const char *when,
+			  const struct gate *const *gates)
+{
+	for (; gates && *gates; gates++)
+		if (!passed_before(j, end, step, when, (*gates)->id))
+			fail_msg("%s: record %zu without %s %s", step, end, (*gates)->id, when);
+}
+
+static bool skipped_before(const struct journal *j, size_t end, const char *step)
+{
+	for (size_t i = 0; i < end; i++)
+		if (str_eq(journal_at(j, i)->type, "skipped") &&
+		    str_eq(doc_find_str(journal_at(j, i)->body, "step"), step))
+			return true;
+	return false;
+}
+
+static const struct step *step_of(const struct session *s, const char *id, size_t *ret_at)
+{
+	for (*ret_at = 0; *ret_at < s->n_steps; ++*ret_at)
+		if (str_eq(s->steps[*ret_at].id, id))
+			return &s->steps[*ret_at];
+	return NULL;
+}
+
+/*
+ * From the journal alone: before a step's first change its own gates have passed, and before it
+ * begins those behind every earlier step that was not skipped; on the way back, too.
+ */
+static void expect_entry_gates(const struct attempt *t)
+{
+	const struct journal *j = t->session.journal;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+		const char *id = doc_find_str(r->body, "step");
+		bool undo = doc_bool_or(doc_get(r->body, "undo"), false);
+		const struct step *step;
+		size_t at;
+
+		step = id ? step_of(&t->session, id, &at) : NULL;
+		if (!step)
+			continue;
+		if (str_eq(r->type, "intent"))
+			expect_passed(j, i, id, undo ? "undo-before" : "before",
+				      undo ? step->kind->undo_before : step->kind->before);
+		if (str_eq(r->type, "end"))
+			expect_passed(j, i, id, "after", step->kind->after);
+		if (str_eq(r->type, "undo-end"))
+			expect_passed(j, i, id, "undo", step->kind->undo_after);
+		for (size_t k = 0; str_eq(r->type, "begin") && k < at; k++)
+			if (!skipped_before(j, i, t->session.steps[k].id))
+				expect_passed(j, i, t->session.steps[k].id, "after",
+					      t->session.steps[k].kind->after);
+	}
+}
+
+TEST(every_gate_asks_two_origins_and_every_change_has_an_entry)
+{
+	for (size_t i = 0; i < machine_n_gates; i++) {
+		const enum gate_source_id *asks = machine_gates[i].asks;
+		bool differ = false;
+
+		for (size_t k = 1; asks[k]; k++)
+			differ |= !str_eq(gate_source_origin(asks[0]), gate_source_origin(asks[k]));
+		if (!differ)
+			fail_msg("%s has one origin", machine_gates[i].gate.id);
+	}
+	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++)
+		if (machine_states[i].changes && i != STATE_FINAL &&
+		    !machine_states[i].gates[GATE_BEFORE][0])
+			fail_msg("state %zu changes without being asked", i);
+}
+
 TEST(up_down_and_up_again)
 {
 	static struct attempt t;
@@ -235,7 +328,59 @@ TEST(back_from_the_end_prepares_every_node)
 	assert_int_equal(attempt_go(&t), CLI_OK);
 	expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
 	assert_int_equal(w.preparations, NODES);
+	expect_entry_gates(&t);
 	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* --- plans --- */
+
+static const struct doc *finding_of(const struct doc *plan, const char *id)
+{
+	doc_foreach_item (doc_find(plan, "findings.findings"), f)
+		if (str_eq(doc_find_str(f, "id"), id) && !str_eq(doc_find_str(f, "result"), "pass"))
+			return f;
+	return NULL;
+}
+
+static void expect_finding(struct stand_in *w, const char *to, const char *profile, int code,
+			   const char *id, const char *says)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *plan = stand_in_plan(w, &a, to, profile);
+	const struct doc *f = finding_of(plan, id);
+
+	assert_int_equal(stand_in_verdict(plan), code);
+	if (!f || !strstr(str_or_empty(doc_find_str(f, "message")), says))
+		fail_msg("%s: wanted '%s' in: %s", id, says,
+			 f ? str_or_empty(doc_find_str(f, "message")) : "nothing");
+}
+
+TEST(plans_say_what_forbids_them)
+{
+	static const char waives_all[] =
+		"waivers:\n"
+		"- {id: hop, reason: r, owner: o, expires: \"2100-01-01\"}\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	expect_finding(
+		&w, "0.4.0", NULL, CLI_BLOCKED, "hop",
+		"more than one minor; the legal hops are 0.3.0, 0.4.0, each a run of its own: "
+		"'sidestep upgrade plan --to 0.3.0' is the first");
+	/* Nothing forces it. */
+	expect_finding(&w, "0.4.0", waives_all, CLI_BLOCKED, "hop", "more than one minor");
+	expect_finding(&w, "0.2.0", NULL, CLI_BLOCKED, "hop", "is 0.2.0 already");
+	expect_finding(&w, "0.9.0", NULL, CLI_BLOCKED, "hop", "there is no release 0.9.0");
+	expect_finding(&w, "0.3.0", "name: bare\n", CLI_BLOCKED, "staging-proof", "--staging FILE");
+	stand_in_patch(&w, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"spec\": {\"updateStrategy\": {\"type\": \"RollingUpdate\"}}}");
+	expect_finding(&w, "0.3.0", NULL, CLI_BLOCKED, "update-strategy", "restart every agent");
+	stand_in_patch(&w, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"metadata\": {\"annotations\": {\"meta.helm.sh/release-name\": \"s\"}}, "
+		       "\"spec\": {\"updateStrategy\": {\"type\": \"OnDelete\"}}}");
+	expect_finding(&w, "0.3.0", NULL, CLI_INCONCLUSIVE, "components", "no release of ours");
 	stand_in_free(&w);
 }
 
@@ -563,6 +708,7 @@ static int killed_at(struct stand_in *w, int kill_at, bool back, const char *sta
 		attempt_find(&t, true);
 		code = attempt_go(&t);
 	}
+	expect_entry_gates(&t);
 	if (code != (back ? CLI_OK : CLI_WAITING))
 		fail_msg("killed at %d: %d: %s\n%s", kill_at, code, why(&t, &a), t.said);
 	expect_state(w, state);
@@ -578,10 +724,10 @@ TEST(killed_at_every_boundary_it_ends_the_same)
 		struct stand_in w;
 		int n;
 
-		stand_in_new(&w);
-		n = killed_at(&w, i < there ? i : -1, false, ALL("0.3.0"));
+		stand_in_new_small(&w);
+		n = killed_at(&w, i < there ? i : -1, false, BOTH("0.3.0"));
 		there = i < 0 ? n : there;
-		n = killed_at(&w, i < back ? i : -1, true, ALL("0.2.0"));
+		n = killed_at(&w, i < back ? i : -1, true, BOTH("0.2.0"));
 		back = i < 0 ? n : back;
 		stand_in_free(&w);
 	}
@@ -606,7 +752,7 @@ TEST(an_api_that_refuses_once_anywhere_changes_nothing)
 			struct stand_in w;
 			int code;
 
-			stand_in_new(&w);
+			stand_in_new_small(&w);
 			memset(&t, 0, sizeof(t));
 			t.finalize = true;
 			attempt_open(&t, &w, "mine", -1);
@@ -627,7 +773,8 @@ TEST(an_api_that_refuses_once_anywhere_changes_nothing)
 			if (code != CLI_OK)
 				fail_msg("%s, %s: %d: %s\n%s", verbs[v], faults[f], code,
 					 why(&t, &a), t.said);
-			expect_state(&w, ALL("0.3.0"));
+			expect_state(&w, BOTH("0.3.0"));
+			expect_entry_gates(&t);
 			attempt_close(&t);
 			stand_in_free(&w);
 		}
@@ -636,6 +783,8 @@ TEST(an_api_that_refuses_once_anywhere_changes_nothing)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest quick[] = {
+		cmocka_unit_test(every_gate_asks_two_origins_and_every_change_has_an_entry),
+		cmocka_unit_test(plans_say_what_forbids_them),
 		cmocka_unit_test(up_down_and_up_again),
 		cmocka_unit_test(
 			the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back),
