@@ -96,7 +96,7 @@ const struct gate_row machine_gates[] = {
 		  .source = SOURCE_4_6,
 		  .sample = gate_sample_node},
 	 .window = WINDOW(settle_ns),
-	 .asks = {ASK_KUBERNETES, ASK_AGENTS},
+	 .asks = {ASK_KUBERNETES, ASK_AGENTS, ASK_PROBE},
 	 .hears = {ASK_HEALTH}},
 	{.gate = {.id = "G-CANARY",
 		  .title = "the canary stays well and no other node notices",
@@ -147,7 +147,7 @@ const struct gate_row machine_gates[] = {
 		  .source = "operations 4.7: the same gates with target = from",
 		  .sample = gate_sample_node_back},
 	 .window = WINDOW(settle_ns),
-	 .asks = {ASK_KUBERNETES, ASK_AGENTS},
+	 .asks = {ASK_KUBERNETES, ASK_AGENTS, ASK_PROBE},
 	 .hears = {ASK_HEALTH}},
 };
 const size_t machine_n_gates = ARRAY_SIZE(machine_gates);

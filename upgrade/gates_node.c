@@ -352,6 +352,26 @@ GATE_SAMPLE(room)
 	return 0;
 }
 
+/* Once the agent is the right one and ready: before, no pod would get its network. */
+static void ask_probe(struct asking *q, const struct world_node *n, bool ready)
+{
+	const char *wrong = n ? "the agent is not ready yet" : NULL;
+
+	if (n && ready)
+		wrong = upgrade_probe(q->u, q->out->arena, n->name,
+				      doc_find_str(n->pod_object, "metadata.creationTimestamp"));
+	asking_say(q, ASK_PROBE, wrong, "it got its network, ran and ended well");
+}
+
+static const struct gate *gate_of(const struct asking *q, bool back)
+{
+	for (size_t i = 0; i < machine_n_gates; i++)
+		if (q->u->machine.gates[i].sample ==
+		    (back ? gate_sample_node_back : gate_sample_node))
+			return &q->u->machine.gates[i];
+	return &q->u->machine.gates[0];
+}
+
 static int one_node(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
 		    bool back, struct error *err)
 {
@@ -366,7 +386,11 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 	if (n)
 		ask_node(&q, &round, n, back ? &q.u->from : &q.u->to,
 			 back ? HEALTH_BACK : HEALTH_CHANGED);
-	return finish(&q, &round);
+	ask_probe(&q, n, round.kubernetes.result == FINDING_PASS);
+	r = finish(&q, &round);
+	if (out->decides && gate_judge(gate_of(&q, back), out) == FINDING_PASS)
+		upgrade_sweep(q.u);
+	return r;
 }
 
 GATE_SAMPLE(node)

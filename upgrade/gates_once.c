@@ -136,10 +136,10 @@ GATE_SAMPLE(backup)
  * ---------------------------------------------------------
  */
 
-static struct doc *pull_pod(struct arena *a, const struct upgrade *u, const char *node)
+static struct doc *short_pod(struct arena *a, const struct upgrade *u, const char *name,
+			     const char *node, bool host_network)
 {
-	struct doc *d = kube_object_new(a, object_kind(KIND_POD), u->namespace,
-					arena_printf(a, "pull-%s-%s", u->run, node));
+	struct doc *d = kube_object_new(a, object_kind(KIND_POD), u->namespace, name);
 	struct doc *labels = doc_set_map(a, doc_get(d, "metadata"), "labels");
 	struct doc *spec = doc_set_map(a, d, "spec"), *c;
 
@@ -147,7 +147,7 @@ static struct doc *pull_pod(struct arena *a, const struct upgrade *u, const char
 	doc_set_string(a, labels, UPGRADE_LABEL, u->run);
 	doc_set_string(a, spec, "nodeName", node);
 	doc_set_string(a, spec, "restartPolicy", "Never");
-	doc_set_bool(a, spec, "hostNetwork", true);
+	doc_set_bool(a, spec, "hostNetwork", host_network);
 	doc_set_bool(a, spec, "automountServiceAccountToken", false);
 	doc_set_int(a, spec, "terminationGracePeriodSeconds", 1);
 	c = doc_append(a, doc_set_list(a, spec, "tolerations"), doc_map(a));
@@ -160,21 +160,21 @@ static struct doc *pull_pod(struct arena *a, const struct upgrade *u, const char
 	return d;
 }
 
-static int make_pod(struct asking *q, const char *node, struct doc **ret_pod, struct error *err)
+/* The pod as it is; made when it is not there. */
+static int make_pod(struct upgrade *u, struct arena *a, struct doc *pod, struct doc **ret_pod,
+		    struct error *err)
 {
-	struct arena *a = q->out->arena;
-	struct doc *pod = pull_pod(a, q->u, node);
 	struct kube_request request = {.verb = KUBE_CREATE,
 				       .kind = object_kind(KIND_POD),
-				       .namespace_ = q->u->namespace,
+				       .namespace_ = u->namespace,
 				       .body = pod};
 	struct error why = ERROR_INIT;
-	int r = cluster_get(q->u->cluster, a, object_kind(KIND_POD), q->u->namespace,
-			    kube_name(pod), ret_pod, err);
+	int r = cluster_get(u->cluster, a, object_kind(KIND_POD), u->namespace, kube_name(pod),
+			    ret_pod, err);
 
 	if (r || *ret_pod)
 		return r;
-	r = cluster_do(q->u->cluster, &request, a, ret_pod, &why);
+	r = cluster_do(u->cluster, &request, a, ret_pod, &why);
 	return r && r != -EEXIST ? error_set(err, r, "%s", why.msg) : 0;
 }
 
@@ -210,6 +210,38 @@ static void remove_pod(struct upgrade *u, struct arena *a, const struct doc *pod
 		cluster_do(u->cluster, &request, a, NULL, NULL);
 }
 
+static bool is_older(const struct doc *pod, const char *since)
+{
+	int64_t made, then;
+
+	return since && !clock_parse_rfc3339(since, &then) &&
+	       (clock_parse_rfc3339(str_or_empty(doc_find_str(pod, "metadata.creationTimestamp")),
+				    &made) ||
+		made < then);
+}
+
+const char *upgrade_probe(struct upgrade *u, struct arena *a, const char *node, const char *since)
+{
+	const char *name = arena_printf(a, "probe-%s-%s", u->run, node);
+	const char *image = NULL, *program = NULL;
+	struct error why = ERROR_INIT;
+	struct doc *pod = NULL;
+
+	if (make_pod(u, a, short_pod(a, u, name, node, false), &pod, &why))
+		return arena_printf(a, "a pod on %s cannot be made: %s", node, why.msg);
+	if (!pod || is_older(pod, since) || kube_deleting(pod)) {
+		if (pod)
+			remove_pod(u, a, pod);
+		return arena_printf(a, "the one on %s was just made", node);
+	}
+	read_pod(a, node, pod, &image, &program);
+	if (image || program)
+		return image ? image : program;
+	return str_empty(doc_find_str(pod, "status.podIP"))
+		       ? arena_printf(a, "the one on %s had no address", node)
+		       : NULL;
+}
+
 void upgrade_sweep(struct upgrade *u)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -232,7 +264,11 @@ GATE_SAMPLE(pulled)
 		const char *node = q.w.nodes[i].name, *no_image = NULL, *no_program = NULL;
 		struct doc *pod = NULL;
 
-		r = make_pod(&q, node, &pod, err);
+		r = make_pod(q.u, out->arena,
+			     short_pod(out->arena, q.u,
+				       arena_printf(out->arena, "pull-%s-%s", q.u->run, node), node,
+				       true),
+			     &pod, err);
 		read_pod(out->arena, node, pod, &no_image, &no_program);
 		image = image ? image : no_image;
 		program = program ? program : no_program;

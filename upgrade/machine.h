@@ -55,6 +55,8 @@ enum machine_state {
 	  "see 'kubectl get sidesteprequests -o yaml' and the agent's log on that node")           \
 	X(ASK_POD,        "a pod of it",    "a pod's own experience",                              \
 	  "see the pods labelled sidestep.dev/upgrade, their events and the nodes' disks")         \
+	X(ASK_PROBE,      "a new pod",      "a pod's own experience",                              \
+	  "see the pod labelled sidestep.dev/upgrade on that node, and its events")                \
 	X(ASK_DISK,       "the backup",     "this machine's disk",                                 \
 	  "see that the state folder can be written and has room")
 /* clang-format on */
@@ -177,6 +179,12 @@ int component_look(enum component id, struct cluster *c, struct arena *a,
 const char *machine_prepare_name(struct arena *a, const char *run, const char *node);
 const char *machine_regenerate_name(struct arena *a, const char *run);
 const char *machine_finalize_name(struct arena *a, const char *run);
+/*
+ * A new pod on the node that needs a network of its own, so that whoever makes pods' networks there
+ * must answer: its container ran and ended well since `since` (RFC 3339; NULL: ever). NULL, or what
+ * is missing; the pod is made when there is none. In a.
+ */
+const char *upgrade_probe(struct upgrade *u, struct arena *a, const char *node, const char *since);
 /* Removes pods that the run has made; best effort: who looks next tries again. */
 void upgrade_sweep(struct upgrade *u);
 /* Why U15 pauses. */

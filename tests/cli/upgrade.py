@@ -85,7 +85,7 @@ def check_plan(tool):
     check(done.returncode == 0, "a plan with the help page's profile can be carried out", done)
     for words in ("Shortened by profile rehearsal: soak 1h instead of 48h", "Waived by profile rehearsal: staging-proof",
                   "From 0.2.0 to 0.3.0", "What will happen to whom", "connections go from layout 1 to 2", "What cannot be taken back",
-                  "U8/a", "G-NODE after (Kubernetes, agents, agents' health)", "not present"):
+                  "U8/a", "G-NODE after (Kubernetes, agents, a new pod, agents' health)", "not present"):
         check(words in " ".join(done.stdout.split()), f"the page says '{words}'", done)
     check(done.stdout.index("Shortened by profile") < done.stdout.index("Findings"), "what is shortened stands at the top", done)
     done = tool.plan("0.3.0", "--profile", "rehearsal.yaml", "--canary", "b", "-o", "json")

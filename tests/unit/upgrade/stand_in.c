@@ -337,7 +337,18 @@ static void run_new(struct stand_in *w, const struct doc *pods)
 	}
 }
 
-/* Pods that only show an image. */
+/* The new agent of its node makes no networks for new pods. */
+static bool without_network(const struct stand_in *w, const struct doc *pod)
+{
+	bool host = doc_bool_or(doc_find(pod, "spec.hostNetwork"), false);
+
+	for (size_t i = 0; w->fault == AGENT_NO_NETWORK && !host && i < NODES; i++)
+		if (str_eq(names[i], doc_find_str(pod, "spec.nodeName")))
+			return str_eq(w->nodes[i].version, NEW_VERSION);
+	return false;
+}
+
+/* Pods that end at once. */
 static void end_pulls(struct stand_in *w, struct arena *a, const struct doc *pods)
 {
 	doc_foreach_item (pods, pod) {
@@ -345,10 +356,11 @@ static void end_pulls(struct stand_in *w, struct arena *a, const struct doc *pod
 			continue;
 		if (kube_deleting(pod))
 			remove_object(w, KIND_POD, MESH, kube_name(pod));
-		else
+		else if (!without_network(w, pod))
 			patch_status(w, KIND_POD, MESH, kube_name(pod),
 				     json_of(a,
-					     "{\"status\": {\"phase\": \"Succeeded\", "
+					     "{\"status\": {\"phase\": \"Succeeded\", \"podIP\": "
+					     "\"10.0.0.9\", "
 					     "\"containerStatuses\": [{\"name\": \"pull\", "
 					     "\"state\": {\"terminated\": {\"exitCode\": 0}}}]}}"));
 	}

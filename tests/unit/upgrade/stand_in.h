@@ -26,6 +26,7 @@ enum agent_fault {
 	AGENT_LEAKS,
 	AGENT_LATE,         /* is ready only at the sixth look */
 	AGENT_UNREGENERATE, /* fails to build an endpoint */
+	AGENT_NO_NETWORK,   /* makes none for new pods */
 	/* Those from here on do not answer Prepare. */
 	AGENT_UNPREPARED,
 	AGENT_NEVER_READY, /* its pod does not become ready; it publishes nothing */

@@ -409,6 +409,7 @@ static void stopped_at_the_canary(enum agent_fault fault, const char *says)
 TEST(a_bad_release_is_taken_back_at_the_canary)
 {
 	stopped_at_the_canary(AGENT_NEVER_READY, "is not ready");
+	stopped_at_the_canary(AGENT_NO_NETWORK, "a new pod: worker-2 has not got");
 	stopped_at_the_canary(AGENT_CRASHES, "was restarted 3 times: CrashLoopBackOff");
 	stopped_at_the_canary(AGENT_REFUSED, "the kernel's verifier refuses");
 }
