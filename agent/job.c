@@ -200,6 +200,7 @@ static bool too_many(const struct agent *agent, const struct job *job,
 	int64_t told = t && t->answer ? t->answer->failed.value : 0, ms;
 	size_t n, repaired, failed = count_failed(job, &n, &repaired, &ms);
 
+	told = MIN(MAX(told, (int64_t)0), view->failed);
 	return view->failed - told + (int64_t)failed > view->max_failed;
 }
 

@@ -43,12 +43,26 @@ bool health_same_process(const struct sidestep_node *x, const struct sidestep_no
 	       str_eq(x->health->started, y->health->started);
 }
 
+bool health_since(int64_t x, int64_t y, int64_t *ret)
+{
+	return !__builtin_sub_overflow(x, y, ret) && *ret >= 0;
+}
+
+int64_t health_scale(int64_t n, int64_t by, int64_t over)
+{
+	__int128 wide = (__int128)n * by / (over ? over : 1);
+
+	return wide > INT64_MAX ? INT64_MAX : wide < INT64_MIN ? INT64_MIN : (int64_t)wide;
+}
+
 int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_node *y)
 {
+	int64_t ms;
+
 	if (!health_same_boot(x, y) || !x->health || !y->health || !x->health->clock_ms.set ||
 	    !y->health->clock_ms.set)
 		return 0;
-	return MAX(y->health->clock_ms.value - x->health->clock_ms.value, (int64_t)0);
+	return health_since(y->health->clock_ms.value, x->health->clock_ms.value, &ms) ? ms : 0;
 }
 
 static void ask_ready(struct asking *k)
@@ -61,8 +75,8 @@ static void ask_ready(struct asking *k)
 			health_say(k, FINDING_UNKNOWN, "it does not say when it said this");
 			return;
 		}
-		age = k->q->wall_ns - updated;
-		if (age > (int64_t)k->q->max_age_ns) {
+		if (health_since(k->q->wall_ns, updated, &age) &&
+		    (uint64_t)age > k->q->max_age_ns) {
 			health_say(k, FINDING_UNKNOWN, "it has said nothing for %" PRId64 " s",
 				   age / (int64_t)NS_PER_S);
 			return;
@@ -93,16 +107,15 @@ static void ask_version(struct asking *k)
 
 static void ask_restarts(struct asking *k)
 {
-	int64_t n;
+	int64_t n = 0;
 
 	if (!k->now || !k->before || !k->now->starts.set || !k->before->starts.set) {
 		health_say(k, FINDING_UNKNOWN, "it is not told how often the agent was started");
 		return;
 	}
-	n = k->now->starts.value - k->before->starts.value;
 	if (!health_same_boot(k->q->before, k->q->now))
 		health_say(k, FINDING_UNKNOWN, "the machine itself was started anew");
-	else if (n < 0)
+	else if (!health_since(k->now->starts.value, k->before->starts.value, &n))
 		health_say(k, FINDING_UNKNOWN,
 			   "the agent's state folder is another one than before");
 	else if (n == k->q->starts)

@@ -11,11 +11,11 @@ static void say_counted(struct asking *k, struct opt_int now, struct opt_int bef
 			const char *what)
 {
 	bool same = health_same_process(k->q->before, k->q->now);
-	int64_t n = now.value - (same ? before.value : 0);
+	int64_t n;
 
 	if (!now.set || (same && !before.set))
 		health_say(k, FINDING_UNKNOWN, "%s are not told", what);
-	else if (n < 0)
+	else if (!health_since(now.value, same ? before.value : 0, &n))
 		health_say(k, FINDING_UNKNOWN, "the count of %s went back", what);
 	else
 		health_say(k, n ? FINDING_FAIL : FINDING_PASS, "%" PRId64 " %s since %s", n, what,
@@ -96,10 +96,10 @@ static int64_t drop_rate(const struct sidestep_node *x, const struct sidestep_no
 {
 	int64_t ms = health_elapsed_ms(x, y), n;
 
-	if (!ms || !same_metrics(x, y))
+	if (!ms || !same_metrics(x, y) ||
+	    !health_since(dropped(y->health, d), dropped(x->health, d), &n))
 		return -1;
-	n = dropped(y->health, d) - dropped(x->health, d);
-	return n < 0 ? -1 : n * 60000 / ms;
+	return health_scale(n, 60000, ms);
 }
 
 /* How bad one reason is; words only when it is not well. */
@@ -107,11 +107,15 @@ static enum finding_result judge_drop(struct asking *k, const struct sidestep_dr
 				      const struct sidestep_node *since, const char **ret_words)
 {
 	const char *name = d->name ? d->name : "";
-	int64_t was = dropped(k->before, d), more = d->packets - was;
+	int64_t was = dropped(k->before, d), more;
 	int64_t rate = drop_rate(since, k->q->now, d);
 	int64_t usual = drop_rate(k->q->baseline, k->q->before, d);
-	int64_t most = usual * HEALTH_DROP_FACTOR_PERCENT / 100 + HEALTH_DROP_FLOOR_PER_MIN;
+	int64_t most = HEALTH_DROP_FLOOR_PER_MIN;
 
+	if (!health_since(d->packets, was, &more))
+		more = -1;
+	if (usual > 0)
+		most += MIN(health_scale(usual, HEALTH_DROP_FACTOR_PERCENT, 100), INT64_MAX / 2);
 	if (more == 0)
 		return FINDING_PASS;
 	if (more > 0 && !was && is_serious(d->reason)) {
@@ -125,8 +129,6 @@ static enum finding_result judge_drop(struct asking *k, const struct sidestep_dr
 					  d->reason, "is not known");
 		return FINDING_UNKNOWN;
 	}
-	if (usual < 0)
-		most = HEALTH_DROP_FLOOR_PER_MIN;
 	if (rate <= most)
 		return FINDING_PASS;
 	*ret_words = usual < 0 ? arena_printf(k->a,
@@ -230,7 +232,7 @@ static const struct sidestep_map *map_of(const struct sidestep_health *h, const 
 static bool nearly_full(const struct sidestep_map *m)
 {
 	return m && m->entries.set && m->max > 0 &&
-	       m->entries.value * 100 >= m->max * HEALTH_PRESSURE_PERCENT;
+	       health_scale(m->entries.value, 100, m->max) >= HEALTH_PRESSURE_PERCENT;
 }
 
 void health_ask_map_pressure(struct asking *k)
@@ -267,7 +269,10 @@ static int64_t connections(const struct sidestep_node *n)
 	const struct sidestep_map *m;
 
 	if (n && n->conntrack)
-		return n->conntrack->entries + n->conntrack->remaining;
+		return n->conntrack->entries < 0 || n->conntrack->remaining < 0
+			       ? -1
+			       : MIN(n->conntrack->entries, INT64_MAX / 2) +
+					 MIN(n->conntrack->remaining, INT64_MAX / 2);
 	m = map_of(n ? n->health : NULL, "conntrack");
 	return m && m->entries.set ? m->entries.value : -1;
 }
@@ -279,7 +284,8 @@ void health_ask_conntrack(struct asking *k)
 	if (!health_same_boot(k->q->before, k->q->now) || was < 0 || is < 0)
 		health_say(k, FINDING_UNKNOWN, "how many were remembered %s is not known",
 			   is < 0 ? "now" : "before");
-	else if (was >= HEALTH_CONNTRACK_FLOOR && is * 100 < was * HEALTH_CONNTRACK_PERCENT)
+	else if (was >= HEALTH_CONNTRACK_FLOOR &&
+		 is < health_scale(was, HEALTH_CONNTRACK_PERCENT, 100))
 		health_say(k, FINDING_FAIL, "%" PRId64 " rows are left of %" PRId64, is, was);
 	else
 		health_say(k, FINDING_PASS, "%" PRId64 " rows, %" PRId64 " before", is, was);
@@ -306,20 +312,19 @@ static int64_t cpu_share(const struct sidestep_node *x, const struct sidestep_no
 			 bool *ret_since_start)
 {
 	const struct sidestep_health *h = y ? y->health : NULL;
-	int64_t ms;
+	int64_t ms, took;
 
 	*ret_since_start = false;
 	if (!h || !h->process.cpu_ms.set)
 		return -1;
 	ms = health_same_process(x, y) && x->health->process.cpu_ms.set ? health_elapsed_ms(x, y)
 									: 0;
-	if (ms)
-		return MAX(h->process.cpu_ms.value - x->health->process.cpu_ms.value, (int64_t)0) *
-		       1000 / ms;
+	if (ms && health_since(h->process.cpu_ms.value, x->health->process.cpu_ms.value, &took))
+		return health_scale(took, 1000, ms);
 	*ret_since_start = true;
-	if (!h->uptime_ms.set || h->uptime_ms.value <= 0)
+	if (!h->uptime_ms.set || h->uptime_ms.value <= 0 || h->process.cpu_ms.value < 0)
 		return -1;
-	return h->process.cpu_ms.value * 1000 / h->uptime_ms.value;
+	return health_scale(h->process.cpu_ms.value, 1000, h->uptime_ms.value);
 }
 
 void health_ask_cpu(struct asking *k)
@@ -338,7 +343,7 @@ void health_ask_cpu(struct asking *k)
 				   : "it has just started, and that is dear");
 	else
 		health_say(k,
-			   is * 100 < MAX(was, (int64_t)1) * HEALTH_CPU_FACTOR_PERCENT
+			   is < health_scale(MAX(was, (int64_t)1), HEALTH_CPU_FACTOR_PERCENT, 100)
 				   ? FINDING_PASS
 				   : FINDING_FAIL,
 			   "%" PRId64 " thousandths of a processor, %" PRId64 " before", is, was);
@@ -347,13 +352,15 @@ void health_ask_cpu(struct asking *k)
 /* Until the limit at the growth since the last sample; -1: it does not grow. */
 static int64_t ms_to_limit(const struct asking *k, int64_t rss, int64_t limit)
 {
-	int64_t ms = health_elapsed_ms(k->q->previous, k->q->now), more;
+	int64_t ms = health_elapsed_ms(k->q->previous, k->q->now), more, left;
 
 	if (!ms || !health_same_process(k->q->previous, k->q->now) ||
 	    !k->previous->process.rss_bytes.set)
 		return -1;
-	more = rss - k->previous->process.rss_bytes.value;
-	return more < HEALTH_MEMORY_STEP_BYTES ? -1 : (limit - rss) / (more / ms + 1);
+	if (!health_since(rss, k->previous->process.rss_bytes.value, &more) ||
+	    more < HEALTH_MEMORY_STEP_BYTES || !health_since(limit, rss, &left))
+		return -1;
+	return left / (more / ms + 1);
 }
 
 void health_ask_memory(struct asking *k)
@@ -383,7 +390,8 @@ void health_ask_memory(struct asking *k)
 			   "no limit is set, and what it took before is not known");
 	} else {
 		health_say(k,
-			   p->rss_bytes.value > 2 * had->rss_bytes.value + HEALTH_MEMORY_SLACK_BYTES
+			   p->rss_bytes.value / 2 > MIN(had->rss_bytes.value, INT64_MAX / 2) +
+							    HEALTH_MEMORY_SLACK_BYTES / 2
 				   ? FINDING_FAIL
 				   : FINDING_PASS,
 			   "%" PRId64 " MiB without a limit, %" PRId64 " MiB before",

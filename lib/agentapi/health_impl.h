@@ -21,6 +21,14 @@ bool health_same_process(const struct sidestep_node *x, const struct sidestep_no
 /* From x to y on the machine's own clock; 0: not known, or none passed. */
 int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_node *y);
 
+/*
+ * Arithmetic on what somebody else wrote. The difference x - y; false when it is no number of ours,
+ * or negative: a count that went back.
+ */
+bool health_since(int64_t x, int64_t y, int64_t *ret);
+/* n * by / over, as far as it can be told. */
+int64_t health_scale(int64_t n, int64_t by, int64_t over);
+
 /* health_counts.c */
 void health_ask_regenerations(struct asking *k);
 void health_ask_drops(struct asking *k);

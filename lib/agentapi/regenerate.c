@@ -64,15 +64,21 @@ static void list_turns(struct arena *a, const struct sidestep_request *r, const 
 	map_release(&there);
 }
 
+/* More endpoints than a node can have are somebody's joke. */
+static int64_t sane(int64_t n)
+{
+	return MIN(MAX(n, (int64_t)0), (int64_t)UINT16_MAX);
+}
+
 /* An agent of an older release names every endpoint and counts none. */
 static void add_counts(const struct sidestep_request_node *n, struct regenerate_job *job)
 {
 	if (n->selected.set) {
-		job->selected += n->selected.value;
-		job->regenerated += n->regenerated.value;
-		job->failed += n->failed.value;
-		job->repaired += n->repaired.value;
-		job->omitted += n->omitted;
+		job->selected += sane(n->selected.value);
+		job->regenerated += sane(n->regenerated.value);
+		job->failed += sane(n->failed.value);
+		job->repaired += sane(n->repaired.value);
+		job->omitted += sane(n->omitted);
 		return;
 	}
 	for (size_t i = 0; i < n->n_endpoints; i++) {
