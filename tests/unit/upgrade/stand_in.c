@@ -41,25 +41,31 @@ static void apply_file(struct stand_in *w, const char *path)
 		     err);
 }
 
+static const char *config_of(struct stand_in *w, const char *user)
+{
+	return arena_printf(&w->arena, "%s/%s", w->dir, user);
+}
+
 static void start_server(struct stand_in *w)
 {
+	static const char *const users[] = {"world", UPGRADER};
 	const struct apiserver_options options = {.no_garbage_collection = true};
-	const char *path = arena_printf(&w->arena, "%s/kubeconfig", w->dir);
 	struct error err = ERROR_INIT;
 	uint16_t port;
 
 	must(apiserver_new(w->loop, &options, &w->server, &err), err);
 	must(apiserver_listen(w->server, "127.0.0.1", 0, &port, &err), err);
-	must(apiserver_write_kubeconfig(w->server, "admin", "system:masters",
-					arena_printf(&w->arena, "https://127.0.0.1:%u", port), path,
-					&err),
-	     err);
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
+		must(apiserver_write_kubeconfig(
+			     w->server, users[i], "system:masters",
+			     arena_printf(&w->arena, "https://127.0.0.1:%u", port),
+			     config_of(w, users[i]), &err),
+		     err);
 }
 
-struct cluster stand_in_cluster(struct stand_in *w)
+static struct cluster cluster_as(struct stand_in *w, const char *user)
 {
-	const char *path = arena_printf(&w->arena, "%s/kubeconfig", w->dir);
-	struct kube_config_options where = {.kubeconfig = path};
+	struct kube_config_options where = {.kubeconfig = config_of(w, user)};
 	struct kube_config config;
 	struct error err = ERROR_INIT;
 
@@ -68,6 +74,11 @@ struct cluster stand_in_cluster(struct stand_in *w)
 				.client = kube_client_new(w->loop, &config, NULL),
 				.clock = &w->clock.clock,
 				.fake = &w->clock};
+}
+
+struct cluster stand_in_cluster(struct stand_in *w)
+{
+	return cluster_as(w, UPGRADER);
 }
 
 static struct doc *json_of(struct arena *a, const char *text)
@@ -180,7 +191,7 @@ static void make_world(struct stand_in *w, size_t n)
 	fake_clock_init(&w->clock, clock_wall_ns(clock_system()));
 	w->loop = loop_new(&w->clock.clock);
 	start_server(w);
-	w->cluster = stand_in_cluster(w);
+	w->cluster = cluster_as(w, "world");
 	apply_file(w, "deploy/crds/cilium.yaml");
 	apply_file(w, "deploy/crds/sidestep.yaml");
 	apply_file(w, "tests/unit/upgrade/world/objects.yaml");

@@ -16,7 +16,8 @@
 
 #define OLD_VERSION "0.2.0"
 #define NEW_VERSION "0.3.0"
-#define NODES       4 /* control, worker-1, worker-2, worker-3 */
+#define UPGRADER    "upgrader" /* who the upgrade is to the API server */
+#define NODES       4          /* control, worker-1, worker-2, worker-3 */
 
 /* Of agents of NEW_VERSION. */
 enum agent_fault {
