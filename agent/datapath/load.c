@@ -122,6 +122,7 @@ static int load_refused(struct datapath *dp, const char *which, int code, char *
 {
 	char reason[200];
 
+	verifier_log_scrub(log);
 	verifier_log_reason(log, reason, sizeof(reason));
 	free(dp->load_log);
 	dp->load_log = *log ? xstrdup(verifier_log_end(log, DATAPATH_MAX_LOG)) : NULL;

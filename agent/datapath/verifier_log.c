@@ -37,3 +37,24 @@ void verifier_log_reason(const char *log, char *ret, size_t size)
 		end = line;
 	}
 }
+
+/* Shorter numbers are values, not addresses. */
+enum { ADDRESS_DIGITS = 12 };
+
+void verifier_log_scrub(char *log)
+{
+	char *out = log;
+
+	for (const char *in = log; *in;) {
+		size_t n = str_starts(in, "0x") ? strspn(in + 2, "0123456789abcdef") : 0;
+
+		if (n >= ADDRESS_DIGITS) {
+			memcpy(out, "0x*", 3);
+			out += 3;
+			in += 2 + n;
+		} else {
+			*out++ = *in++;
+		}
+	}
+	*out = 0;
+}

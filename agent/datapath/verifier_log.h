@@ -8,3 +8,5 @@
 const char *verifier_log_end(const char *log, size_t most);
 /* Its last word: the last line that is no summary; "" when there is none. */
 void verifier_log_reason(const char *log, char *ret, size_t size);
+/* Addresses of the kernel become "0x*": what is published tells nobody where things are. */
+void verifier_log_scrub(char *log);

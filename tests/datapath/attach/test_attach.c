@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/datapath/maps.h"
+#include "agent/datapath/state.h"
 #include "lib/base/io.h"
 #include "lib/net/netns.h"
 #include "tests/datapath/attach/wires.h"
@@ -399,6 +399,32 @@ static void programs_are_loaded_again(enum datapath_attach mode)
 	close_all(dp);
 }
 
+/* Another map in the place of one of ours: what the programs do with its rows is refused. */
+TEST(the_verifier_says_why)
+{
+	int tiny = bpf_map_create(BPF_MAP_TYPE_HASH, "tiny", sizeof(uint32_t), 1, 8, NULL);
+	struct error err = ERROR_INIT;
+	struct datapath *dp;
+	int ours;
+
+	wires_open(&wires, DATAPATH_ATTACH_AUTO, &dp);
+	wires_policy(&wires, dp, WIRE_PORT);
+	assert_null(datapath_load_log(dp));
+	ours = dp->maps.fd[MAP_ep_addr];
+	dp->maps.fd[MAP_ep_addr] = tiny;
+	assert_int_equal(datapath_reload(dp, &err), -EACCES);
+	dp->maps.fd[MAP_ep_addr] = ours;
+	assert_non_null(strstr(err.msg, "the verifier says \"R0 "));
+	assert_non_null(strstr(datapath_load_log(dp), "invalid access to map value"));
+	assert_true(strlen(datapath_load_log(dp)) <= DATAPATH_MAX_LOG);
+	assert_null(strstr(datapath_load_log(dp), "0xffff8")); /* where the kernel has things */
+	assert_true(datapath_runs_ours(dp, wires.wire[WIRE_B].ifindex));
+	assert_int_equal(datapath_reload(dp, &err), 0);
+	assert_null(datapath_load_log(dp));
+	close(tiny);
+	close_all(dp);
+}
+
 static const struct datapath_map_use *use_of(struct datapath *dp, struct arena *a, const char *name)
 {
 	struct datapath_map_use *uses;
@@ -724,6 +750,7 @@ int main(void)
 		cmocka_unit_test(killed_before_the_bump_both),
 		cmocka_unit_test(regenerating_repairs_both),
 		cmocka_unit_test(programs_are_loaded_again_both),
+		cmocka_unit_test(the_verifier_says_why),
 		cmocka_unit_test(what_a_gate_asks_is_counted),
 		cmocka_unit_test(any_row_of_any_map_is_repaired),
 		cmocka_unit_test(sockets_are_translated_unless_they_opt_out),

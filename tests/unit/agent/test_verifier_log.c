@@ -36,11 +36,20 @@ TEST(the_end_begins_with_a_line)
 	assert_string_equal(verifier_log_end("abcdef", 3), "def");
 }
 
+TEST(addresses_are_not_told)
+{
+	char log[] = "(18) r1 = 0xffff88833360f000 ; R1=map_ptr umax=0xffffffff,var_off=(0x0; 0x1)";
+
+	verifier_log_scrub(log);
+	assert_string_equal(log, "(18) r1 = 0x* ; R1=map_ptr umax=0xffffffff,var_off=(0x0; 0x1)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_word_is_the_reason),
 		cmocka_unit_test(the_end_begins_with_a_line),
+		cmocka_unit_test(addresses_are_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
