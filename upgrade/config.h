@@ -44,6 +44,20 @@ struct config_drift_opts {
 	uint64_t every; /* ns */
 };
 
+struct config_apply_opts {
+	struct config_diff_opts diff; /* what is wanted, and how it prints */
+	const char *why, *as, *out;
+	struct cli_list overwrite;
+	uint64_t within, valid, keep; /* ns */
+	bool unasked, yes, dry_run;
+};
+
+struct config_again_opts {
+	struct config_where_options where;
+	int output; /* enum print_format */
+	bool yes, dry_run;
+};
+
 struct config_history_opts {
 	struct config_where_options where;
 	int output; /* of history enum print_format, of show 0 yaml 1 json, of fsck enum
@@ -84,6 +98,8 @@ int config_read_desired(struct config_scene *s, const struct config_diff_opts *o
  */
 int config_read_applied(struct config_scene *s, struct config_place *place, bool all,
 			struct store_revision *ret_newest, struct error *err);
+/* Puts what is wanted into the namespaces in which the server would: what it is called by. */
+int config_live_place(struct config_scene *s, struct cluster *c, struct error *err);
 /*
  * The live objects that s->desired and s->applied name, from the API server, into s->live. Objects
  * that are not there are left out; a kind that the server does not know has none.
@@ -96,5 +112,15 @@ void config_print(const struct config_scene *s, enum config_format format, size_
 int verb_history(const struct cli_call *call, struct error *err);
 int verb_show(const struct cli_call *call, struct error *err);
 int verb_fsck(const struct cli_call *call, struct error *err);
+int verb_plan(const struct cli_call *call, struct error *err);
+int verb_apply(const struct cli_call *call, struct error *err);
+int verb_apply_preview(const struct cli_call *call, struct error *err);
+int verb_rollback(const struct cli_call *call, struct error *err);
+int verb_rollback_preview(const struct cli_call *call, struct error *err);
+int verb_status(const struct cli_call *call, struct error *err);
+int verb_pause(const struct cli_call *call, struct error *err);
+int verb_resume(const struct cli_call *call, struct error *err);
+int verb_abort(const struct cli_call *call, struct error *err);
+int verb_again_preview(const struct cli_call *call, struct error *err);
 int verb_drift(const struct cli_call *call, struct error *err);
 int verb_diff(const struct cli_call *call, struct error *err);

@@ -126,7 +126,9 @@ static int read_cluster(struct config_scene *s, const struct config_diff_opts *o
 	if (r)
 		return r;
 	c.patience_ns = 1; /* somebody looks: better an answer now than one in a while */
-	r = read_history(s, o, &c, key, err);
+	r = config_live_place(s, &c, err);
+	if (!r)
+		r = read_history(s, o, &c, key, err);
 	if (!r)
 		r = config_live_read(s, &c, err);
 	cluster_release(&c);

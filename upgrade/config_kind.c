@@ -41,6 +41,31 @@ static const struct object_kind *among(struct config_kinds *k, const char *api, 
 	return NULL;
 }
 
+/* A definition among the manifests themselves. */
+static const struct object_kind *defined(struct config_kinds *k, const char *api, const char *kind)
+{
+	snapshot_foreach (k->coming, object_kind(KIND_CUSTOM_RESOURCE_DEFINITION), d) {
+		const struct doc *spec = doc_get(d, "spec");
+		const char *group = str_or_empty(doc_find_str(spec, "group"));
+		const char *slash = strchr(api, '/'), *plural = doc_find_str(spec, "names.plural");
+		struct object_kind *row;
+
+		if (!slash || strncmp(group, api, (size_t)(slash - api)) != 0 ||
+		    group[slash - api] || !str_eq(doc_find_str(spec, "names.kind"), kind) ||
+		    !plural)
+			continue;
+		row = arena_new(k->arena, struct object_kind);
+		*row = (struct object_kind){
+			.group = group,
+			.version = slash + 1,
+			.kind = kind,
+			.plural = plural,
+			.namespaced = str_eq(doc_find_str(spec, "scope"), "Namespaced")};
+		return row;
+	}
+	return NULL;
+}
+
 int config_kind_find(struct config_kinds *k, const struct doc *object,
 		     const struct object_kind **ret_kind, struct error *err)
 {
@@ -55,6 +80,8 @@ int config_kind_find(struct config_kinds *k, const struct doc *object,
 		r = kube_discover(k->cluster->client, k->arena, &k->known, err);
 	if (!r)
 		*ret_kind = among(k, api, kind);
+	if (!r && !*ret_kind && k->coming)
+		*ret_kind = defined(k, api, kind);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 struct config_kinds {
 	struct arena *arena;
 	struct cluster *cluster;
+	const struct snapshot *coming; /* manifests whose definitions count, too; may be NULL */
 	struct doc *known; /* the server's kinds, once one was asked for that our table lacks */
 };
 /*

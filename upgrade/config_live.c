@@ -14,6 +14,33 @@ struct reader {
 	struct map seen; /* what was asked for */
 };
 
+/* Where a server would put it. */
+static void place(struct config_scene *s, struct doc *object, const struct object_kind *k)
+{
+	struct doc *meta = doc_get(object, "metadata");
+	const char *ns = s->desired.default_namespace;
+
+	if (!k->namespaced)
+		doc_del(meta, "namespace");
+	else if (!doc_get(meta, "namespace"))
+		doc_set_string(&s->arena, meta, "namespace", ns ? ns : "default");
+}
+
+int config_live_place(struct config_scene *s, struct cluster *c, struct error *err)
+{
+	struct config_kinds kinds = {.arena = &s->arena, .cluster = c, .coming = &s->desired};
+	int code = 0;
+
+	for (size_t i = 0; !code && i < s->desired.n; i++) {
+		const struct object_kind *k = NULL;
+
+		code = config_kind_find(&kinds, s->desired.items[i], &k, err);
+		if (!code && k)
+			place(s, s->desired.items[i], k);
+	}
+	return code;
+}
+
 static int read_one(struct reader *r, struct doc *object, struct error *err)
 {
 	const struct object_kind *k;
@@ -25,13 +52,7 @@ static int read_one(struct reader *r, struct doc *object, struct error *err)
 	/* No such kind there, so no such object: a CRD that is yet to be applied, maybe. */
 	if (code || !k || !name)
 		return code;
-	if (!k->namespaced)
-		doc_del(meta, "namespace");
-	else if (!doc_get(meta, "namespace"))
-		doc_set_string(a, meta, "namespace",
-			       r->scene->desired.default_namespace
-				       ? r->scene->desired.default_namespace
-				       : "default");
+	place(r->scene, object, k);
 	if (map_set(&r->seen,
 		    arena_printf(a, "%s/%s/%s/%s", k->group, k->kind,
 				 str_or_empty(doc_str(doc_get(meta, "namespace"))), name),
@@ -53,7 +74,8 @@ static int read_all(struct reader *r, const struct snapshot *set, struct error *
 
 int config_live_read(struct config_scene *s, struct cluster *c, struct error *err)
 {
-	struct reader r = {.scene = s, .kinds = {.arena = &s->arena, .cluster = c}};
+	struct reader r = {.scene = s,
+			   .kinds = {.arena = &s->arena, .cluster = c, .coming = &s->desired}};
 	int code = read_all(&r, &s->desired, err);
 
 	if (!code)

@@ -82,6 +82,99 @@ static const struct cli_option drift_options[] = {
 	CLI_USE(struct config_drift_opts, diff.where, "Cluster", where_options),
 };
 
+static const struct config_apply_opts apply_defaults = {
+	.diff.context_lines = 3,
+	.within = 10 * 60 * NS_PER_S,
+	.valid = 24 * 3600 * NS_PER_S,
+	.keep = 7 * 24 * 3600 * NS_PER_S,
+};
+#define UNASKED_HELP "do not ask the server for a dry run of each change"
+#define WITHIN_HELP  "how long workloads may take to become ready before all is put back"
+#define KEEP_HELP    "how long values from before and after are kept in the cluster, for going back"
+#define OVERWRITE_HELP                                                                             \
+	"win the conflicts of this object (Deployment/my-team/web), instead of stopping"
+static const struct cli_option plan_options[] = {
+	CLI_OPT(struct config_apply_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that are wanted: files, folders, or - for standard input"),
+	CLI_OPT(struct config_apply_opts, out, "out", 0, CLI_STRING, "FILE",
+		"write the plan there, for 'sidestep config apply FILE'"),
+	CLI_OPT(struct config_apply_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
+		"of manifests that name none (else default)"),
+	CLI_OPT(struct config_apply_opts, diff.prune, "prune", 0, CLI_FLAG, NULL,
+		"delete what the newest revision has and these manifests do not"),
+	CLI_OPT(struct config_apply_opts, overwrite, "overwrite", 0, CLI_LIST, "OBJECT",
+		OVERWRITE_HELP),
+	CLI_OPT(struct config_apply_opts, why, "message", 'm', CLI_STRING, "TEXT",
+		"why, for the history"),
+	CLI_OPT(struct config_apply_opts, as, "as", 0, CLI_STRING, "NAME",
+		"a name for the revision, to go back to"),
+	CLI_OPT(struct config_apply_opts, valid, "valid", 0, CLI_DURATION, "TIME",
+		"how long the plan may wait to be carried out"),
+	CLI_OPT(struct config_apply_opts, within, "within", 0, CLI_DURATION, "TIME", WITHIN_HELP),
+	CLI_OPT(struct config_apply_opts, unasked, "no-server-check", 0, CLI_FLAG, NULL,
+		UNASKED_HELP),
+	CLI_CHOICE(struct config_apply_opts, diff.output, "output", 'o', formats, "how to print"),
+	CLI_NUMBER(struct config_apply_opts, diff.context_lines, "unified", 'U', "N", 0, 1000,
+		   "lines around each difference"),
+	CLI_OPT(struct config_apply_opts, diff.detailed_exit, "detailed-exitcode", 0, CLI_FLAG,
+		NULL, "answer 2 when there is something to do"),
+	CLI_USE(struct config_apply_opts, diff.where, "Cluster", where_options),
+};
+static const struct cli_option apply_options[] = {
+	CLI_OPT(struct config_apply_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that are wanted, or that have the secret values of the plan"),
+	CLI_OPT(struct config_apply_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
+		"of manifests that name none (else default)"),
+	CLI_OPT(struct config_apply_opts, diff.prune, "prune", 0, CLI_FLAG, NULL,
+		"delete what the newest revision has and these manifests do not"),
+	CLI_OPT(struct config_apply_opts, overwrite, "overwrite", 0, CLI_LIST, "OBJECT",
+		OVERWRITE_HELP),
+	CLI_OPT(struct config_apply_opts, why, "message", 'm', CLI_STRING, "TEXT",
+		"why, for the history (else what the plan says)"),
+	CLI_OPT(struct config_apply_opts, as, "as", 0, CLI_STRING, "NAME",
+		"a name for the revision, to go back to"),
+	CLI_OPT(struct config_apply_opts, within, "within", 0, CLI_DURATION, "TIME", WITHIN_HELP),
+	CLI_OPT(struct config_apply_opts, keep, "keep", 0, CLI_DURATION, "TIME", KEEP_HELP),
+	CLI_OPT(struct config_apply_opts, unasked, "no-server-check", 0, CLI_FLAG, NULL,
+		UNASKED_HELP),
+	CLI_OPT(struct config_apply_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct config_apply_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"only show what would be done"),
+	CLI_USE(struct config_apply_opts, diff.where, "Cluster", where_options),
+};
+static const struct cli_option rollback_options[] = {
+	CLI_OPT(struct config_apply_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
+		"manifests that have secret values of that revision"),
+	CLI_OPT(struct config_apply_opts, overwrite, "overwrite", 0, CLI_LIST, "OBJECT",
+		OVERWRITE_HELP),
+	CLI_OPT(struct config_apply_opts, why, "message", 'm', CLI_STRING, "TEXT",
+		"why, for the history"),
+	CLI_OPT(struct config_apply_opts, as, "as", 0, CLI_STRING, "NAME",
+		"a name for the new revision"),
+	CLI_OPT(struct config_apply_opts, within, "within", 0, CLI_DURATION, "TIME", WITHIN_HELP),
+	CLI_OPT(struct config_apply_opts, keep, "keep", 0, CLI_DURATION, "TIME", KEEP_HELP),
+	CLI_OPT(struct config_apply_opts, unasked, "no-server-check", 0, CLI_FLAG, NULL,
+		UNASKED_HELP),
+	CLI_OPT(struct config_apply_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct config_apply_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"only show what would be done"),
+	CLI_USE(struct config_apply_opts, diff.where, "Cluster", where_options),
+};
+static const struct config_again_opts again_defaults = {0};
+static const struct cli_option status_options[] = {
+	CLI_CHOICE(struct config_again_opts, output, "output", 'o', print_formats, "how to print"),
+	CLI_USE(struct config_again_opts, where, "Cluster", where_options),
+};
+static const struct cli_option pause_options[] = {
+	CLI_USE(struct config_again_opts, where, "Cluster", where_options),
+};
+static const struct cli_option again_options[] = {
+	CLI_OPT(struct config_again_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
+	CLI_OPT(struct config_again_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL,
+		"only show where the run stands"),
+	CLI_USE(struct config_again_opts, where, "Cluster", where_options),
+};
+
 static const struct config_history_opts history_defaults = {0};
 static const struct cli_option history_options[] = {
 	CLI_CHOICE(struct config_history_opts, output, "output", 'o', print_formats,
@@ -125,6 +218,118 @@ static const struct cli_command commands[] = {
 	 .run = verb_diff,
 	 CLI_OPTIONS(diff_options),
 	 CLI_DEFAULTS(diff_defaults)},
+	{.name = "plan",
+	 .summary = "what an apply would do, as a file bound to the state it saw",
+	 .details = "Compares as diff does, asks the server what it would make of each change, and "
+		    "says in which order\nthey would be made and what each does to what runs. The "
+		    "file holds no secret value. Exit 3 when\nsomething forbids it: a conflict, a "
+		    "field that cannot be changed, a refusal.\n\n"
+		    "Examples:\n"
+		    "  sidestep config plan -f manifests\n"
+		    "  sidestep config plan -f manifests --out plan.json --detailed-exitcode\n"
+		    "  helm template my-release my-chart | sidestep config plan -f - -n my-team\n",
+	 .exits = CLI_EXIT(CLI_CHANGES) | CLI_EXIT(CLI_BLOCKED),
+	 .needs = NEEDS_CLUSTER,
+	 .run = verb_plan,
+	 CLI_OPTIONS(plan_options),
+	 CLI_DEFAULTS(apply_defaults)},
+	{.name = "apply",
+	 .summary = "carry out a plan, or plan, show and carry out",
+	 .args = "[PLAN]",
+	 .max_args = 1,
+	 .details =
+		 "Refuses a plan when anything it saw has moved, and says what. Takes "
+		 "pre-images, journals each\nchange before it is made, verifies it, and waits "
+		 "until workloads are ready: when they are not in\ntime, or a change is "
+		 "refused, everything is put back (exit 9). What somebody else changes\nmeanwhile "
+		 "is a conflict, never overwritten. Interrupt it at any time; resume goes on, "
+		 "abort "
+		 "goes\nback.\n\n"
+		 "Examples:\n"
+		 "  sidestep config apply plan.json\n"
+		 "  sidestep config apply plan.json -f manifests  # the plan's secrets are there\n"
+		 "  sidestep config apply -f manifests --prune -m 'new rates' --yes\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_INTERRUPTED) |
+		  CLI_EXIT(CLI_ROLLED_BACK) | CLI_EXIT(CLI_ROLLBACK_FAILED),
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_apply,
+	 .preview = verb_apply_preview,
+	 CLI_OPTIONS(apply_options),
+	 CLI_DEFAULTS(apply_defaults)},
+	{.name = "rollback",
+	 .summary = "go back to an earlier revision, by a plan of its own",
+	 .args = "REVISION",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .details =
+		 "Plans from what is there to what REVISION had, with the same checks as apply; it "
+		 "becomes a\nrevision itself. What came since is deleted. Values of Secrets are "
+		 "taken from where they were kept\nin the cluster; where they are gone it says so "
+		 "and does nothing.\n\n"
+		 "Examples:\n"
+		 "  sidestep config rollback 3 --dry-run\n"
+		 "  sidestep config rollback before-the-sale -m 'the sale is over'\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_INTERRUPTED) |
+		  CLI_EXIT(CLI_ROLLED_BACK) | CLI_EXIT(CLI_ROLLBACK_FAILED),
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_rollback,
+	 .preview = verb_rollback_preview,
+	 CLI_OPTIONS(rollback_options),
+	 CLI_DEFAULTS(apply_defaults)},
+	{.name = "status",
+	 .summary = "where applies and rollbacks stand",
+	 .args = "[NAME|RUN]",
+	 .max_args = 1,
+	 .details = "The state of each, who is at it now, why it stopped, and what you can do "
+		    "next.\n\n"
+		    "Example:\n"
+		    "  sidestep config status\n",
+	 .needs = NEEDS_CLUSTER,
+	 .run = verb_status,
+	 CLI_OPTIONS(status_options),
+	 CLI_DEFAULTS(again_defaults)},
+	{.name = "pause",
+	 .summary = "let an apply stop at its next safe point, from anywhere",
+	 .args = "[NAME|RUN]",
+	 .max_args = 1,
+	 .details = "The apply ends with exit code 8 once what it is doing is whole.\n\n"
+		    "Example:\n"
+		    "  sidestep config pause\n",
+	 .needs = NEEDS_CLUSTER,
+	 .run = verb_pause,
+	 CLI_OPTIONS(pause_options),
+	 CLI_DEFAULTS(again_defaults)},
+	{.name = "resume",
+	 .summary = "go on with an apply that was interrupted, paused or stopped",
+	 .args = "[NAME|RUN]",
+	 .max_args = 1,
+	 .details = "From this machine's journal, or from the cluster's copy when this machine has "
+		    "none. While somebody\nis at it, it says who and until when, and does "
+		    "nothing.\n\n"
+		    "Example:\n"
+		    "  sidestep config resume\n",
+	 .exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE) | CLI_EXIT(CLI_INTERRUPTED) |
+		  CLI_EXIT(CLI_ROLLED_BACK) | CLI_EXIT(CLI_ROLLBACK_FAILED),
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_resume,
+	 .preview = verb_again_preview,
+	 CLI_OPTIONS(again_options),
+	 CLI_DEFAULTS(again_defaults)},
+	{.name = "abort",
+	 .summary = "take back an apply that has not ended",
+	 .args = "[NAME|RUN]",
+	 .max_args = 1,
+	 .details =
+		 "Takes back what its journal says was made, the last change first. What somebody "
+		 "else has changed\nsince stops it, and is named.\n\n"
+		 "Example:\n"
+		 "  sidestep config abort\n",
+	 .exits = CLI_EXIT(CLI_INTERRUPTED) | CLI_EXIT(CLI_ROLLBACK_FAILED),
+	 .needs = NEEDS_CLUSTER | MUTATES,
+	 .run = verb_abort,
+	 .preview = verb_again_preview,
+	 CLI_OPTIONS(again_options),
+	 CLI_DEFAULTS(again_defaults)},
 	{.name = "history",
 	 .summary = "what was applied, by whom and why",
 	 .details = "Newest first. The history is a git repository in the state folder, with a "
@@ -203,7 +408,18 @@ int main(int argc, char **argv)
 {
 	static const struct cli_program program = {
 		.name = "sidestep-config",
-		.summary = "see what a change of configuration would do before it is made",
+		.summary = "configuration that can be seen before it changes, and taken back after",
+		.details =
+			"The usual way:\n"
+			"  sidestep config diff -f manifests                # what differs\n"
+			"  sidestep config plan -f manifests --out p.json   # what would be done\n"
+			"  sidestep config apply p.json                     # does it; Ctrl-C is "
+			"safe\n"
+			"  sidestep config drift                            # who has changed it "
+			"since\n"
+			"  sidestep config history                          # what was applied\n"
+			"  sidestep config rollback 3                       # if you want to go "
+			"back\n",
 		.commands = commands,
 		.n_commands = ARRAY_SIZE(commands),
 		.topics = topics,

@@ -124,7 +124,7 @@ static int approve(const struct dispatch *d, const struct cli_call *call)
 			return answer(d, r, &err);
 		fflush(d->out);
 	}
-	if (cli_flag_set(call->command, call->opts, "dry-run"))
+	if (*call->nothing || cli_flag_set(call->command, call->opts, "dry-run"))
 		return r;
 	if (!isatty(fileno(d->in))) {
 		fprintf(d->err, "%s: this changes what others depend on: approve it with --yes\n",
@@ -142,6 +142,7 @@ static int run_command(const struct dispatch *d, const struct cli_command *c, in
 	struct error err = ERROR_INIT;
 	struct cli_call call;
 	void *shown = NULL;
+	bool nothing = false;
 	int r;
 
 	r = cli_parse(&arena, c, n_words, words, &parsed, &err);
@@ -164,6 +165,7 @@ static int run_command(const struct dispatch *d, const struct cli_command *c, in
 		.err = d->err,
 		.arena = &arena,
 		.shown = &shown,
+		.nothing = &nothing,
 	};
 	r = check_needs(d, &call);
 	if (r)

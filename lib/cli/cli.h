@@ -120,6 +120,8 @@ struct cli_call {
 	/* What .preview shows and leaves here is what .run shall do; NULL when nothing was shown.
 	 */
 	void **shown;
+	bool *nothing; /* .preview says so: there is nothing to do, nobody is asked and .run not
+			  called */
 };
 
 struct cli_command {

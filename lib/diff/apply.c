@@ -234,3 +234,25 @@ struct doc *diff_undo(struct arena *a, const struct diff_object *o, const struct
 			order_as(&p, o->changes[i].path, was);
 	return p.root;
 }
+
+struct doc *diff_merge_patch(struct arena *a, const struct doc *from, const struct doc *to)
+{
+	struct doc *patch = doc_map(a);
+
+	doc_foreach_entry (to, e) {
+		const struct doc *was = doc_get(from, e->key);
+
+		if (was && was->kind == DOC_MAP && e->value->kind == DOC_MAP) {
+			struct doc *inner = diff_merge_patch(a, was, e->value);
+
+			if (doc_len(inner))
+				doc_set(a, patch, e->key, inner);
+		} else if (!was || !doc_equal(was, e->value)) {
+			doc_set(a, patch, e->key, doc_clone(a, e->value));
+		}
+	}
+	doc_foreach_entry (from, e)
+		if (!doc_get(to, e->key))
+			doc_set(a, patch, e->key, doc_null(a));
+	return patch;
+}

@@ -391,6 +391,7 @@ void diff_object_make(struct diff_object *ret_object, struct arena *a, const str
 	o->applied = applied;
 	o->live = live;
 	o->desired = desired;
+	o->autoscaled = autoscaled;
 	name_object(o, a, desired ? desired : live ? live : applied);
 	c.s = (struct sameness){a, o->kind, field_drops_zeroes(o->api_version)};
 	if (t.live && t.desired)

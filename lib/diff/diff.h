@@ -68,6 +68,7 @@ struct diff_object {
 	const char *api_version, *kind, *namespace, *name; /* namespace "" for cluster scope */
 	const char *where;                          /* file:line:col of what is desired, "" */
 	const struct doc *applied, *live, *desired; /* NULL = absent */
+	bool autoscaled;                            /* an autoscaler keeps its replicas */
 	struct diff_change *changes;
 	size_t n, cap;
 };
@@ -125,6 +126,8 @@ struct doc *diff_apply_to(struct arena *a, const struct diff_object *o, const st
  */
 struct doc *diff_undo(struct arena *a, const struct diff_object *o, const struct doc *live,
 		      const struct doc *before);
+/* The JSON merge patch (RFC 7386) that makes `to` of `from`. */
+struct doc *diff_merge_patch(struct arena *a, const struct doc *from, const struct doc *to);
 /* The object as far as it takes part in a comparison, keys sorted; for printing before and after.
  */
 struct doc *diff_view(struct arena *a, const struct doc *object);

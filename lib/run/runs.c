@@ -42,26 +42,28 @@ static const char *command(const struct run_tool *tool, struct arena *a, const c
 const char *run_next(const struct run_tool *tool, struct arena *a, const char *subject,
 		     const struct run_status *s, bool alive)
 {
+	/* behind: after it comes the verb that takes a run back, and then this. */
 	static const struct {
-		const char *before, *verb, *after;
+		const char *before, *verb, *after, *behind;
 	} words[] = {
-		[RUN_RUNNING] = {"it was cut short: ", "resume", " goes on, 'rollback' goes back"},
-		[RUN_PAUSED] = {"nothing was taken back: ", "resume",
-				" goes on, 'rollback' goes back"},
-		[RUN_INCONCLUSIVE] = {"make the source named answer, then ", "resume",
-				      "; or 'rollback'"},
+		[RUN_RUNNING] = {"it was cut short: ", "resume", " goes on, '", "' goes back"},
+		[RUN_PAUSED] = {"nothing was taken back: ", "resume", " goes on, '", "' goes back"},
+		[RUN_INCONCLUSIVE] = {"make the source named answer, then ", "resume", "; or '",
+				      "'"},
 		[RUN_STOPPED] = {"nothing was taken back: mend what the gate names, then ",
-				 "resume", "; or 'rollback'"},
+				 "resume", "; or '", "'"},
 		[RUN_CONFLICT] = {"somebody else's change was left alone: agree with them, then ",
-				  "resume", "; or 'rollback'"},
-		[RUN_FAILED] = {"nothing was taken back: mend the cause, then ", "resume",
-				"; or 'rollback'"},
-		[RUN_DONE] = {"nothing to do; ", "rollback", " "},
-		[RUN_ROLLING_BACK] = {"its way back was cut short: ", "resume", " goes on with it"},
-		[RUN_ROLLED_BACK] = {"nothing to do; ", "plan", " begins anew"},
+				  "resume", "; or '", "'"},
+		[RUN_FAILED] = {"nothing was taken back: mend the cause, then ", "resume", "; or '",
+				"'"},
+		[RUN_DONE] = {"nothing to do; ", "rollback", " ", NULL},
+		[RUN_ROLLING_BACK] = {"its way back was cut short: ", "resume", " goes on with it",
+				      NULL},
+		[RUN_ROLLED_BACK] = {"nothing to do; ", "plan", " begins anew", NULL},
 		[RUN_ROLLBACK_STOPPED] = {"the way back stopped half way: mend the cause, then ",
-					  "resume", " goes on with it"},
+					  "resume", " goes on with it", NULL},
 	};
+	const char *back = tool->back ? tool->back : "rollback";
 	enum run_state state = s->state;
 
 	if (alive && (state == RUN_RUNNING || state == RUN_ROLLING_BACK))
@@ -69,8 +71,11 @@ const char *run_next(const struct run_tool *tool, struct arena *a, const char *s
 				    command(tool, a, "pause", subject));
 	if (s->rollback && state == RUN_PAUSED)
 		state = RUN_ROLLING_BACK;
-	return arena_printf(a, "%s%s%s%s", words[state].before,
+	if (tool->once_over && (state == RUN_DONE || state == RUN_ROLLED_BACK))
+		return arena_printf(a, "%s%s", words[state].before, tool->once_over);
+	return arena_printf(a, "%s%s%s%s%s%s", words[state].before,
 			    command(tool, a, words[state].verb, subject), words[state].after,
+			    words[state].behind ? back : "", str_or_empty(words[state].behind),
 			    state == RUN_DONE ? tool->undoes : "");
 }
 

@@ -457,6 +457,8 @@ static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, 
 		r = fn(&run, &state, err);
 	if (!r && s->tool->end)
 		s->tool->end(s);
+	if (!r && s->tool->ended)
+		r = s->tool->ended(s, state, err);
 	if (!r)
 		r = run_copy_state(&s->host, run_state_name(state), err);
 	if (!r)

@@ -29,11 +29,20 @@ struct run_tool {
 	/* Keeps the lock files of tools apart in one state folder: "upgrade."; NULL: nothing. */
 	const char *lock_prefix;
 	const char *undoes; /* behind "rollback" once a run is done: "brings the sidecars back" */
+	const char *back;   /* what the verb that takes a run back is called; NULL: "rollback" */
+	/* Said of what can be done once a run is done or was taken back; NULL: verb and undoes. */
+	const char *once_over;
 	/* Fills env, steps and n_steps of s, whose plan is there, from s->arena. */
 	int (*take_plan)(struct session *s, struct error *err);
 	/* Around every run and rollback; the rest of the session's life is over. May be NULL. */
 	void (*begin)(struct session *s);
 	void (*end)(struct session *s);
+	/*
+	 * The journal says how it ended, the copy in the cluster not yet: what belongs to a run
+	 * that counts as done. Whoever is killed here finds it unfinished, and comes here again.
+	 * May be NULL.
+	 */
+	int (*ended)(struct session *s, enum run_state state, struct error *err);
 	void (*release)(struct session *s);
 };
 

@@ -168,19 +168,22 @@ static int announce(struct step_run *run, const struct step *step, struct change
 		    struct error *err)
 {
 	struct arena *a = journal_arena(run->journal);
+	const bool planned = c->backward != NULL;
 	struct error why = ERROR_INIT;
 	int r = 0;
 
 	/* The inverse of a change we made knows both its sides already; so may a table's row. */
-	if (!c->backward)
+	if (!planned)
 		r = change_prepare(a, c, live, &why);
+	else if (!undo && change_state(c, live, digest) == CHANGE_FOREIGN)
+		return conflict(run, step, c, live, ret_state, err);
 	if (r == -EEXIST)
 		return conflict(run, step, c, live, ret_state, err);
 	if (r < 0)
 		return run_failed(run, step, c, &why, ret_state, err);
 	/* It was so before we came: not ours to take back. */
 	c->keep = c->keep || r == 1;
-	if (c->kind == CHANGE_DELETE && c->backward && !undo && run->host->wanted)
+	if (c->kind == CHANGE_DELETE && c->backward && !undo && !planned && run->host->wanted)
 		c->backward = run->host->wanted(run->host->ctx, a, c->backward);
 	if (c->kind == CHANGE_DELETE && live && !c->digest)
 		c->digest = arena_strdup(a, digest);

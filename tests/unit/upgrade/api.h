@@ -14,11 +14,12 @@ struct api {
 	struct fake_clock clock;
 	struct loop *loop;
 	struct apiserver *server;
+	const char *url;
 	struct cluster cluster; /* as somebody else; not a tool's */
 };
 void api_new(struct api *w);
 void api_free(struct api *w);
-/* A client of its own on the same loop and clock; its owner frees cluster.client. */
+/* A client of its own on the same loop and clock, as user and manager; its owner frees it. */
 struct cluster api_cluster(struct api *w, const char *manager);
 /* Makes or replaces every object of a YAML text. */
 void api_apply(struct api *w, const char *yaml);

@@ -35,6 +35,14 @@ static void scene(struct config_scene *s, const char *live, const char *desired)
 	assert_int_equal(config_scene_compare(s, &opts, &key, NULL), 0);
 }
 
+static const struct config_plan_about *about(const struct secret_key *with, int64_t now_s)
+{
+	static struct config_plan_about a;
+
+	a = (struct config_plan_about){.key = with, .now_s = now_s, .valid_s = 10};
+	return &a;
+}
+
 static const char *order(struct arena *a, const struct doc *plan)
 {
 	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
@@ -51,12 +59,12 @@ TEST(what_others_need_is_made_first_and_goes_last)
 	struct doc *plan;
 
 	scene(&s, "", POD SECRET("a") NAMESPACE MAP("b"));
-	plan = config_plan_make(&s.arena, &s, &key, 0, 10);
+	plan = config_plan_make(&s.arena, &s, about(&key, 0));
 	assert_string_equal(order(&s.arena, plan),
 			    "create Namespace, create Secret, create ConfigMap, create Pod");
 	config_scene_release(&s);
 	scene(&s, POD SECRET("a") NAMESPACE, MAP("b"));
-	plan = config_plan_make(&s.arena, &s, &key, 0, 10);
+	plan = config_plan_make(&s.arena, &s, about(&key, 0));
 	assert_string_equal(order(&s.arena, plan),
 			    "create ConfigMap, delete Pod, delete Secret, delete Namespace");
 	config_scene_release(&s);
@@ -72,9 +80,9 @@ static const char *check(const char *live, const char *desired, const struct sec
 	struct doc *plan, *moved = NULL;
 
 	scene(&before, MAP("b") SECRET("x"), MAP("c") SECRET("x"));
-	plan = config_plan_make(&before.arena, &before, &key, 100, 10);
+	plan = config_plan_make(&before.arena, &before, about(&key, 100));
 	scene(&after, live, desired);
-	if (config_plan_check(&after.arena, plan, &after, with, now, &moved, &err) < 0)
+	if (config_plan_check(&after.arena, plan, &after, about(with, now), &moved, &err) < 0)
 		strbuf_adds(&sb, err.msg);
 	doc_foreach_item (moved, d)
 		strbuf_addf(&sb, "%s\n", doc_str(d));
@@ -91,13 +99,16 @@ TEST(a_plan_fits_only_the_state_it_saw)
 	assert_string_equal(check(live, desired, &key, 109, &a), "");
 	assert_string_equal(check(live, desired, &key, 110, &a), "the plan has expired\n");
 	assert_non_null(strstr(check(live, desired, &other, 109, &a), "another key"));
-	assert_string_equal(check(MAP("z") SECRET("x"), desired, &key, 109, &a),
-			    "v1 ConfigMap default/m: what is there is not what the plan saw\n");
+	assert_string_equal(
+		check(MAP("z") SECRET("x"), desired, &key, 109, &a),
+		"v1 ConfigMap default/m: what is there is not what the plan saw (data.a "
+		"is \"z\" now, the plan saw \"b\")\n");
 	assert_string_equal(check(live, MAP("d") SECRET("x"), &key, 109, &a),
 			    "v1 ConfigMap default/m: what is wanted is not what was planned\n");
 	/* A secret that moved is seen, too. */
-	assert_string_equal(check(MAP("b") SECRET("y"), desired, &key, 109, &a),
-			    "v1 Secret default/s: what is there is not what the plan saw\n");
+	assert_non_null(strstr(check(MAP("b") SECRET("y"), desired, &key, 109, &a),
+			       "v1 Secret default/s: what is there is not what the plan saw "
+			       "(data.pin is \"hmac-sha256:"));
 	assert_string_equal(check(live, MAP("c") SECRET("x") POD, &key, 109, &a),
 			    "v1 Pod default/p: is not in the plan\n");
 	assert_string_equal(check(MAP("b"), MAP("c"), &key, 109, &a),
@@ -112,12 +123,14 @@ TEST(no_secret_stands_in_a_plan_and_nonsense_is_none)
 	struct doc *moved;
 
 	scene(&s, SECRET("planted-one"), SECRET("planted-two"));
-	doc_write_json(config_plan_make(&s.arena, &s, &key, 0, 10), DOC_PRETTY, &text);
+	doc_write_json(config_plan_make(&s.arena, &s, about(&key, 0)), DOC_PRETTY, &text);
 	assert_null(strstr(text.buf, "planted"));
 	assert_non_null(strstr(text.buf, "\"path\": \"data.pin\""));
-	assert_int_equal(config_plan_check(&s.arena, NULL, &s, &key, 0, &moved, NULL), -EINVAL);
-	assert_int_equal(config_plan_check(&s.arena, doc_list(&s.arena), &s, &key, 0, &moved, NULL),
+	assert_int_equal(config_plan_check(&s.arena, NULL, &s, about(&key, 0), &moved, NULL),
 			 -EINVAL);
+	assert_int_equal(
+		config_plan_check(&s.arena, doc_list(&s.arena), &s, about(&key, 0), &moved, NULL),
+		-EINVAL);
 	config_scene_release(&s);
 }
 
