@@ -55,6 +55,18 @@ static const struct rule rules[] = {
 	{"gateway.networking.k8s.io", "TLSRoute", "", EFFECT_L7},
 };
 
+/* Kinds that hold more than what their manifests say. */
+static bool holds_data(const struct diff_object *o)
+{
+	static const char *const kinds[] = {"Namespace", "CustomResourceDefinition",
+					    "PersistentVolume", "PersistentVolumeClaim"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (str_eq(o->kind, kinds[i]))
+			return true;
+	return false;
+}
+
 /* The workload that is our agent, by its usual label or name. */
 static bool is_agent(const struct diff_object *o)
 {
@@ -106,6 +118,8 @@ enum config_effect config_effect_of(const struct diff_object *o, const struct di
 			break;
 		}
 	arena_release(&a);
+	if (!c->path && c->op == DIFF_REMOVE && diff_class_pending(c->class) && holds_data(o))
+		return EFFECT_LOST;
 	if (e != EFFECT_ROLLOUT)
 		return e;
 	if (!c->path)

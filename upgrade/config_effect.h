@@ -22,6 +22,8 @@
 	X(EFFECT_AGENT, "agent restart", "medium",                                                 \
 	  "node by node the agent restarts; packets flow on without it")                           \
 	X(EFFECT_END, "pods end", "high", "the workload's pods go with it")                        \
+	X(EFFECT_LOST, "data lost", "high",                                                        \
+	  "what it holds goes with it, and does not come back when it is made again")              \
 	X(EFFECT_REFUSED, "refused", "high",                                                       \
 	  "the field cannot be changed: the object must be deleted and made anew")
 enum config_effect {

@@ -226,7 +226,7 @@ static int ask_about(struct config_proposal *p, struct config_run *run, const st
 		return 0;
 	if (waits_for_namespace(run, op)) {
 		doc_append(a, p->notes,
-			   doc_stringf(a, "%s: not asked, its namespace is yet to be made", name));
+			   doc_stringf(a, "%s: its namespace is yet to be made", name));
 		return 0;
 	}
 	r = config_world_try(run, op, a, &state, &why);
@@ -236,10 +236,9 @@ static int ask_about(struct config_proposal *p, struct config_run *run, const st
 				       name, state));
 	else if ((!r && !state) || (r == -ENOENT && op->op == OP_CREATE))
 		doc_append(a, p->notes,
-			   doc_stringf(a, "%s: not asked, its kind or its namespace is not there",
-				       name));
+			   doc_stringf(a, "%s: its kind or its namespace is not there", name));
 	else if (r == -EINVAL && strstr(why.msg, "dry run"))
-		doc_append(a, p->notes, doc_stringf(a, "%s: not asked: %s", name, why.msg));
+		doc_append(a, p->notes, doc_stringf(a, "%s: %s", name, why.msg));
 	else if (r == -EINVAL || r == -EACCES || r == -EEXIST || r == -ESTALE || r == -EPROTO)
 		doc_append(a, p->blocked,
 			   doc_stringf(a, "%s: the server refuses it: %s", name, why.msg));

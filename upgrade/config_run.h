@@ -16,7 +16,8 @@
 #include "upgrade/config_place.h"
 
 #define CONFIG_RUN_KIND "ConfigRun"
-#define CONFIG_MAX_OPS  1000u
+/* There and back an operation takes about 2 KB of a SidestepRun, and etcd takes 1.5 MiB. */
+#define CONFIG_MAX_OPS 500u
 
 enum config_op_kind { OP_CREATE, OP_UPDATE, OP_DELETE };
 const char *config_op_name(enum config_op_kind op);
