@@ -361,14 +361,33 @@ static struct doc *run_plan(struct arena *a, const struct config_proposal *p, co
 	return d;
 }
 
+/* Where the journal's copy goes. */
+static int knows_runs(struct config_proposal *p, struct error *err)
+{
+	struct kube_request request = {.verb = KUBE_GET,
+				       .path = "/apis/sidestep.dev/v1alpha1/sidestepruns"};
+	struct error why = ERROR_INIT;
+	int r = cluster_do(p->place->cluster, &request, &p->scene.arena, NULL, &why);
+
+	if (r == -ENOENT)
+		return error_set(
+			err, r,
+			"this cluster does not know SidestepRun, where the journal's copy is "
+			"kept: apply deploy/crds/sidestep.yaml of this release first. Nothing "
+			"was changed");
+	return r ? error_set(err, r, "%s", why.msg) : 0;
+}
+
 /* The key, what is kept, the run: in this order, so that whoever finds the run finds the rest. */
 int config_run_begin(struct session *s, struct config_proposal *p, int64_t keep_s,
 		     struct error *err)
 {
 	const int64_t now_s = p->about.now_s;
 	struct doc *ref;
-	int r = config_place_share_key(p->place, err);
+	int r = knows_runs(p, err);
 
+	if (!r)
+		r = config_place_share_key(p->place, err);
 	config_kept_sweep(p->place, now_s, NULL);
 	if (!r)
 		r = config_history_push(p->place, err);

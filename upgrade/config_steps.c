@@ -271,6 +271,11 @@ static int sample(void *env, const struct doc *args, struct gate_sample *out, st
 	return r;
 }
 
+static const char *nobody_to_ask(UNUSED void *env, const struct step *step, UNUSED struct arena *a)
+{
+	return doc_len(doc_get(step->args, "operations")) ? NULL : "no workload was changed";
+}
+
 static void make_gates(struct config_run *run, uint64_t within_ns)
 {
 	run->gates[GATE_ESTABLISHED] = (struct gate){.id = "G-ESTABLISHED",
@@ -295,6 +300,7 @@ static void make_gates(struct config_run *run, uint64_t within_ns)
 			.id = phases[i].id,
 			.title = phases[i].title,
 			.changes = i == PHASE_READY ? NULL : step_changes,
+			.skip = i == PHASE_READY ? nobody_to_ask : NULL,
 			.after = phases[i].gate ? run->lists[phases[i].gate] : NULL};
 }
 

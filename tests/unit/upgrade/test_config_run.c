@@ -498,8 +498,11 @@ static bool faulty(const char *match, const char *fault, int skip, const char *b
 	t.meanwhile = deploy;
 	apply_open(&t, &w, "mine", -1);
 	apply_must_propose(&t, &third);
-	api_faults(&w, arena_printf(&w.arena, "faults: [{match: {%s}, skip: %d, times: 1, %s}]",
-				    match, skip, fault));
+	api_faults(
+		&w,
+		arena_printf(&w.arena,
+			     "faults: [{match: {user: sidestep-config%s}, skip: %d, times: 1, %s}]",
+			     match, skip, fault));
 	r = config_run_begin(&t.session, &t.proposal, 3600, &t.err);
 	if (!r)
 		r = apply_on(&t);
