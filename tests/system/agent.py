@@ -442,12 +442,13 @@ def kill_loses_nothing(c):
             if answer == "ok":
                 intruded.append(answer)
 
-    worker = threading.Thread(target=load)
+    worker = threading.Thread(target=load, daemon=True)
     worker.start()
     for _ in range(3):
         c.agents["n1"].send_signal(signal.SIGKILL)
         c.agents["n1"].wait()
-        check(c.connect("a", c.pods["server"]) == "ok", "a -> server while the agent is dead")
+        answer = c.connect("a", c.pods["server"])
+        check(answer == "ok", f"a -> server while the agent is dead: {answer}, and under load {failures[:3]}")
         check(c.connect("b", c.pods["server"], timeout=0.3) != "ok", "b -> server while the agent is dead")
         c.start_agent("n1")
     stop.set()

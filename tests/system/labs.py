@@ -83,6 +83,13 @@ def kill(pid, signo=signal.SIGKILL):
         return False
 
 
+def mounts():
+    """(line, where, number of the network namespace mounted there or 0), one for each mount."""
+    for line in read("/proc/self/mountinfo").splitlines():
+        _, _, _, root, point = line.split()[:5]
+        yield line, point, int(root[5:-1]) if root.startswith("net:[") else 0
+
+
 class Lab:
     """With-statement: the lab is down at its end, whatever happened; when the test failed its logs are printed."""
 
@@ -91,6 +98,8 @@ class Lab:
         self.dir = os.path.join(ROOT, self.name)
         self.sysctls = {s: read("/proc/sys/" + s) for s in SYSCTLS}
         self.netns = set()
+        self.mounted = set()
+        self.remembered = 0  # clock ticks since boot
         self.programs = set()
 
     def __enter__(self):
@@ -142,10 +151,11 @@ class Lab:
         """Every process of ours: one that names the lab, or lives in one of its network namespaces."""
         found = []
         for entry in os.listdir("/proc"):
-            if not entry.isdigit() or int(entry) == os.getpid() or not start_time(entry):
+            began = start_time(entry) if entry.isdigit() and int(entry) != os.getpid() else ""
+            if not began:
                 continue
             try:
-                inside = os.stat(f"/proc/{entry}/ns/net").st_ino in self.netns
+                inside = os.stat(f"/proc/{entry}/ns/net").st_ino in self.netns and int(began) <= self.remembered
             except OSError:
                 inside = False
             names = read(f"/proc/{entry}/cmdline").split("\0")
@@ -163,6 +173,8 @@ class Lab:
         for path in glob.glob(self.dir + "/netns/*"):
             self.netns.add(os.stat(path).st_ino)
         self.netns.discard(os.stat("/proc/self/ns/net").st_ino)
+        self.mounted |= {point for _, point, inode in mounts() if inode in self.netns}
+        self.remembered = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
         for link in json.loads(run("bpftool", "-j", "-f", "prog").stdout or "[]"):
             if any(self.dir + "/" in pin for pin in link.get("pinned", [])):
                 self.programs.add(link["id"])
@@ -170,10 +182,9 @@ class Lab:
     def traces(self):
         """What is left of the lab on this machine, one line each; empty is what `down` promises."""
         left = [f"process {p}: " + read(f"/proc/{p}/cmdline").replace("\0", " ") for p in self.processes()]
-        for line in read("/proc/self/mountinfo").splitlines():
-            inode = line.split(" - ")[0].split()[3]
-            if self.dir + "/" in line or any(inode == f"net:[{n}]" for n in self.netns):
-                left.append("mount " + line.split()[4])
+        # the number of a namespace that is gone is soon another one's: of somebody else's lab, say
+        left += ["mount " + point for line, point, inode in mounts() if self.dir + "/" in line or
+                 (inode in self.netns and point in self.mounted)]
         if os.path.exists(self.dir):
             left.append("folder " + self.dir)
         for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
