@@ -98,11 +98,33 @@ static void ask_downgrade(struct look *l)
 		seen(l, FINDING_PASS, "", "nothing of the newer release forbids it");
 }
 
+/* The agents know better than a file which layout they keep. */
+static bool layouts_differ(struct look *l)
+{
+	int64_t told = l->s->from->conntrack_layout;
+	bool differ = false;
+
+	for (size_t i = 0; told && i < l->w->n_nodes; i++) {
+		const struct sidestep_node *s = l->w->nodes[i].status;
+
+		if (!s || !s->conntrack || s->conntrack->layout == told)
+			continue;
+		differ = true;
+		seen(l, FINDING_FAIL, arena_printf(l->s->a, "node/%s", l->w->nodes[i].name),
+		     arena_printf(
+			     l->s->a,
+			     "its agent keeps connections in layout %lld, and %s says %lld of %s",
+			     (long long)s->conntrack->layout, l->s->in->releases->source,
+			     (long long)told, l->s->from->version.text));
+	}
+	return differ;
+}
+
 static void ask_layouts(struct look *l)
 {
 	int64_t from, to;
 
-	if (!l->s->from || !l->s->to)
+	if (!l->s->from || !l->s->to || layouts_differ(l))
 		return;
 	from = l->s->from->conntrack_layout;
 	to = l->s->to->conntrack_layout;
@@ -110,12 +132,12 @@ static void ask_layouts(struct look *l)
 		seen(l, FINDING_UNKNOWN, "",
 		     "a release does not say which layout its map of connections has: they may be "
 		     "lost");
+	else if (from == to)
+		seen(l, FINDING_PASS, "", "connections keep their layout");
 	else
 		seen(l, FINDING_PASS, "",
-		     from == to ? "connections keep their layout"
-				: arena_printf(l->s->a,
-					       "connections are converted from layout %lld to %lld",
-					       (long long)from, (long long)to));
+		     arena_printf(l->s->a, "connections are converted from layout %lld to %lld",
+				  (long long)from, (long long)to));
 }
 
 /* --- the mesh --- */

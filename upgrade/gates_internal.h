@@ -44,8 +44,8 @@ GATE_SAMPLE(canary);
 GATE_SAMPLE(wave);
 GATE_SAMPLE(soak);
 GATE_SAMPLE(equal);
+GATE_SAMPLE(backup); /* gates_backup.c */
 /* gates_once.c */
-GATE_SAMPLE(backup);
 GATE_SAMPLE(pulled);
 GATE_SAMPLE(prepared);
 GATE_SAMPLE(prepared_back);

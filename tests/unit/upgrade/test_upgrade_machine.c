@@ -3,7 +3,6 @@
  * The mesh's machine against a real API server: there and back, killed once at every boundary of
  * its journal, bad releases stopped at the canary, pauses, a refused API. Time is a fake clock.
  */
-#include <setjmp.h>
 #include <string.h>
 
 #include "lib/base/io.h"
@@ -11,237 +10,12 @@
 #include "lib/cli/exit.h"
 #include "lib/run/runs.h"
 #include "tests/support/test.h"
-#include "tests/unit/upgrade/stand_in.h"
+#include "tests/unit/upgrade/attempt.h"
 
 #define BOTH(version) "worker-2=" version " worker-3=" version " template=" version
 #define ALL(version)                                                                               \
 	"control=" version " worker-1=" version " worker-2=" version " worker-3=" version          \
 	" template=" version
-
-/* One attempt at a run; it ends by itself, or is killed at a boundary. */
-struct attempt {
-	struct stand_in *world;
-	struct session session;
-	struct cluster cluster;
-	jmp_buf killed;
-	int kill_at; /* boundary at which to die; -1 never */
-	int boundary;
-	const char *at_step; /* when a gate of it waits ... */
-	void (*then)(struct attempt *t);
-	bool back, finalize;
-	char *said;
-	size_t said_len;
-};
-
-static void boundary(void *arg, const char *where)
-{
-	struct attempt *t = arg;
-
-	(void)where;
-	if (t->boundary++ == t->kill_at)
-		longjmp(t->killed, 1);
-}
-
-static int wait_and_tick(void *ctx, uint64_t ns, struct error *err)
-{
-	struct run_host *h = ctx;
-	struct attempt *t = h->arg;
-	const struct journal *j = t->session.journal;
-	const struct journal_record *last = journal_at(j, journal_count(j) - 1);
-	int r;
-
-	if (t->at_step && str_eq(doc_find_str(last->body, "step"), t->at_step)) {
-		t->at_step = NULL;
-		t->then(t);
-	}
-	r = cluster_wait(h->cluster, ns, err);
-	if (!r)
-		stand_in_tick(t->world);
-	return r;
-}
-
-static void attempt_open(struct attempt *t, struct stand_in *w, const char *state, int kill_at)
-{
-	t->world = w;
-	t->cluster = stand_in_cluster(w);
-	t->kill_at = kill_at;
-	t->boundary = 0;
-	session_attach(&t->session, &upgrade_tool, &t->cluster,
-		       arena_printf(&w->arena, "%s/%s", w->dir, state));
-}
-
-static void attempt_close(struct attempt *t)
-{
-	session_close(&t->session);
-	kube_client_free(t->cluster.client);
-	free(t->said);
-	t->said = NULL;
-}
-
-static void attempt_start(struct attempt *t, const struct doc *plan)
-{
-	struct error err = ERROR_INIT;
-
-	if (session_start(&t->session, doc_clone(&t->session.arena, plan), &err))
-		fail_msg("%s", err.msg);
-}
-
-static void attempt_find(struct attempt *t, bool done)
-{
-	struct error err = ERROR_INIT;
-
-	if (session_find(&t->session, "mesh", done, &err))
-		fail_msg("%s", err.msg);
-	if (session_clear_pause(&t->session, &err))
-		fail_msg("%s", err.msg);
-}
-
-/* The exit code; -1: killed. */
-static int attempt_go(struct attempt *t)
-{
-	struct error err = ERROR_INIT;
-	FILE *out;
-	int r;
-
-	free(t->said);
-	t->said = NULL;
-	out = open_memstream(&t->said, &t->said_len);
-	t->session.host.boundary = boundary;
-	t->session.host.tell = NULL;
-	t->session.host.sampled = NULL;
-	t->session.host.arg = t;
-	t->session.host.step.wait = wait_and_tick;
-	if (setjmp(t->killed)) {
-		fclose(out);
-		return -1;
-	}
-	if (t->back || session_rolling_back(&t->session))
-		r = upgrade_go_back(&t->session, out, &err);
-	else
-		r = upgrade_carry_out(&t->session, t->finalize, out, &err);
-	fclose(out);
-	if (r < 0)
-		fail_msg("%s", err.msg);
-	return r;
-}
-
-static const char *why(const struct attempt *t, struct arena *a)
-{
-	struct run_status status;
-
-	run_status(a, t->session.journal, t->session.steps, t->session.n_steps, &status);
-	return arena_strdup(a, str_or_empty(status.reason));
-}
-
-static struct doc *good_plan(struct stand_in *w, const char *to)
-{
-	struct doc *plan = stand_in_plan(w, &w->arena, to, NULL);
-	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
-
-	doc_write_json(doc_find(plan, "findings.findings"), DOC_PRETTY, &text);
-	if (stand_in_verdict(plan))
-		fail_msg("%s", strbuf_cstr(&text));
-	return plan;
-}
-
-/* A whole run to `to`; code: its exit code. The attempt stays open. */
-static void run_whole(struct attempt *t, struct stand_in *w, const char *to, int code)
-{
-	auto_release(arena) struct arena a = ARENA_INIT;
-	int r;
-
-	attempt_open(t, w, "mine", -1);
-	attempt_start(t, good_plan(w, to));
-	r = attempt_go(t);
-	if (r != code)
-		fail_msg("%d: %s\n%s", r, why(t, &a), t->said);
-}
-
-static void expect_state(struct stand_in *w, const char *want)
-{
-	auto_release(arena) struct arena a = ARENA_INIT;
-	const char *is = stand_in_state(w, &a);
-
-	if (strncmp(is, want, strlen(want)) != 0)
-		fail_msg("want %s, have %s", want, is);
-	if (!strstr(is, "pulls=0"))
-		fail_msg("pods are left: %s", is);
-}
-
-/* --- no state is reached without its entry gate --- */
-
-static bool passed_before(const struct journal *j, size_t end, const char *step, const char *when,
-			  const char *gate)
-{
-	for (size_t i = 0; i < end; i++) {
-		const struct doc *b = journal_at(j, i)->body;
-
-		if (str_eq(journal_at(j, i)->type, "gate") &&
-		    str_eq(doc_find_str(b, "step"), step) &&
-		    str_eq(doc_find_str(b, "when"), when) &&
-		    str_eq(doc_find_str(b, "gate"), gate) &&
-		    str_eq(doc_find_str(b, "result"), "pass"))
-			return true;
-	}
-	return false;
-}
-
-static void expect_passed(const struct journal *j, size_t end, const char *step, const char *when,
-			  const struct gate *const *gates)
-{
-	for (; gates && *gates; gates++)
-		if (!passed_before(j, end, step, when, (*gates)->id))
-			fail_msg("%s: record %zu without %s %s", step, end, (*gates)->id, when);
-}
-
-static bool skipped_before(const struct journal *j, size_t end, const char *step)
-{
-	for (size_t i = 0; i < end; i++)
-		if (str_eq(journal_at(j, i)->type, "skipped") &&
-		    str_eq(doc_find_str(journal_at(j, i)->body, "step"), step))
-			return true;
-	return false;
-}
-
-static const struct step *step_of(const struct session *s, const char *id, size_t *ret_at)
-{
-	for (*ret_at = 0; *ret_at < s->n_steps; ++*ret_at)
-		if (str_eq(s->steps[*ret_at].id, id))
-			return &s->steps[*ret_at];
-	return NULL;
-}
-
-/*
- * From the journal alone: before a step's first change its own gates have passed, and before it
- * begins those behind every earlier step that was not skipped; on the way back, too.
- */
-static void expect_entry_gates(const struct attempt *t)
-{
-	const struct journal *j = t->session.journal;
-
-	for (size_t i = 0; i < journal_count(j); i++) {
-		const struct journal_record *r = journal_at(j, i);
-		const char *id = doc_find_str(r->body, "step");
-		bool undo = doc_bool_or(doc_get(r->body, "undo"), false);
-		const struct step *step;
-		size_t at;
-
-		step = id ? step_of(&t->session, id, &at) : NULL;
-		if (!step)
-			continue;
-		if (str_eq(r->type, "intent"))
-			expect_passed(j, i, id, undo ? "undo-before" : "before",
-				      undo ? step->kind->undo_before : step->kind->before);
-		if (str_eq(r->type, "end"))
-			expect_passed(j, i, id, "after", step->kind->after);
-		if (str_eq(r->type, "undo-end"))
-			expect_passed(j, i, id, "undo", step->kind->undo_after);
-		for (size_t k = 0; str_eq(r->type, "begin") && k < at; k++)
-			if (!skipped_before(j, i, t->session.steps[k].id))
-				expect_passed(j, i, t->session.steps[k].id, "after",
-					      t->session.steps[k].kind->after);
-	}
-}
 
 TEST(every_gate_asks_two_origins_and_every_change_has_an_entry)
 {
@@ -268,19 +42,19 @@ TEST(up_down_and_up_again)
 	stand_in_new(&w);
 	memset(&t, 0, sizeof(t));
 	t.finalize = true;
-	run_whole(&t, &w, "0.3.0", CLI_OK);
-	expect_state(&w, ALL("0.3.0"));
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_expect_state(&w, ALL("0.3.0"));
 	assert_int_equal(w.regenerations, NODES);
 	assert_int_equal(w.finalizations, NODES);
 	assert_int_equal(w.preparations, 0);
 	attempt_close(&t);
-	run_whole(&t, &w, "0.2.0", CLI_OK);
-	expect_state(&w, ALL("0.2.0"));
+	attempt_whole(&t, &w, "0.2.0", CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
 	assert_int_equal(w.preparations, NODES);
 	assert_int_equal(w.finalizations, NODES); /* of the way up: an older release has nothing */
 	attempt_close(&t);
-	run_whole(&t, &w, "0.3.0", CLI_OK);
-	expect_state(&w, ALL("0.3.0"));
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_expect_state(&w, ALL("0.3.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -292,7 +66,7 @@ TEST(the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back)
 
 	stand_in_new(&w);
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
 	assert_non_null(strstr(t.said, "resume --finalize"));
 	assert_int_equal(w.finalizations, 0);
 	attempt_close(&t);
@@ -308,7 +82,7 @@ TEST(the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back)
 	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
 	assert_non_null(strstr(t.said, "no way back"));
 	assert_non_null(strstr(t.said, "plan --to 0.2.0"));
-	expect_state(&w, ALL("0.3.0"));
+	attempt_expect_state(&w, ALL("0.3.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -320,15 +94,15 @@ TEST(back_from_the_end_prepares_every_node)
 
 	stand_in_new(&w);
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
 	attempt_close(&t);
 	t.back = true;
 	attempt_open(&t, &w, "colleague", -1);
 	attempt_find(&t, true);
 	assert_int_equal(attempt_go(&t), CLI_OK);
-	expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
+	attempt_expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
 	assert_int_equal(w.preparations, NODES);
-	expect_entry_gates(&t);
+	attempt_expect_entry_gates(&t);
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -374,6 +148,10 @@ TEST(plans_say_what_forbids_them)
 	expect_finding(&w, "0.2.0", NULL, CLI_BLOCKED, "hop", "is 0.2.0 already");
 	expect_finding(&w, "0.9.0", NULL, CLI_BLOCKED, "hop", "there is no release 0.9.0");
 	expect_finding(&w, "0.3.0", "name: bare\n", CLI_BLOCKED, "staging-proof", "--staging FILE");
+	expect_finding(
+		&w, "0.3.0",
+		"waivers:\n- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n",
+		CLI_OK, "components", "not present");
 	stand_in_patch(&w, KIND_DAEMON_SET, "kube-system", "sidestep",
 		       "{\"spec\": {\"updateStrategy\": {\"type\": \"RollingUpdate\"}}}");
 	expect_finding(&w, "0.3.0", NULL, CLI_BLOCKED, "update-strategy", "restart every agent");
@@ -394,11 +172,11 @@ static void stopped_at_the_canary(enum agent_fault fault, const char *says)
 	stand_in_new(&w);
 	w.fault = fault;
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
 	if (!strstr(t.said, says) || !strstr(t.said, "/worker-2") ||
 	    !strstr(t.said, "going back by itself"))
 		fail_msg("wanted '%s' in: %s", says, t.said);
-	expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
+	attempt_expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
 	/* Nobody else was touched: each agent but the canary's was started once. */
 	for (size_t i = 0; i < NODES; i++)
 		assert_int_equal(w.nodes[i].starts, i == 2 ? 3 : 1);
@@ -431,10 +209,10 @@ TEST(a_release_that_is_bad_only_later_is_taken_back_at_the_canary)
 		stand_in_new(&w);
 		w.fault = rows[i].fault;
 		memset(&t, 0, sizeof(t));
-		run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+		attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
 		if (!strstr(t.said, rows[i].says))
 			fail_msg("wanted '%s' in: %s", rows[i].says, t.said);
-		expect_state(&w, ALL("0.2.0"));
+		attempt_expect_state(&w, ALL("0.2.0"));
 		assert_int_equal(w.nodes[1].starts, 1);
 		attempt_close(&t);
 		stand_in_free(&w);
@@ -450,9 +228,9 @@ TEST(a_node_of_a_wave_that_fails_takes_the_wave_back)
 	w.fault = AGENT_CRASHES;
 	w.fault_on = "worker-3";
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
 	assert_non_null(strstr(t.said, "U10/worker-3"));
-	expect_state(&w, ALL("0.2.0"));
+	attempt_expect_state(&w, ALL("0.2.0"));
 	assert_int_equal(w.nodes[0].starts, 1); /* the control plane had not had its turn */
 	attempt_close(&t);
 	stand_in_free(&w);
@@ -466,9 +244,9 @@ TEST(an_endpoint_that_cannot_be_built_anew_takes_everything_back)
 	stand_in_new(&w);
 	w.fault = AGENT_UNREGENERATE;
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
 	assert_non_null(strstr(t.said, "endpoints failed"));
-	expect_state(&w, ALL("0.2.0"));
+	attempt_expect_state(&w, ALL("0.2.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -480,14 +258,14 @@ TEST(an_agent_that_cannot_prepare_does_not_shut_the_way_back)
 
 	stand_in_new(&w);
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
 	attempt_close(&t);
 	w.fault = AGENT_UNPREPARED;
 	t.back = true;
 	attempt_open(&t, &w, "mine", -1);
 	attempt_find(&t, true);
 	assert_int_equal(attempt_go(&t), CLI_OK);
-	expect_state(&w, ALL("0.2.0"));
+	attempt_expect_state(&w, ALL("0.2.0"));
 	assert_int_equal(w.preparations, 0);
 	attempt_close(&t);
 	stand_in_free(&w);
@@ -513,16 +291,17 @@ TEST(a_silent_agent_pauses_and_goes_on_when_it_speaks)
 			      "5s\ngateTimeout: 120s\nwaivers:\n- {id: staging-proof, reason: r, "
 			      "owner: o, expires: \"2100-01-01\"}\n"));
 	assert_int_equal(attempt_go(&t), CLI_INCONCLUSIVE);
-	if (!strstr(why(&t, &a), "is silent since") || !strstr(why(&t, &a), "kubectl get sidestep"))
-		fail_msg("%s", why(&t, &a));
-	expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
+	if (!strstr(attempt_why(&t, &a), "is silent since") ||
+	    !strstr(attempt_why(&t, &a), "kubectl get sidestep"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
 	attempt_close(&t);
 	w.fault = AGENT_WELL;
 	stand_in_tick(&w);
 	attempt_open(&t, &w, "mine", -1);
 	attempt_find(&t, false);
 	assert_int_equal(attempt_go(&t), CLI_OK);
-	expect_state(&w, ALL("0.3.0"));
+	attempt_expect_state(&w, ALL("0.3.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -536,7 +315,7 @@ TEST(an_agent_that_takes_its_time_is_waited_for)
 	w.fault = AGENT_LATE;
 	memset(&t, 0, sizeof(t));
 	t.finalize = true;
-	run_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -550,13 +329,13 @@ TEST(agents_that_publish_no_health_are_not_asked_for_it)
 	w.old_tells_no_health = true;
 	stand_in_tick(&w);
 	memset(&t, 0, sizeof(t));
-	run_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
 	attempt_close(&t);
 	t.back = true;
 	attempt_open(&t, &w, "mine", -1);
 	attempt_find(&t, true);
 	assert_int_equal(attempt_go(&t), CLI_OK);
-	expect_state(&w, ALL("0.2.0"));
+	attempt_expect_state(&w, ALL("0.2.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -592,11 +371,11 @@ TEST(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses)
 	memset(&t, 0, sizeof(t));
 	t.at_step = "U9";
 	t.then = put_relay;
-	run_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
+	attempt_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
 	assert_string_equal(step_reason(&t, "U7"), "not present: operator");
 	assert_string_equal(step_reason(&t, "U11"), "not present: node Envoy");
 	assert_string_equal(step_reason(&t, "U12"), "");
-	assert_non_null(strstr(why(&t, &a), "relay is there"));
+	assert_non_null(strstr(attempt_why(&t, &a), "relay is there"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -620,7 +399,7 @@ TEST(a_node_that_left_is_not_present)
 	t.finalize = true;
 	t.at_step = "U9";
 	t.then = remove_worker;
-	run_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
 	assert_string_equal(step_reason(&t, "U10/worker-3"), "not present: node worker-3 is gone");
 	attempt_close(&t);
 	stand_in_free(&w);
@@ -645,9 +424,9 @@ TEST(a_pause_leaves_mixed_versions_that_are_named)
 	t.finalize = true;
 	t.at_step = "U9";
 	t.then = ask_for_pause;
-	run_whole(&t, &w, "0.3.0", CLI_INTERRUPTED);
+	attempt_whole(&t, &w, "0.3.0", CLI_INTERRUPTED);
 	assert_non_null(strstr(t.said, "'sidestep upgrade resume'"));
-	expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
+	attempt_expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
 	/* A second run is refused while this one is open, and a plan says so. */
 	assert_int_equal(session_start(&t.session, stand_in_plan(&w, &a, "0.3.0", NULL), NULL),
 			 -EBUSY);
@@ -656,7 +435,7 @@ TEST(a_pause_leaves_mixed_versions_that_are_named)
 	attempt_open(&t, &w, "colleague", -1);
 	attempt_find(&t, false);
 	assert_int_equal(attempt_go(&t), CLI_OK);
-	expect_state(&w, ALL("0.3.0"));
+	attempt_expect_state(&w, ALL("0.3.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -678,8 +457,8 @@ TEST(somebody_elses_image_is_a_conflict_and_stays)
 	memset(&t, 0, sizeof(t));
 	t.at_step = "U9";
 	t.then = edit_template;
-	run_whole(&t, &w, "0.3.0", CLI_BLOCKED);
-	assert_non_null(strstr(why(&t, &a), "example.org/mine:1"));
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	assert_non_null(strstr(attempt_why(&t, &a), "example.org/mine:1"));
 	assert_non_null(strstr(stand_in_state(&w, &a), "template=1"));
 	attempt_close(&t);
 	stand_in_free(&w);
@@ -700,7 +479,7 @@ static int killed_at(struct stand_in *w, int kill_at, bool back, const char *sta
 	if (back)
 		attempt_find(&t, true);
 	else
-		attempt_start(&t, good_plan(w, "0.3.0"));
+		attempt_start(&t, attempt_plan(w, "0.3.0"));
 	code = attempt_go(&t);
 	passed = t.boundary;
 	if (code < 0) {
@@ -709,10 +488,10 @@ static int killed_at(struct stand_in *w, int kill_at, bool back, const char *sta
 		attempt_find(&t, true);
 		code = attempt_go(&t);
 	}
-	expect_entry_gates(&t);
+	attempt_expect_entry_gates(&t);
 	if (code != (back ? CLI_OK : CLI_WAITING))
-		fail_msg("killed at %d: %d: %s\n%s", kill_at, code, why(&t, &a), t.said);
-	expect_state(w, state);
+		fail_msg("killed at %d: %d: %s\n%s", kill_at, code, attempt_why(&t, &a), t.said);
+	attempt_expect_state(w, state);
 	attempt_close(&t);
 	return passed;
 }
@@ -762,7 +541,7 @@ TEST(an_api_that_refuses_once_anywhere_changes_nothing)
 			memset(&t, 0, sizeof(t));
 			t.finalize = true;
 			attempt_open(&t, &w, "mine", -1);
-			attempt_start(&t, good_plan(&w, "0.3.0"));
+			attempt_start(&t, attempt_plan(&w, "0.3.0"));
 			stand_in_faults(
 				&w, arena_printf(&a,
 						 "{\"faults\": [{\"match\": {\"user\": \"" UPGRADER
@@ -779,9 +558,9 @@ TEST(an_api_that_refuses_once_anywhere_changes_nothing)
 			}
 			if (code != CLI_OK)
 				fail_msg("%s, %s: %d: %s\n%s", verbs[v], faults[f], code,
-					 why(&t, &a), t.said);
-			expect_state(&w, BOTH("0.3.0"));
-			expect_entry_gates(&t);
+					 attempt_why(&t, &a), t.said);
+			attempt_expect_state(&w, BOTH("0.3.0"));
+			attempt_expect_entry_gates(&t);
 			attempt_close(&t);
 			stand_in_free(&w);
 		}
