@@ -16,7 +16,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/macros.h"
 
-#define BATCH 1024
+#define BATCH 512
 
 static enum carry_task current(const struct carry *c)
 {

@@ -46,12 +46,24 @@ TEST(generation_sections_do_not_overlap)
 	}
 }
 
+/* Connections carried to or from another release keep their counters: the places in the array that
+ * both share are part of the layout. */
+TEST(generations_stand_where_every_release_looks)
+{
+	assert_int_equal(GENERATION_GLOBAL, 0);
+	assert_int_equal(GENERATION_UNUSED, 1);
+	assert_int_equal(generation_endpoint(5), 21);
+	assert_int_equal(generation_service(0x0100000a, 0x5000), 12636);
+	assert_int_equal(generation_remote(0x0100000a), 77626);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(map_names_fit_the_kernel),
 		cmocka_unit_test(reasons_are_ordered_and_fit_a_byte),
 		cmocka_unit_test(generation_sections_do_not_overlap),
+		cmocka_unit_test(generations_stand_where_every_release_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -325,6 +325,36 @@ TEST(what_the_other_release_sees_counts)
 	assert_int_equal(e.flags & CONNTRACK_CLOSING, CONNTRACK_OPENER_CLOSED);
 }
 
+TEST(connections_with_another_node_go_on)
+{
+	struct frame in = frame_make(ADDR_REMOTE, 5000, ADDR_B, 80, IPPROTO_TCP, TCP_SYN), f;
+	struct frame to = frame_make(ADDR_A, 5000, ADDR_REMOTE, 80, IPPROTO_TCP, TCP_SYN);
+	struct conntrack_entry e;
+
+	/* Called by a remote pod: arrives, is answered, and both go on. */
+	f = in;
+	assert_int_equal(world_arrives(&w, IDENTITY_REMOTE, &f), TC_ACT_REDIRECT);
+	only_older();
+	f = frame_make(ADDR_B, 80, ADDR_REMOTE, 5000, IPPROTO_TCP, TCP_SYN | TCP_ACK);
+	assert_int_equal(world_from_pod(&w, POD_B, &f), TC_ACT_REDIRECT);
+	f = frame_make(ADDR_B, 80, ADDR_REMOTE, 5000, IPPROTO_TCP, 0);
+	assert_true(new_entry("ct_new_v2", f, &e));
+	assert_int_equal(e.verdict, CONNTRACK_OVERLAY);
+	assert_int_equal(e.tunnel, frame_addr(ADDR_OTHER));
+	/* From another node than it came from before: looked at again, and refused. */
+	f = frame_make(ADDR_REMOTE, 5000, ADDR_B, 80, IPPROTO_TCP, TCP_ACK);
+	assert_int_equal(world_arrives_from(&w, "172.30.0.9", IDENTITY_REMOTE, &f), TC_ACT_SHOT);
+	/* Calling one. */
+	f = to;
+	assert_int_equal(world_from_pod(&w, POD_A, &f), TC_ACT_REDIRECT);
+	only_older();
+	f = frame_make(ADDR_REMOTE, 80, ADDR_A, 5000, IPPROTO_TCP, TCP_SYN | TCP_ACK);
+	assert_int_equal(world_arrives(&w, IDENTITY_REMOTE, &f), TC_ACT_REDIRECT);
+	f = frame_make(ADDR_A, 5000, ADDR_REMOTE, 80, IPPROTO_TCP, TCP_ACK);
+	assert_int_equal(world_from_pod(&w, POD_A, &f), TC_ACT_REDIRECT);
+	expect_both("conntrack_v2", "conntrack_v1", to);
+}
+
 TEST(icmp_errors_know_older_connections)
 {
 	struct frame syn = out(TCP_SYN), f;
@@ -376,6 +406,7 @@ int main(void)
 		cmocka_unit_test_setup(a_moved_generation_is_noticed, fresh_world),
 		cmocka_unit_test_setup(an_expired_or_closed_one_is_nobodys, fresh_world),
 		cmocka_unit_test_setup(what_the_other_release_sees_counts, fresh_world),
+		cmocka_unit_test_setup(connections_with_another_node_go_on, fresh_world),
 		cmocka_unit_test_setup(icmp_errors_know_older_connections, fresh_world),
 		cmocka_unit_test_setup(ours_are_not_overwritten_by_older_ones, fresh_world),
 		cmocka_unit_test_setup(without_the_converter_replies_are_strangers, fresh_world),

@@ -162,10 +162,12 @@ TEST(a_kubernetes_policy)
 TEST(our_own_objects_go_out_and_come_back)
 {
 	struct sidestep_counter counter = {256, 257, 80, "TCP", "audit", 0, 5};
+	struct sidestep_conntrack conntrack = {.layout = 2, .entries = 4};
 	struct sidestep_node n = {.meta = {.name = "n1"},
 				  .ready = true,
 				  .counters = &counter,
 				  .n_counters = 1,
+				  .conntrack = &conntrack,
 				  .version = "1"};
 	struct sidestep_node back;
 	struct sidestep_request request;
@@ -176,6 +178,8 @@ TEST(our_own_objects_go_out_and_come_back)
 	assert_true(back.ready);
 	assert_int_equal(back.counters[0].count, 5);
 	assert_string_equal(back.counters[0].verdict, "audit");
+	assert_int_equal(back.conntrack->layout, 2);
+	assert_int_equal(back.conntrack->remaining, 0);
 	assert_int_equal(
 		sidestep_request_decode(&arena,
 					yaml("{kind: SidestepRequest, metadata: {name: r}, "
@@ -183,6 +187,11 @@ TEST(our_own_objects_go_out_and_come_back)
 					&request, NULL),
 		0);
 	assert_int_equal(request.kind, REQUEST_AUDIT);
+	assert_int_equal(sidestep_request_decode(&arena, yaml("{spec: {kind: Prepare, layout: 1}}"),
+						 &request, NULL),
+			 0);
+	assert_int_equal(request.kind, REQUEST_PREPARE);
+	assert_int_equal(request.layout, 1);
 	assert_int_equal(
 		sidestep_request_decode(&arena, yaml("{spec: {kind: Nonsense}}"), &request, NULL),
 		-EINVAL);
