@@ -73,21 +73,24 @@ static void update_filter(uint32_t ifindex, enum bpf_tc_attach_point where, int 
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
+static void attach_one(const struct wires *w, enum datapath_attach how, uint32_t ifindex,
+		       const struct bpf_program *in, const struct bpf_program *out)
+{
+	if (how == DATAPATH_ATTACH_CLSACT) {
+		update_filter(ifindex, BPF_TC_EGRESS, bpf_program__fd(out));
+		update_filter(ifindex, BPF_TC_INGRESS, bpf_program__fd(in));
+	} else {
+		update_link(w, bpf_program__name(out), ifindex, bpf_program__fd(out));
+		update_link(w, bpf_program__name(in), ifindex, bpf_program__fd(in));
+	}
+}
+
 static void attach(const struct wires *w, enum datapath_attach how, struct pod_before *skel)
 {
-	int from = bpf_program__fd(skel->progs.from_pod), to = bpf_program__fd(skel->progs.to_pod);
-
-	for (int i = 0; i < WIRES; i++) {
-		uint32_t ifindex = w->wire[i].ifindex;
-
-		if (how == DATAPATH_ATTACH_CLSACT) {
-			update_filter(ifindex, BPF_TC_EGRESS, to);
-			update_filter(ifindex, BPF_TC_INGRESS, from);
-		} else {
-			update_link(w, "to_pod", ifindex, to);
-			update_link(w, "from_pod", ifindex, from);
-		}
-	}
+	for (int i = 0; i < WIRES; i++)
+		attach_one(w, how, w->wire[i].ifindex, skel->progs.from_pod, skel->progs.to_pod);
+	if (w->overlay)
+		attach_one(w, how, w->overlay, skel->progs.from_overlay, skel->progs.to_overlay);
 }
 
 /* It knows nothing of the fields that came later. */

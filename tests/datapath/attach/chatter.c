@@ -68,9 +68,10 @@ static int client(struct chatter *t, int type, bool service)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
 				 .sin_port = htons(service ? 80 : WIRE_PORT),
-				 .sin_addr.s_addr = inet_addr(service ? WIRE_VIP : WIRE_ADDR_B)};
+				 .sin_addr.s_addr =
+					 inet_addr(service ? WIRE_VIP : t->to->wire[WIRE_B].addr)};
 	struct sockaddr_in from = {.sin_family = AF_INET};
-	int fd = wires_socket(t->w, WIRE_A, type);
+	int fd = wires_socket(t->from, WIRE_A, type);
 
 	t->port = t->port < 60000 ? t->port + 2 : 10000;
 	from.sin_port = htons((uint16_t)(t->port + service));
@@ -119,20 +120,21 @@ static int datagram_server(struct wires *w)
 	return fd;
 }
 
-void chatter_open(struct chatter *t, struct wires *w, size_t tcp, size_t udp)
+void chatter_open(struct chatter *t, struct wires *from, struct wires *to, size_t tcp, size_t udp)
 {
 	const struct rlimit many = {8192, 8192};
 
 	memset(t, 0, sizeof(*t));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &many), 0);
-	t->w = w;
+	t->from = from;
+	t->to = to;
 	t->n_tcp = tcp;
 	t->n_udp = udp;
 	t->count = mmap(NULL, sizeof(*t->count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);
 	assert_true(t->count != MAP_FAILED);
-	t->listener = wires_listen(w, WIRE_B, WIRE_PORT);
-	t->udp_server = datagram_server(w);
+	t->listener = wires_listen(to, WIRE_B, WIRE_PORT);
+	t->udp_server = datagram_server(to);
 	for (size_t i = 0; i < tcp; i++) {
 		t->client[i] = client(t, SOCK_STREAM, i & 1);
 		assert_int_equal(wires_connected(t->client[i]), 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/datapath/attach/chatter.h - live connections from pod A to pod B, plain and through the
- * service, over TCP and connected UDP, that talk in a process of their own while the test does
- * something to the node; new ones are opened, used and closed in between.
+ * tests/datapath/attach/chatter.h - live connections from pod A to pod B, which may be on another
+ * node, plain and through the service, over TCP and connected UDP, that talk in a process of their
+ * own while the test does something to the node; new ones are opened, used and closed in between.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct chatter_count {
 };
 
 struct chatter {
-	struct wires *w;
+	struct wires *from, *to; /* nodes of A and B */
 	int listener, udp_server;
 	size_t n_tcp, n_udp;
 	int client[CHATTER_MAX], server[CHATTER_MAX], udp[CHATTER_MAX];
@@ -32,7 +32,7 @@ struct chatter {
 };
 
 /* Half of each go through the service. */
-void chatter_open(struct chatter *t, struct wires *w, size_t tcp, size_t udp);
+void chatter_open(struct chatter *t, struct wires *from, struct wires *to, size_t tcp, size_t udp);
 void chatter_start(struct chatter *t);
 /* Waits for so many whole rounds that begin from now on. */
 void chatter_rounds(struct chatter *t, unsigned n);

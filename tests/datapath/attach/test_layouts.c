@@ -4,6 +4,7 @@
  * from history) and ours take turns on two pods that never stop talking. Nothing is lost, sent
  * again, refused or decided twice; without the converter it is.
  */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <signal.h>
@@ -24,30 +25,30 @@
 #define TCP_CONNECTIONS 1000
 #define UDP_CONNECTIONS 100
 
-static struct wires wires;
+static struct wires wires, nodes[2];
 static struct mesh_service services[2];
 static struct chatter chatter;
 static const enum datapath_attach modes[] = {DATAPATH_ATTACH_TCX, DATAPATH_ATTACH_CLSACT};
 
-static int pin(const char *name)
+static int pin(const struct wires *w, const char *name)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%s", wires.root, name);
+	snprintf(path, sizeof(path), "%s/%s", w->root, name);
 	return bpf_obj_get(path);
 }
 
-static void unpin(const char *name)
+static void unpin(const struct wires *w, const char *name)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%s", wires.root, name);
+	snprintf(path, sizeof(path), "%s/%s", w->root, name);
 	unlink(path);
 }
 
-static bool is_pinned(const char *name)
+static bool is_pinned(const struct wires *w, const char *name)
 {
-	int fd = pin(name);
+	int fd = pin(w, name);
 
 	if (fd >= 0)
 		close(fd);
@@ -55,49 +56,46 @@ static bool is_pinned(const char *name)
 }
 
 /* B lets A in, nobody lets B in: whoever forgets a connection refuses its answers. */
-static void want(struct datapath *dp)
+static void want(struct wires *w, struct datapath *dp)
 {
-	static struct mesh_row udp;
-
-	wires_policy(&wires, dp, WIRE_PORT);
-	udp = wires.rows[0];
-	udp.key.proto = IPPROTO_UDP;
-	wires.rows[1] = udp;
-	wires.sets[0].n = 2;
-	wires.sets[0].digest = mesh_set_digest(wires.rows, 2);
-	wires.sets[1] = (struct mesh_set){.enforced = true, .digest = mesh_set_digest(NULL, 0)};
-	wires.want.n_sets = 2;
-	wires.endpoints[WIRE_B].set[DIRECTION_INGRESS] = wires.sets[0].digest;
-	wires.endpoints[WIRE_A].set[DIRECTION_INGRESS] = wires.sets[1].digest;
-	wires.endpoints[WIRE_A].row.flags |= ENDPOINT_ENFORCE_INGRESS;
-	services[0] = services[1] = wires.service;
+	wires_policy(w, dp, WIRE_PORT);
+	w->rows[1] = w->rows[0];
+	w->rows[1].key.proto = IPPROTO_UDP;
+	w->sets[0].n = 2;
+	w->sets[0].digest = mesh_set_digest(w->rows, 2);
+	w->sets[1] = (struct mesh_set){.enforced = true, .digest = mesh_set_digest(NULL, 0)};
+	w->want.n_sets = 2;
+	w->endpoints[WIRE_B].set[DIRECTION_INGRESS] = w->sets[0].digest;
+	w->endpoints[WIRE_A].set[DIRECTION_INGRESS] = w->sets[1].digest;
+	w->endpoints[WIRE_A].row.flags |= ENDPOINT_ENFORCE_INGRESS;
+	services[0] = services[1] = w->service;
 	services[1].key.proto = IPPROTO_UDP;
-	wires.want.services = services;
-	wires.want.n_services = 2;
-	wires_apply(&wires, dp);
+	w->want.services = services;
+	w->want.n_services = 2;
+	wires_apply(w, dp);
 }
 
 /* Everything of layout `before` and nothing of ours: as an agent of that release left it. */
-static void begin_before(enum datapath_attach mode)
+static void begin_before(struct wires *w, enum datapath_attach mode)
 {
 	struct datapath *dp;
 
-	wires_open(&wires, mode, &dp);
-	want(dp);
+	wires_open(w, mode, &dp);
+	want(w, dp);
 	datapath_close(dp);
-	unpin("conntrack_v2");
-	unpin("ct_new_v2");
-	before_start(&wires, mode);
-	assert_true(is_pinned("conntrack_v1"));
+	unpin(w, "conntrack_v2");
+	unpin(w, "ct_new_v2");
+	before_start(w, mode);
+	assert_true(is_pinned(w, "conntrack_v1"));
 }
 
-static void end_all(void)
+static void end_all(struct wires *w)
 {
 	struct error err = ERROR_INIT;
 	int back;
 
-	assert_int_equal(netns_enter(wires.netns, &back, &err), 0);
-	if (datapath_unload(wires.root, &err))
+	assert_int_equal(netns_enter(w->netns, &back, &err), 0);
+	if (datapath_unload(w->root, &err))
 		fail_msg("%s", err.msg);
 	netns_leave(back);
 }
@@ -112,21 +110,21 @@ static void finish_copy(struct datapath *dp)
 			fail_msg("%s", err.msg);
 }
 
-static struct datapath *start_ours(enum datapath_attach mode)
+static struct datapath *start_ours(struct wires *w, enum datapath_attach mode)
 {
 	struct datapath *dp;
 
-	wires_open(&wires, mode, &dp);
+	wires_open(w, mode, &dp);
 	return dp;
 }
 
-static uint64_t counted_drops(void)
+static uint64_t counted_drops(const struct wires *w)
 {
 	struct maps maps;
 	struct error err = ERROR_INIT;
 	uint64_t n = 0;
 
-	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	assert_int_equal(maps_open_existing(&maps, w->root, &err), 0);
 	for (uint32_t reason = REASON_FIRST_DROP; reason < REASON_COUNT; reason++) {
 		if (reason == REASON_UNKNOWN_L3) /* IPv6 devices that look for neighbours */
 			continue;
@@ -150,13 +148,13 @@ static void add_decision(void *arg, UNUSED const void *key, const void *value)
 	*(uint64_t *)arg += row.decisions;
 }
 
-static uint64_t decisions(void)
+static uint64_t decisions(const struct wires *w)
 {
 	struct maps maps;
 	struct error err = ERROR_INIT;
 	uint64_t n = 0;
 
-	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
+	assert_int_equal(maps_open_existing(&maps, w->root, &err), 0);
 	assert_true(maps_each(&maps, MAP_traffic, add_decision, &n, &err) >= 0);
 	maps_close(&maps);
 	return n;
@@ -181,7 +179,7 @@ static bool same_decision(const struct conntrack_entry *a, const struct conntrac
 static size_t expect_all(const char *from, const char *to)
 {
 	bool from_old = strcmp(from, "conntrack_v1") == 0;
-	int source = pin(from), target = pin(to);
+	int source = pin(&wires, from), target = pin(&wires, to);
 	struct conntrack_key key, *previous = NULL;
 	size_t n = 0;
 
@@ -206,7 +204,7 @@ static uint32_t map_number(const char *name)
 {
 	struct bpf_map_info info = {0};
 	__u32 len = sizeof(info);
-	int fd = pin(name);
+	int fd = pin(&wires, name);
 
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
@@ -219,10 +217,16 @@ static struct mark {
 	uint64_t drops, decisions, opened, again;
 } mark;
 
+/* Over the nodes of both ends. */
+static uint64_t everywhere(uint64_t (*count)(const struct wires *w))
+{
+	return count(chatter.from) + (chatter.to != chatter.from ? count(chatter.to) : 0);
+}
+
 static void begin_count(void)
 {
-	mark = (struct mark){counted_drops(), decisions(), chatter.count->opened,
-			     chatter_retransmitted(&chatter)};
+	mark = (struct mark){everywhere(counted_drops), everywhere(decisions),
+			     chatter.count->opened, chatter_retransmitted(&chatter)};
 }
 
 /* Nothing lost, refused or sent again, and two decisions (A's side, B's) for each new connection:
@@ -231,9 +235,10 @@ static void expect_untouched(void)
 {
 	if (chatter.count->failed)
 		fail_msg("%s", chatter.count->first);
-	assert_int_equal(counted_drops(), mark.drops);
+	assert_int_equal(everywhere(counted_drops), mark.drops);
 	assert_int_equal(chatter_retransmitted(&chatter), mark.again);
-	assert_int_equal(decisions() - mark.decisions, 2 * (chatter.count->opened - mark.opened));
+	assert_int_equal(everywhere(decisions) - mark.decisions,
+			 2 * (chatter.count->opened - mark.opened));
 }
 
 static void expect_carried(struct datapath *dp)
@@ -254,19 +259,19 @@ static void up_down_and_up_again(enum datapath_attach mode)
 	struct datapath *dp;
 	uint32_t first;
 
-	begin_before(mode);
-	chatter_open(&chatter, &wires, TCP_CONNECTIONS, UDP_CONNECTIONS);
+	begin_before(&wires, mode);
+	chatter_open(&chatter, &wires, &wires, TCP_CONNECTIONS, UDP_CONNECTIONS);
 	begin_count();
 	chatter_start(&chatter);
 	chatter_rounds(&chatter, 1);
 
-	dp = start_ours(mode); /* up */
+	dp = start_ours(&wires, mode); /* up */
 	first = map_number("conntrack_v2");
 	expect_carried(dp);
 	chatter_rounds(&chatter, 1);
 
 	datapath_close(dp); /* a start without an upgrade */
-	dp = start_ours(mode);
+	dp = start_ours(&wires, mode);
 	assert_int_equal(map_number("conntrack_v2"), first);
 	chatter_rounds(&chatter, 1);
 
@@ -274,13 +279,13 @@ static void up_down_and_up_again(enum datapath_attach mode)
 	before_start(&wires, mode);
 	chatter_rounds(&chatter, 1);
 
-	dp = start_ours(mode); /* up again: what was left of ours is out of date */
+	dp = start_ours(&wires, mode); /* up again: what was left of ours is out of date */
 	assert_true(map_number("conntrack_v2") != first);
 	chatter_rounds(&chatter, 1);
 	finish_copy(dp);
 	assert_int_equal(datapath_finalize(dp, &err), 0);
 	assert_int_equal(datapath_finalize(dp, &err), 0);
-	assert_false(is_pinned("conntrack_v1") || is_pinned("ct_new_v1"));
+	assert_false(is_pinned(&wires, "conntrack_v1") || is_pinned(&wires, "ct_new_v1"));
 	chatter_rounds(&chatter, 1);
 
 	assert_int_equal(datapath_prepare(dp, 1, &err), 0); /* down again, after all */
@@ -291,7 +296,7 @@ static void up_down_and_up_again(enum datapath_attach mode)
 	datapath_close(dp);
 	before_start(&wires, mode);
 	chatter_rounds(&chatter, 1);
-	dp = start_ours(mode);
+	dp = start_ours(&wires, mode);
 	finish_copy(dp);
 	chatter_stop(&chatter);
 	expect_untouched();
@@ -304,7 +309,37 @@ static void up_down_and_up_again(enum datapath_attach mode)
 	       (unsigned long long)chatter.count->rounds, TCP_CONNECTIONS + UDP_CONNECTIONS);
 	chatter_close(&chatter);
 	datapath_close(dp);
-	end_all();
+	end_all(&wires);
+}
+
+/* One node after the other, the caller's first, then the other's. */
+static void to_another_node(enum datapath_attach mode)
+{
+	struct datapath *dp[2];
+
+	nodes[0].backend.address.addr = inet_addr(nodes[1].wire[WIRE_B].addr);
+	begin_before(&nodes[1], mode);
+	begin_before(&nodes[0], mode);
+	chatter_open(&chatter, &nodes[0], &nodes[1], 100, 20);
+	begin_count();
+	chatter_start(&chatter);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 2; i++) {
+			dp[i ^ round] = start_ours(&nodes[i ^ round], mode);
+			chatter_rounds(&chatter, 1);
+			finish_copy(dp[i ^ round]);
+		}
+		for (int i = 0; i < 2; i++) {
+			datapath_close(dp[i]);
+			before_start(&nodes[i], mode);
+			chatter_rounds(&chatter, 1);
+		}
+	}
+	chatter_stop(&chatter);
+	expect_untouched();
+	chatter_close(&chatter);
+	end_all(&nodes[0]);
+	end_all(&nodes[1]);
 }
 
 /* The negative control: the same upgrade where nobody carries anything over. */
@@ -312,23 +347,23 @@ static void without_the_converter_it_shows(enum datapath_attach mode)
 {
 	struct datapath *dp;
 
-	begin_before(mode);
-	chatter_open(&chatter, &wires, 20, 4);
+	begin_before(&wires, mode);
+	chatter_open(&chatter, &wires, &wires, 20, 4);
 	begin_count();
-	unpin("conntrack_v1");
-	unpin("ct_new_v1");
-	dp = start_ours(mode);
+	unpin(&wires, "conntrack_v1");
+	unpin(&wires, "ct_new_v1");
+	dp = start_ours(&wires, mode);
 	finish_copy(dp);
 	assert_int_equal(write(chatter.server[0], "x", 1), 1); /* an answer nobody asked for */
 	wires_expect_drop(dp, REASON_POLICY);
-	assert_true(counted_drops() > mark.drops);
+	assert_true(counted_drops(&wires) > mark.drops);
 	/* The others' next packets are decided anew, as if they were first ones. */
 	for (size_t i = 1; i < chatter.n_tcp; i++)
 		wires_talk(chatter.client[i], chatter.server[i]);
-	assert_true(decisions() - mark.decisions >= 2 * (chatter.n_tcp - 1));
+	assert_true(decisions(&wires) - mark.decisions >= 2 * (chatter.n_tcp - 1));
 	chatter_close(&chatter);
 	datapath_close(dp);
-	end_all();
+	end_all(&wires);
 }
 
 enum way { UP, PREPARE, FINALIZE };
@@ -342,7 +377,7 @@ struct attempt {
 static void attempt(const struct attempt *a)
 {
 	struct error err = ERROR_INIT;
-	struct datapath *dp = start_ours(a->mode);
+	struct datapath *dp = start_ours(&wires, a->mode);
 
 	finish_copy(dp);
 	if (a->way == PREPARE)
@@ -403,15 +438,15 @@ static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned st
 	unsigned moments = 0;
 	bool more = true;
 
-	begin_before(mode);
-	chatter_open(&chatter, &wires, 20, 4);
+	begin_before(&wires, mode);
+	chatter_open(&chatter, &wires, &wires, 20, 4);
 	begin_count();
 	for (unsigned nth = 1; more; nth += stride) {
 		struct error err = ERROR_INIT;
 		struct datapath *dp;
 
 		if (way == PREPARE) { /* from a node that was finalised */
-			dp = start_ours(mode);
+			dp = start_ours(&wires, mode);
 			finish_copy(dp);
 			assert_int_equal(datapath_finalize(dp, &err), 0);
 			datapath_close(dp);
@@ -424,7 +459,7 @@ static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned st
 			chatter_round(&chatter);
 			continue;
 		}
-		dp = start_ours(mode);
+		dp = start_ours(&wires, mode);
 		chatter_round(&chatter);
 		assert_int_equal(datapath_prepare(dp, 1, &err), 0);
 		finish_copy(dp);
@@ -436,7 +471,7 @@ static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned st
 	assert_true(moments > 0);
 	expect_untouched();
 	chatter_close(&chatter);
-	end_all();
+	end_all(&wires);
 }
 
 static void killed_on_the_way_up(enum datapath_attach mode)
@@ -463,7 +498,7 @@ static void in_both_modes(void (*fn)(enum datapath_attach mode))
 
 	if (tcx)
 		datapath_close(dp);
-	end_all();
+	end_all(&wires);
 	for (size_t i = tcx ? 0 : 1; i < ARRAY_SIZE(modes); i++)
 		fn(modes[i]);
 }
@@ -474,6 +509,7 @@ static void in_both_modes(void (*fn)(enum datapath_attach mode))
 		in_both_modes(name);                                                               \
 	}
 BOTH(up_down_and_up_again)
+BOTH(to_another_node)
 BOTH(without_the_converter_it_shows)
 BOTH(killed_on_the_way_up)
 BOTH(killed_while_preparing)
@@ -482,18 +518,18 @@ BOTH(killed_while_finalizing)
 TEST(a_layout_nobody_knows_is_refused)
 {
 	struct error err = ERROR_INIT;
-	struct datapath *dp = start_ours(DATAPATH_ATTACH_AUTO);
+	struct datapath *dp = start_ours(&wires, DATAPATH_ATTACH_AUTO);
 
 	assert_int_equal(datapath_prepare(dp, 3, &err), -EOPNOTSUPP);
 	assert_int_equal(datapath_prepare(dp, 2, &err), 0); /* nothing to do */
-	assert_false(is_pinned("conntrack_v1"));
+	assert_false(is_pinned(&wires, "conntrack_v1"));
 	datapath_close(dp);
-	end_all();
+	end_all(&wires);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest one[] = {
 		cmocka_unit_test(up_down_and_up_again_row),
 		cmocka_unit_test(without_the_converter_it_shows_row),
 		cmocka_unit_test(killed_on_the_way_up_row),
@@ -501,10 +537,19 @@ int main(void)
 		cmocka_unit_test(killed_while_finalizing_row),
 		cmocka_unit_test(a_layout_nobody_knows_is_refused),
 	};
+	const struct CMUnitTest two[] = {
+		cmocka_unit_test(to_another_node_row),
+	};
 	int failed;
 
 	wires_setup(&wires, "layouts", 0);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(one, NULL, NULL);
 	wires_teardown(&wires);
+	wires_setup(&nodes[0], "layouts", 0);
+	wires_setup(&nodes[1], "layouts", 1);
+	wires_join(&nodes[0], &nodes[1]);
+	failed |= cmocka_run_group_tests(two, NULL, NULL);
+	wires_teardown(&nodes[0]);
+	wires_teardown(&nodes[1]);
 	return failed;
 }
