@@ -54,6 +54,7 @@ int cmd_endpoint_list(const struct cli_call *call, struct error *err)
 		{"SIDECAR", "sidecar", COLUMN_FLAG},
 		{"GENERATION", "generation", COLUMN_TEXT},
 		{"STATE", "state", COLUMN_TEXT},
+		{"ERROR", "error", COLUMN_TEXT},
 	};
 
 	return print_list(call, "/v1/endpoint", columns, ARRAY_SIZE(columns), err);

@@ -257,6 +257,19 @@ struct doc *agent_ask(struct nodes *n, int node, const char *method, const char 
 	return d;
 }
 
+const char *agent_text(struct nodes *n, int node, const char *path)
+{
+	struct http_response resp = {0};
+	struct http_request rq = {.url = arena_printf(&n->arena, "http://localhost%s", path),
+				  .unix_socket = n->node[node].socket};
+	const char *text;
+
+	ok(http_call_wait(n->loop, n->http, &rq, &resp, &err));
+	text = arena_strdup(&n->arena, strbuf_cstr(&resp.body));
+	http_response_release(&resp);
+	return text;
+}
+
 static void on_timer(void *arg)
 {
 	*(bool *)arg = true;

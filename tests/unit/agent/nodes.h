@@ -44,6 +44,9 @@ void agent_kill(struct nodes *n, int node);
 struct doc *agent_ask(struct nodes *n, int node, const char *method, const char *path,
 		      const struct doc *body);
 
+/* The answer to a GET as it is. */
+const char *agent_text(struct nodes *n, int node, const char *path);
+
 /* A pod of the namespace shop with the label app, its interface, and its endpoint. */
 void pod_make(struct nodes *n, int node, const char *name);
 /* Its interface goes, behind everybody's back. */

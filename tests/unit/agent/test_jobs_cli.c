@@ -123,6 +123,11 @@ static void failures_are_told(void **state)
 	assert_string_equal(doc_find_str(d, "state"), "failed");
 	assert_int_equal(doc_find_int(d, "failed", -1), 1);
 	assert_int_equal(doc_find_int(d, "regenerated", -1), 2);
+	expect_said(agent_text(n, 0, "/metrics"), "_regenerations_total{outcome=\"fail\"} ");
+	assert_null(
+		strstr(agent_text(n, 0, "/metrics"), "_regenerations_total{outcome=\"fail\"} 0"));
+	expect_said(agent_text(n, 0, "/metrics"), "cilium_controllers_failing 1\n");
+	expect_said(agent_text(n, 0, "/metrics"), "cilium_bpf_map_pressure{map_name=\"ep_addr\"} ");
 }
 
 /* What nobody answers for is not known, also for who looks at the job later. */
