@@ -233,8 +233,7 @@ static void ask_runs(struct look *l)
 	snapshot_foreach (l->s->in->snapshot, object_kind(KIND_SIDESTEP_RUN), d) {
 		const char *state = doc_find_str(d, "spec.state");
 
-		if (str_eq(state, run_state_name(RUN_DONE)) ||
-		    str_eq(state, run_state_name(RUN_ROLLED_BACK)))
+		if (!world_is_rival(d))
 			continue;
 		found = true;
 		seen(l, FINDING_FAIL,

@@ -291,8 +291,7 @@ static int other_run(struct asking *q, const char **ret_wrong, struct error *err
 	doc_foreach_item (list, d) {
 		const char *state = doc_find_str(d, "spec.state"), *name = kube_name(d);
 
-		if (!str_eq(name, q->u->run) && !str_eq(state, run_state_name(RUN_DONE)) &&
-		    !str_eq(state, run_state_name(RUN_ROLLED_BACK)))
+		if (!str_eq(name, q->u->run) && world_is_rival(d))
 			*ret_wrong = arena_printf(q->out->arena, "run %s is not finished (%s)",
 						  name, str_or_empty(state));
 	}

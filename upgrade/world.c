@@ -22,6 +22,15 @@ const struct world_node *world_node(const struct world *w, const char *name)
 	return NULL;
 }
 
+bool world_is_rival(const struct doc *run)
+{
+	const char *state = doc_find_str(run, "spec.state");
+
+	return !str_eq(doc_find_str(run, "spec.tool"), "runbook") &&
+	       !str_eq(state, run_state_name(RUN_DONE)) &&
+	       !str_eq(state, run_state_name(RUN_ROLLED_BACK));
+}
+
 static bool is_control_plane(const struct node *n)
 {
 	return strmap_get(&n->meta.labels, "node-role.kubernetes.io/control-plane") ||

@@ -45,5 +45,10 @@ int world_look(struct world *w, struct arena *a, const struct upgrade *u, struct
 int world_of(struct world *w, struct arena *a, const struct upgrade *u, const struct doc *daemonset,
 	     const struct doc *nodes, const struct doc *pods, const struct doc *statuses,
 	     struct error *err);
+/*
+ * Whether a SidestepRun is of somebody who changes the cluster and has not ended. A runbook changes
+ * it through such a tool, this one among them, so its own run stands in nobody's way.
+ */
+bool world_is_rival(const struct doc *run);
 /* NULL: it is not there (any more). */
 const struct world_node *world_node(const struct world *w, const char *name);

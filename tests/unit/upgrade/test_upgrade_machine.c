@@ -40,6 +40,12 @@ TEST(up_down_and_up_again)
 	struct stand_in w;
 
 	stand_in_new(&w);
+	/* Whoever follows a runbook has a run of its own, within which this one is. */
+	stand_in_create(&w,
+			"{\"apiVersion\": \"sidestep.dev/v1alpha1\", \"kind\": \"SidestepRun\", "
+			"\"metadata\": {\"name\": \"upgrade-hop-1\"}, \"spec\": {\"tool\": "
+			"\"runbook\", \"subject\": \"upgrade-hop\", \"state\": \"running\", "
+			"\"journal\": []}}");
 	memset(&t, 0, sizeof(t));
 	t.finalize = true;
 	attempt_whole(&t, &w, "0.3.0", CLI_OK);
