@@ -16,8 +16,37 @@ static const struct step *step_at_hand(const struct session *s, const struct run
 	return NULL;
 }
 
+/*
+ * Reference/operations.md 4.7: one node of many goes back alone and the run stops for a person; the
+ * canary, two nodes or 5 % of them are the release's fault.
+ */
+static bool is_one_of_many(const struct session *s, const struct step *step)
+{
+	const struct upgrade *u = s->env;
+	size_t n = doc_len(doc_get(u->plan, "nodes")), failed = 1;
+
+	if (!str_eq(step->kind->id, "U10"))
+		return false;
+	for (size_t i = 0; i < journal_count(s->journal); i++)
+		failed += str_eq(journal_at(s->journal, i)->type, "taken-back");
+	return failed < 2 && failed * 100 < n * 5;
+}
+
+static int take_one_back(struct session *s, const struct step *step, FILE *out, struct error *err)
+{
+	const struct upgrade *u = s->env;
+	enum run_state state;
+	int r;
+
+	fprintf(out,
+		"taking it back by itself: %s gets %s again, the other nodes keep what they have\n",
+		str_or_empty(doc_find_str(step->args, "node")), u->from.version);
+	r = session_take_back(s, step->id, &state, err);
+	return r ? r : run_tell(s, out, state, false);
+}
+
 /* A gate of a node or a wave that says no takes all of the hop back, the last node first. */
-static int take_back(struct session *s, FILE *out, struct error *err)
+static int take_back(struct session *s, const struct step *step, FILE *out, struct error *err)
 {
 	const struct upgrade *u = s->env;
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -28,6 +57,8 @@ static int take_back(struct session *s, FILE *out, struct error *err)
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
 	fprintf(out, "%s: %s: %s\n", s->run, run_state_name(RUN_STOPPED),
 		str_or_empty(status.reason));
+	if (is_one_of_many(s, step))
+		return take_one_back(s, step, out, err);
 	fprintf(out,
 		"going back by itself: every node that was changed gets %s again, the last one "
 		"first\n",
@@ -52,7 +83,7 @@ int upgrade_carry_out(struct session *s, bool may_finalize, FILE *out, struct er
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
 	step = step_at_hand(s, &status);
 	if (state == RUN_STOPPED && step && machine_takes_back(step->kind->id))
-		return take_back(s, out, err);
+		return take_back(s, step, out, err);
 	r = run_tell(s, out, state, false);
 	if (state == RUN_PAUSED && status.reason && strstr(status.reason, WAITS_FOR_APPROVAL))
 		return CLI_WAITING;

@@ -69,7 +69,13 @@ const char *run_next(const struct run_tool *tool, struct arena *a, const char *s
 	if (alive && (state == RUN_RUNNING || state == RUN_ROLLING_BACK))
 		return arena_printf(a, "it goes on; %s lets it stop",
 				    command(tool, a, "pause", subject));
-	if (s->rollback && state == RUN_PAUSED)
+	if (state == RUN_STOPPED && s->taken_back)
+		return arena_printf(
+			a,
+			"%s alone was taken back: mend what the gate names, then %s tries "
+			"it again; or 'rollback'",
+			s->taken_back, command(tool, a, "resume", subject));
+	if ((s->rollback || s->taking_back) && state == RUN_PAUSED)
 		state = RUN_ROLLING_BACK;
 	if (tool->once_over && (state == RUN_DONE || state == RUN_ROLLED_BACK))
 		return arena_printf(a, "%s%s", words[state].before, tool->once_over);

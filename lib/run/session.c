@@ -439,8 +439,9 @@ int session_read_copy(struct arena *a, const struct sidestep_run *run, const str
 
 /* --- going --- */
 
+/* take_back: that step alone, instead of fn. */
 static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, struct error *),
-	      enum run_state *ret_state, struct error *err)
+	      const char *take_back, enum run_state *ret_state, struct error *err)
 {
 	struct step_run run = {.env = s->env,
 			       .host = &s->host.step,
@@ -454,7 +455,8 @@ static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, 
 	if (!r && s->tool->begin)
 		s->tool->begin(s);
 	if (!r)
-		r = fn(&run, &state, err);
+		r = take_back ? step_take_back(&run, take_back, &state, err)
+			      : fn(&run, &state, err);
 	if (!r && s->tool->end)
 		s->tool->end(s);
 	if (!r && s->tool->ended)
@@ -468,10 +470,16 @@ static int go(struct session *s, int (*fn)(struct step_run *, enum run_state *, 
 
 int session_run(struct session *s, enum run_state *ret_state, struct error *err)
 {
-	return go(s, step_run, ret_state, err);
+	return go(s, step_run, NULL, ret_state, err);
 }
 
 int session_rollback(struct session *s, enum run_state *ret_state, struct error *err)
 {
-	return go(s, step_rollback, ret_state, err);
+	return go(s, step_rollback, NULL, ret_state, err);
+}
+
+int session_take_back(struct session *s, const char *step, enum run_state *ret_state,
+		      struct error *err)
+{
+	return go(s, step_rollback, step, ret_state, err);
 }

@@ -125,6 +125,9 @@ int session_lease(const struct run_tool *tool, struct cluster *c, struct arena *
 /* Runs or rolls back; writes the state into the copy. */
 int session_run(struct session *s, enum run_state *ret_state, struct error *err);
 int session_rollback(struct session *s, enum run_state *ret_state, struct error *err);
+/* One step alone; see step_take_back(). */
+int session_take_back(struct session *s, const char *step, enum run_state *ret_state,
+		      struct error *err);
 
 /* A journal of a copy's lines, only to be read. */
 int session_read_copy(struct arena *a, const struct sidestep_run *run, const struct clock *clock,

@@ -70,13 +70,24 @@ static void note_done(struct journaled_change *jc, const struct journal_record *
 		jc->change.digest = doc_str(doc_get(r->body, "digest"));
 }
 
+/* Where the step was begun last: from there on records tell of it as it is now. */
+static size_t last_begin(const struct journal *j, const char *step)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < journal_count(j); i++)
+		if (is_about(journal_at(j, i), "begin", step))
+			at = i;
+	return at;
+}
+
 size_t recover_changes(struct arena *a, const struct journal *j, const char *step, bool undo,
 		       struct journaled_change **ret_items)
 {
 	VEC(struct journaled_change) found = VEC_INIT;
 	size_t n;
 
-	for (size_t i = 0; i < journal_count(j); i++) {
+	for (size_t i = last_begin(j, step); i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 
 		if (is_about(r, "intent", step) && is_undo(r) == undo)
@@ -99,7 +110,7 @@ bool recover_change(const struct journal *j, const char *step, const char *op, b
 {
 	bool found = false;
 
-	for (size_t i = 0; i < journal_count(j); i++) {
+	for (size_t i = last_begin(j, step); i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 
 		if (is_undo(r) != undo || !str_eq(field(r, "op"), op))
@@ -134,13 +145,15 @@ enum step_state recover_step(const struct journal *j, const char *step)
 
 size_t recover_position(const struct journal *j, const char *step)
 {
+	size_t at = journal_count(j);
+
 	for (size_t i = 0; i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 
 		if (is_about(r, "begin", step) || is_about(r, "skipped", step))
-			return i;
+			at = i;
 	}
-	return journal_count(j);
+	return at;
 }
 
 bool recover_gate_passed(const struct journal *j, const char *step, const char *when,
@@ -148,7 +161,7 @@ bool recover_gate_passed(const struct journal *j, const char *step, const char *
 {
 	bool passed = false, begun = !str_eq(when, "before");
 
-	for (size_t i = 0; i < journal_count(j); i++) {
+	for (size_t i = last_begin(j, step); i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 
 		begun |= !again && is_about(r, "intent", step);
@@ -211,12 +224,42 @@ static const char *at_hand(const struct journal *j)
 	return step;
 }
 
+/* One step alone: on its way back, or back with the run stopped behind it. */
+static void take_back_of(const struct journal *j, struct run_status *out)
+{
+	bool told = false;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+		const char *step = doc_str(doc_get(r->body, "step"));
+
+		if (str_eq(r->type, "take-back")) {
+			out->taking_back = step;
+			told = false;
+		} else if (str_eq(r->type, "taken-back")) {
+			out->taking_back = NULL;
+			out->taken_back = step;
+		} else if (str_eq(r->type, "state")) {
+			told = true;
+			if (str_eq(field(r, "state"), run_states[RUN_ROLLING_BACK]))
+				out->taking_back = NULL;
+			if (!str_eq(field(r, "state"), run_states[RUN_STOPPED]))
+				out->taken_back = NULL;
+		} else if (str_eq(r->type, "begin")) {
+			out->taken_back = NULL;
+		}
+	}
+	if (out->taking_back && !told)
+		out->state = RUN_ROLLING_BACK;
+}
+
 void run_status(struct arena *a, const struct journal *j, const struct step *steps, size_t n_steps,
 		struct run_status *out)
 {
 	*out = (struct run_status){.n_steps = n_steps};
 	out->state = state_of(j, &out->reason, &out->rollback);
 	out->step = at_hand(j);
+	take_back_of(j, out);
 	out->steps = arena_array(a, n_steps, enum step_state);
 	for (size_t i = 0; i < n_steps; i++) {
 		out->steps[i] = recover_step(j, steps[i].id);

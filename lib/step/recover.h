@@ -4,7 +4,9 @@
  *
  * Record types: run, state {state, reason}, begin {step}, end {step}, skipped {step, reason},
  * gate {step, when, ...}, intent {step, op, kind, ref, forward, backward, undo}, done {step, op,
- * undo, digest, written (now, not found so)}, undo-begin {step}, undo-end {step}.
+ * undo, digest, written (now, not found so)}, undo-begin {step}, undo-end {step}, take-back {step,
+ * reason}, taken-back {step}. A step that was taken back and is carried out anew begins anew: what
+ * was said of it before its last "begin" is history.
  */
 #pragma once
 

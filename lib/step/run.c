@@ -355,11 +355,12 @@ static int make_changes(struct step_run *run, const struct step *step, enum run_
 static int carry_out(struct step_run *run, const struct step *step, enum run_state *ret_state,
 		     struct error *err)
 {
+	enum step_state state = recover_step(run->journal, step->id);
 	const char *skip = NULL;
 	struct doc *body;
 	int r;
 
-	if (recover_step(run->journal, step->id) == STEP_PENDING) {
+	if (state == STEP_PENDING || state == STEP_UNDONE) {
 		if (step->kind->skip)
 			skip = step->kind->skip(run->env, step, journal_arena(run->journal));
 		body = run_body(run, step->id);
@@ -399,10 +400,22 @@ static int begin(struct step_run *run, struct error *err)
 		status.state == RUN_RUNNING ? "resumed after it was cut short" : "resumed", err);
 }
 
+/* In a of the journal. */
+static const char *taking_back(struct step_run *run)
+{
+	struct run_status status;
+
+	run_status(journal_arena(run->journal), run->journal, run->steps, run->n_steps, &status);
+	return status.rollback ? NULL : status.taking_back;
+}
+
 int step_run(struct step_run *run, enum run_state *ret_state, struct error *err)
 {
-	int r = begin(run, err);
+	const char *back = taking_back(run);
+	int r = back ? 0 : begin(run, err);
 
+	if (back)
+		return step_take_back(run, back, ret_state, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < run->n_steps; i++) {

@@ -134,10 +134,12 @@ struct step_run {
 /* What the journal says, computed from its records alone. */
 struct run_status {
 	enum run_state state;
-	bool rollback;          /* a rollback was begun: the only way is on with it */
-	const char *reason;     /* of the last transition, or NULL; as long as the journal */
-	const char *step;       /* the step at hand, or NULL; as long as the journal */
-	enum step_state *steps; /* per step of the plan */
+	bool rollback;           /* a rollback was begun: the only way is on with it */
+	const char *reason;      /* of the last transition, or NULL; as long as the journal */
+	const char *step;        /* the step at hand, or NULL; as long as the journal */
+	const char *taking_back; /* one step alone is on its way back; NULL: none is */
+	const char *taken_back;  /* it was, and the run stopped then; NULL: no such thing */
+	enum step_state *steps;  /* per step of the plan */
 	size_t n_steps, n_done;
 	unsigned changes_done, changes_undone;
 };
@@ -151,6 +153,13 @@ void run_status(struct arena *a, const struct journal *j, const struct step *ste
  * journal itself cannot be written. -EALREADY when the run was rolled back (or is being).
  */
 int step_run(struct step_run *run, enum run_state *ret_state, struct error *err);
+
+/*
+ * Takes one step back and nothing else, after a gate said no to it: the run is RUN_STOPPED then,
+ * and step_run() carries the step out anew. Interrupted, step_run() first goes on with it.
+ */
+int step_take_back(struct step_run *run, const char *step, enum run_state *ret_state,
+		   struct error *err);
 
 /* Takes back what was applied; goes on with a rollback that was interrupted. States ROLLED_BACK,
  * PAUSED or ROLLBACK_STOPPED. */

@@ -152,6 +152,70 @@ static int stopped(struct step_run *run, enum run_state *ret_state, struct error
 	return r;
 }
 
+static const struct step *find_step(const struct step_run *run, const char *id)
+{
+	for (size_t i = 0; i < run->n_steps; i++)
+		if (str_eq(run->steps[i].id, id))
+			return &run->steps[i];
+	return NULL;
+}
+
+static int announce_take_back(struct step_run *run, const struct step *step, struct error *err)
+{
+	struct arena *a = journal_arena(run->journal);
+	struct doc *body = run_body(run, step->id);
+	struct run_status status;
+
+	run_status(a, run->journal, run->steps, run->n_steps, &status);
+	if (status.taking_back)
+		return 0;
+	doc_set_string(a, body, "reason", status.reason);
+	return run_note(run, "take-back", body, err);
+}
+
+/* Why it was begun. */
+static const char *reason_of(const struct journal *j, const char *step)
+{
+	const char *reason = NULL;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct doc *body = journal_at(j, i)->body;
+
+		if (str_eq(journal_at(j, i)->type, "take-back") &&
+		    str_eq(doc_str(doc_get(body, "step")), step))
+			reason = doc_str(doc_get(body, "reason"));
+	}
+	return str_or_empty(reason);
+}
+
+int step_take_back(struct step_run *run, const char *id, enum run_state *ret_state,
+		   struct error *err)
+{
+	const struct step *step = find_step(run, id);
+	enum step_state state;
+	int r;
+
+	if (!step)
+		return error_set(err, -ENOENT, "the plan has no step %s", id);
+	r = announce_take_back(run, step, err);
+	if (r < 0)
+		return r;
+	state = recover_step(run->journal, id);
+	if (state == STEP_BEGUN || state == STEP_DONE || state == STEP_UNDOING)
+		r = undo_step(run, step, ret_state, err);
+	if (r > 0)
+		return stopped(run, ret_state, err);
+	if (!r)
+		r = run_note(run, "taken-back", run_body(run, id), err);
+	if (r < 0)
+		return r;
+	*ret_state = RUN_STOPPED;
+	return run_note_state(run, RUN_STOPPED,
+			      arena_printf(journal_arena(run->journal), "%s was taken back: %s", id,
+					   reason_of(run->journal, id)),
+			      err);
+}
+
 int step_rollback(struct step_run *run, enum run_state *ret_state, struct error *err)
 {
 	VEC(struct applied) applied = VEC_INIT;

@@ -237,6 +237,59 @@ static void a_rollback_killed_anywhere_goes_on(void **state)
 	}
 }
 
+static int take_first_back(struct step_run *run, enum run_state *ret_state, struct error *err)
+{
+	return step_take_back(run, "A", ret_state, err);
+}
+
+static bool is_taking_back(struct fixture *f)
+{
+	struct arena a = ARENA_INIT;
+	struct run_status status;
+	bool back;
+
+	run_status(&a, f->run.journal, steps, ARRAY_SIZE(steps), &status);
+	back = status.taking_back != NULL;
+	assert_int_equal(status.rollback, false);
+	arena_release(&a);
+	return back;
+}
+
+/* One step goes back alone, killed anywhere; then the run goes on, and back, as if it had not. */
+static void one_step_taken_back_alone_is_carried_out_anew(void **state)
+{
+	struct fixture *f = *state;
+	bool was_killed = true;
+
+	for (int at = 1; was_killed; at++) {
+		enum run_state s;
+
+		begin(f);
+		world_put(&f->w, "app", "{\"mode\":\"bad\",\"replicas\":2}");
+		assert_false(killed(f, 0, step_run, &s));
+		assert_int_equal(s, RUN_STOPPED);
+		was_killed = killed(f, at, take_first_back, &s);
+		if (was_killed)
+			assert_false(
+				killed(f, 0, is_taking_back(f) ? step_run : take_first_back, &s));
+		assert_int_equal(s, RUN_STOPPED);
+		assert_false(is_taking_back(f));
+		assert_string_equal(doc_find_str(f->w.objects, "ns.labels.inject"), "on");
+		assert_null(doc_find(f->w.objects, "policy.spec"));
+		world_put(&f->w, "app", "{\"mode\":\"good\",\"replicas\":2}");
+		if (killed(f, at, step_run, &s))
+			assert_false(killed(f, 0, step_run, &s));
+		assert_int_equal(s, RUN_DONE);
+		assert_final(f);
+		if (killed(f, at, step_rollback, &s))
+			assert_false(killed(f, 0, step_rollback, &s));
+		assert_int_equal(s, RUN_ROLLED_BACK);
+		assert_start(f);
+		finish(f);
+		assert_true(at < 200);
+	}
+}
+
 /* Edited by somebody else at every boundary: never overwritten, always said. */
 static void a_foreign_edit_is_a_conflict_and_survives(void **state)
 {
@@ -358,6 +411,7 @@ int main(void)
 		row(killed_anywhere_it_resumes_to_the_same_end),
 		row(killed_anywhere_it_rolls_back_to_the_start),
 		row(a_rollback_killed_anywhere_goes_on),
+		row(one_step_taken_back_alone_is_carried_out_anew),
 		row(a_foreign_edit_is_a_conflict_and_survives),
 		row(gates_stop_pause_and_let_pass),
 		row(a_pause_is_kept_and_resumed),

@@ -242,6 +242,40 @@ TEST(a_node_of_a_wave_that_fails_takes_the_wave_back)
 	stand_in_free(&w);
 }
 
+/* 4.7: a node of many goes back alone; the second one takes everything back. */
+TEST(one_node_of_many_goes_back_alone)
+{
+	static struct attempt t;
+	struct stand_in w;
+	struct doc *plan;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	plan = attempt_plan(&w, "0.3.0");
+	for (int i = 0; i < 20; i++)
+		doc_setf(&w.arena, doc_append(&w.arena, doc_get(plan, "nodes"), doc_map(&w.arena)),
+			 "name", "elsewhere-%d", i);
+	w.fault = AGENT_CRASHES;
+	w.fault_on = "worker-1";
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, plan);
+	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
+	assert_non_null(strstr(t.said, "worker-1 gets 0.2.0 again, the other nodes keep"));
+	assert_non_null(strstr(t.said, "U10/worker-1 alone was taken back"));
+	attempt_expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
+	attempt_close(&t);
+	/* Mended, it is tried again, and the run ends well. */
+	w.fault = AGENT_WELL;
+	attempt_open(&t, &w, "colleague", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 TEST(an_endpoint_that_cannot_be_built_anew_takes_everything_back)
 {
 	static struct attempt t;
@@ -584,6 +618,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_bad_release_is_taken_back_at_the_canary),
 		cmocka_unit_test(a_release_that_is_bad_only_later_is_taken_back_at_the_canary),
 		cmocka_unit_test(a_node_of_a_wave_that_fails_takes_the_wave_back),
+		cmocka_unit_test(one_node_of_many_goes_back_alone),
 		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
 		cmocka_unit_test(an_agent_that_cannot_prepare_does_not_shut_the_way_back),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
