@@ -116,6 +116,17 @@ static bool has_changed(const struct runner *r)
 	return false;
 }
 
+static bool waits_for_approval(const struct runner *r, const char *step)
+{
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step))
+			return true;
+	}
+	return false;
+}
+
 const char *run_next_words(struct runner *r, const struct run_end *end)
 {
 	struct arena *a = &r->arena;
@@ -126,6 +137,19 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 						  r->run)
 				   : "nothing was changed";
 
+	if (!end->ended && end->exit == CLI_WAITING && waits_for_approval(r, end->waiting))
+		return arena_printf(
+			a,
+			"they type 'sidestep runbook approve %s %s', then 'sidestep "
+			"runbook resume %s' goes on; 'sidestep runbook abort %s' ends it "
+			"here; %s",
+			r->run, end->waiting, r->run, r->run, back);
+	if (!end->ended && end->exit == CLI_WAITING)
+		return arena_printf(
+			a,
+			"'sidestep runbook resume %s --answer %s=VALUE' answers and goes "
+			"on; %s",
+			r->run, str_or_empty(end->waiting), back);
 	if (!end->ended)
 		return arena_printf(a,
 				    "'sidestep runbook resume %s' goes on, 'sidestep runbook abort "

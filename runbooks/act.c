@@ -152,6 +152,7 @@ static void sum_up(struct arena *a, const struct tally *t, int64_t max_fail, str
 		d->pauses = t->pauses;
 		d->status = t->waits ? STATUS_WAITING : STATUS_INCONCLUSIVE;
 		d->why = t->why;
+		d->at = t->last.at;
 		return;
 	}
 	d->answer = doc_map(a);
@@ -316,6 +317,7 @@ static int act_call(const struct scope *s, const struct runbook_step *step, cons
 		d->waits = last.waits;
 		d->pauses = last.pauses;
 		d->why = last.why;
+		d->at = last.at;
 		return 0;
 	}
 	d->answer = doc_map(a);
@@ -356,10 +358,9 @@ static int act_ask(const struct scope *s, const struct runbook_step *step, const
 		return 0;
 	}
 	d->waits = true;
+	d->at = scope_key(s, step);
 	d->status = STATUS_WAITING;
-	d->why = arena_printf(a,
-			      "%s (answer with: sidestep runbook resume %s --answer %s=VALUE)%s%s",
-			      prompt ? prompt : step->ask->prompt, s->r->run, scope_key(s, step),
+	d->why = arena_printf(a, "%s%s%s", prompt ? prompt : step->ask->prompt,
 			      err.msg[0] ? ": " : "", err.msg);
 	return 0;
 }

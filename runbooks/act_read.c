@@ -319,18 +319,34 @@ static void read_command(const struct scope *s, const struct runbook_step *step,
 		act_failed(d, a, &err);
 }
 
+/* {result, message, exit}; what the check itself does not know is not known here. */
 static void read_check(const struct scope *s, const struct runbook_step *step,
 		       const struct doc *data, struct arena *a, struct done *d)
 {
-	const char *words[] = {"sidestep-preflight", "run", "--passive", "-o", "json", step->check};
+	const char *words[] = {"sidestep-preflight", "run", "--passive", "-o", "json", "--only",
+			       step->check};
 	const struct strings argv = {words, ARRAY_SIZE(words)};
 	struct error err = ERROR_INIT;
+	const struct doc *found;
+	struct doc *answer = doc_map(a);
+	const char *said;
 
-	if (run_argv(s, &argv, "1MiB", false, step->timeout, data, a, d, &err) < 0)
+	if (run_argv(s, &argv, "1MiB", false, step->timeout, data, a, d, &err) < 0) {
 		act_failed(d, a, &err);
-	else if (doc_find_int(d->answer, "exit", 1) != 0 &&
-		 doc_find_int(d->answer, "exit", 1) != CLI_BLOCKED)
-		act_cannot(d, "the check could not be made");
+		return;
+	}
+	found = doc_find(d->answer, "json.findings[0]");
+	said = str_or_empty(doc_find_str(d->answer, "error"));
+	if (!doc_find_str(found, "result") || str_eq(doc_find_str(found, "result"), "unknown")) {
+		act_cannot(d, found ? doc_find_str(found, "message")
+				    : arena_printf(a, "there is no answer of %s: %.*s", step->check,
+						   (int)strcspn(said, "\n"), said));
+		return;
+	}
+	doc_set_string(a, answer, "result", doc_find_str(found, "result"));
+	doc_set_string(a, answer, "message", doc_find_str(found, "message"));
+	doc_set_int(a, answer, "exit", doc_find_int(d->answer, "exit", 1));
+	d->answer = answer;
 }
 
 /* --- what is read, whatever its kind -----------------------------------------------------------

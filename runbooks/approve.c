@@ -344,8 +344,8 @@ static struct doc *record_of(struct arena *a, const struct votes *v, const bool 
 	return answer;
 }
 
-static void wait_for_more(struct runner *r, const char *key, const struct approvers *want,
-			  size_t have, const struct strbuf *said, struct done *d)
+static void wait_for_more(struct runner *r, const struct approvers *want, size_t have,
+			  const struct strbuf *said, struct done *d)
 {
 	auto_release(strbuf) struct strbuf who = STRBUF_INIT;
 
@@ -353,13 +353,10 @@ static void wait_for_more(struct runner *r, const char *key, const struct approv
 		strbuf_addf(&who, "%s%s", i ? " or " : "", want->groups.items[i]);
 	d->waits = true;
 	d->status = STATUS_WAITING;
-	d->why =
-		arena_printf(&r->arena,
-			     "%zu of %" PRId64 " approvals by %s, not by %s%s. They type: sidestep "
-			     "runbook approve %s %s; then go on with: sidestep runbook resume %s",
-			     have, want->min.value, strbuf_cstr(&who),
-			     str_or_empty(doc_find_str(r->plan, "requester.name")),
-			     strbuf_cstr(said), r->run, key, r->run);
+	d->why = arena_printf(&r->arena, "%zu of %" PRId64 " approvals, by %s, not by %s%s", have,
+			      want->min.value, strbuf_cstr(&who),
+			      str_or_empty(doc_find_str(r->plan, "requester.name")),
+			      strbuf_cstr(said));
 }
 
 static int count(const struct scope *s, const struct runbook_step *step, struct votes *v,
@@ -382,7 +379,7 @@ static int count(const struct scope *s, const struct runbook_step *step, struct 
 		d->answer = record_of(&r->arena, v, counts);
 		return 0;
 	}
-	wait_for_more(r, scope_key(s, step), step->approvers, have, &said, d);
+	wait_for_more(r, step->approvers, have, &said, d);
 	return 0;
 }
 
@@ -401,6 +398,7 @@ int act_approve(const struct scope *s, const struct runbook_step *step, struct d
 		d->answer = doc_map(&r->arena);
 		return 0;
 	}
+	d->at = key;
 	rc = asked_at(r, key, &asked, err);
 	if (!rc)
 		rc = r->cluster.client ? votes_in_cluster(r, key, &v, err)

@@ -122,7 +122,7 @@ static void add_env(struct arena *a, const char **env, size_t *n, const char *na
 
 static const char *const *environment(struct arena *a, const struct command_request *q)
 {
-	const char **env = arena_array(a, 10, const char *);
+	const char **env = arena_array(a, 12, const char *);
 	size_t n = 0;
 
 	add_env(a, env, &n, "PATH", path_of(a));
@@ -130,6 +130,7 @@ static const char *const *environment(struct arena *a, const struct command_requ
 	if (str_starts(q->argv[0], "sidestep")) {
 		add_env(a, env, &n, "KUBECONFIG", q->kubeconfig);
 		add_env(a, env, &n, "SIDESTEP_STATE", q->state);
+		add_env(a, env, &n, "SIDESTEP_SOCKET", getenv("SIDESTEP_SOCKET"));
 		add_env(a, env, &n, "SIDESTEP_MIGRATE_PROFILE", getenv("SIDESTEP_MIGRATE_PROFILE"));
 		add_env(a, env, &n, "SIDESTEP_UPGRADE_PROFILE", getenv("SIDESTEP_UPGRADE_PROFILE"));
 	}

@@ -4,10 +4,10 @@
  *
  * The argv, filled in, is compared with the rows of known.h once more: what a template brought is
  * still one argument, and may not begin with a dash or hold a control character. No shell;
- * environment cleared (PATH, LANG and what our own tools need: KUBECONFIG, SIDESTEP_STATE, and the
- * profiles SIDESTEP_MIGRATE_PROFILE and SIDESTEP_UPGRADE_PROFILE), working folder an empty
- * temporary one, standard input null, output kept up to its limit. When the time is over, or the
- * run is interrupted, the whole process group is asked to end, and killed.
+ * environment cleared (PATH, LANG and what our own tools need: KUBECONFIG, SIDESTEP_STATE,
+ * SIDESTEP_SOCKET and the profiles SIDESTEP_MIGRATE_PROFILE and SIDESTEP_UPGRADE_PROFILE), working
+ * folder an empty temporary one, standard input null, output kept up to its limit. When the time is
+ * over, or the run is interrupted, the whole process group is asked to end, and killed.
  */
 #pragma once
 

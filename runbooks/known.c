@@ -7,13 +7,13 @@
 
 /* clang-format off */
 static const struct known_source sources[] = {
-	{"agents", false, "one row per node: whether its agent is there and ready, its version, generation, restarts"},
+	{"agents", true, "one row per node: whether its agent is there and ready, its version, generation, restarts"},
 	{"auth", false, "pairs of identities with their authentication: state, expiry, last failure"},
 	{"certificates", false, "certificates by owner: not_after, remaining, names, issuer, trust domain"},
-	{"connections", true, "remembered connections of a node, by state"},
-	{"endpoints", false, "one row per endpoint: state, generation, node, what stands in its way"},
+	{"connections", false, "remembered connections of a node, by state"},
+	{"endpoints", true, "one row per endpoint: state, generation, node, what stands in its way"},
 	{"events", false, "Kubernetes events of a namespace or an object"},
-	{"flows", false, "flows by verdict, drop reason (enumerated name) and identities"},
+	{"flows", true, "flows by verdict, drop reason (enumerated name) and identities"},
 	{"hooks", true, "programs attached to a node's interfaces, ours and foreign ones"},
 	{"logs", false, "the last lines of a container, redacted"},
 	{"maps", true, "BPF maps of a node: entries, capacity, failed updates"},
@@ -62,6 +62,7 @@ static const struct known_command commands[] = {
 	{"sidestep identity list -o json", false, false, false, NULL},
 	{"sidestep bpf ct list -o json", false, false, false, NULL},
 	{"sidestep bpf policy list -o json", false, false, false, NULL},
+	{"sidestep-preflight run --passive -o json --only", true, false, false, NULL},
 	{"sidestep-preflight run --passive --node-only -o json", false, false, false, NULL},
 	{"sidestep migrate plan -o json", true, false, false, NULL},
 	{"sidestep migrate status -o json", true, false, false, NULL},

@@ -199,6 +199,24 @@ static int note_answer(const struct scope *s, const struct runbook_step *step,
 /* --- going -------------------------------------------------------------------------------------
  */
 
+/* Of what is only proposed. */
+static void show_would(struct runner *r, const struct doc *would)
+{
+	doc_foreach_item (doc_get(would, "changes"), c) {
+		say(r, "%34s%s %s %s/%s\n", "", doc_find_str(c, "kind"),
+		    str_or_empty(doc_find_str(c, "ref.kind")),
+		    str_or_empty(doc_find_str(c, "ref.namespace")),
+		    str_or_empty(doc_find_str(c, "ref.name")));
+		say(r, "%s", str_or_empty(doc_find_str(c, "diff")));
+	}
+	if (doc_get(would, "deed")) {
+		auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+		doc_write_json(doc_get(would, "deed"), DOC_COMPACT, &text);
+		say(r, "%34s%s\n", "", strbuf_cstr(&text));
+	}
+}
+
 static void show(const struct scope *s, const struct walk *w, const struct runbook_step *step,
 		 const struct done *d)
 {
@@ -211,8 +229,7 @@ static void show(const struct scope *s, const struct walk *w, const struct runbo
 	say(s->r, "  %-18s %-12s %s\n", scope_key(s, step), step_status_names[d->status], title);
 	if (d->why)
 		say(s->r, "  %-18s %-12s %s\n", "", "", d->why);
-	doc_foreach_item (doc_find(d->answer, "would.changes"), c)
-		say(s->r, "%s", str_or_empty(doc_find_str(c, "diff")));
+	show_would(s->r, doc_get(d->answer, "would"));
 	if (step->kind == STEP_NOTE && d->answer)
 		say(s->r, "  %-18s %-12s %s\n", "", "", doc_find_str(d->answer, "says"));
 }
@@ -363,7 +380,7 @@ static int stop_for_now(struct runner *r, const struct walk *w, const struct don
 			struct run_end *end, struct error *err)
 {
 	*end = (struct run_end){.exit = last->waits ? CLI_WAITING : CLI_INCONCLUSIVE,
-				.waiting = w->pending->id,
+				.waiting = last->at ? last->at : w->pending->id,
 				.why = last->why};
 	return note_state(r, last->waits ? RUN_PAUSED : RUN_INCONCLUSIVE, last->why, err);
 }
@@ -436,6 +453,19 @@ int runner_abort(struct runner *r, const char *why, struct run_end *end, struct 
 	return note_conclusion(r, end, err);
 }
 
+/* The approval that was asked for last and is not decided. */
+static const char *asked_of(const struct runner *r)
+{
+	for (size_t i = journal_count(r->journal); i--;) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+		const char *step = doc_find_str(rec->body, "step");
+
+		if (str_eq(rec->type, "asked"))
+			return doc_get(r->answers, step) ? NULL : step;
+	}
+	return NULL;
+}
+
 void runner_status(struct runner *r, struct walk *ret_walk, struct run_end *end)
 {
 	const struct scope s = whole(r);
@@ -460,8 +490,15 @@ void runner_status(struct runner *r, struct walk *ret_walk, struct run_end *end)
 	end_of(r, ret_walk, end);
 	end->exit = status.state == RUN_INCONCLUSIVE ? CLI_INCONCLUSIVE : CLI_INTERRUPTED;
 	end->waiting = ret_walk->pending ? ret_walk->pending->id : NULL;
-	if (ret_walk->pending && ret_walk->pending->kind == STEP_APPROVE)
+	if (ret_walk->pending &&
+	    (ret_walk->pending->kind == STEP_APPROVE || ret_walk->pending->kind == STEP_ASK)) {
 		end->exit = CLI_WAITING;
+		ret_walk->met[ret_walk->n_met - 1].status = STATUS_WAITING;
+	}
+	if (ret_walk->pending && asked_of(r)) {
+		end->exit = CLI_WAITING;
+		end->waiting = asked_of(r);
+	}
 	end->why = status.reason;
 }
 

@@ -26,8 +26,9 @@ struct done {
 	enum step_status status;
 	struct doc *answer;
 	const char *why, *source;
-	bool waits;  /* nothing is noted: an approval or answer is missing */
-	bool pauses; /* nothing is noted: the run stops here, and may be resumed */
+	const char *at; /* the step that waits, with those around it */
+	bool waits;     /* nothing is noted: an approval or answer is missing */
+	bool pauses;    /* nothing is noted: the run stops here, and may be resumed */
 };
 
 /* Walks the list to its end, or until something waits. -EINTR: interrupted. */

@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/object/cluster.h"
 #include "lib/object/sidestep.h"
+#include "runbooks/known.h"
 #include "runbooks/sources_internal.h"
 
 /* An agent publishes every few seconds; one that has not for so long is silent. */
@@ -64,11 +65,11 @@ int source_nodes(struct source_env *env, struct arena *a, struct sidestep_node *
 {
 	struct sidestep_node *nodes;
 	struct doc *list;
-	int r = need_cluster(env, err);
+	int r;
 
-	if (!r)
-		r = cluster_list(env->cluster, a, object_kind(KIND_SIDESTEP_NODE), NULL, &list,
-				 err);
+	if (!env->cluster->client)
+		return source_this_node(env, a, ret_nodes, ret_n, err);
+	r = cluster_list(env->cluster, a, object_kind(KIND_SIDESTEP_NODE), NULL, &list, err);
 	if (r)
 		return r;
 	if (!doc_len(list))
@@ -153,7 +154,7 @@ static int ask_agents(struct source_env *env, const struct source_question *q, s
 	int r = source_nodes(env, s->a, &agents, &n, err);
 
 	(void)q;
-	if (!r)
+	if (!r && env->cluster->client)
 		r = cluster_list(env->cluster, s->a, object_kind(KIND_NODE), NULL, &nodes, err);
 	if (r)
 		return r;
@@ -173,7 +174,10 @@ static int ask_agents(struct source_env *env, const struct source_question *q, s
 	doc_set_int(s->a, s->doc, "ready", ready);
 	doc_set_int(s->a, s->doc, "not_ready", (int64_t)n - ready);
 	doc_set_int(s->a, s->doc, "lost", lost);
-	missing_nodes(s->a, s->doc, nodes, agents, n);
+	if (nodes)
+		missing_nodes(s->a, s->doc, nodes, agents, n);
+	else
+		answer_unseen(s->a, s->doc, "missing_nodes", "without a cluster this is one node");
 	answer_unseen(s->a, s->doc, "recording", "agents do not publish whether they record flows");
 	return 0;
 }
@@ -371,6 +375,7 @@ static const struct {
 int source_ask(struct source_env *env, const struct source_question *q, struct arena *a,
 	       struct doc **ret_answer, struct error *err)
 {
+	const struct known_source *row;
 	struct answer s;
 	int r;
 
@@ -380,7 +385,8 @@ int source_ask(struct source_env *env, const struct source_question *q, struct a
 			continue;
 		if (!table[i].ask)
 			return source_unseen(err, table[i].unseen);
-		r = need_cluster(env, err);
+		row = known_source_find(q->source);
+		r = row && row->node ? 0 : need_cluster(env, err);
 		if (!r)
 			r = table[i].ask(env, q, &s, err);
 		if (!r)

@@ -2,10 +2,11 @@
 /*
  * runbooks/sources.h - the sources of known.h, asked.
  *
- * All answers come from the Kubernetes API: what agents publish in their SidestepNode, and the
- * cluster's own objects. A source answers a map {count, rows, ...}; what it cannot see is not in it
- * (so an expression on it is unknown), and `unseen` says why, field by field. A source that sees
- * nothing at all fails with the reason, and the step is unknown.
+ * Answers come from the Kubernetes API: what agents publish in their SidestepNode, and the
+ * cluster's own objects. Without a cluster this node's agent is asked by its own command, and tells
+ * of one node. A source answers a map {count, rows, ...}; what it cannot see is not in it (so an
+ * expression on it is unknown), and `unseen` says why, field by field. A source that sees nothing
+ * at all fails with the reason, and the step is unknown.
  *
  * Counters have no times. "In the last 15m" is answered from them where that can be known: nothing
  * since they began, and they began before that; all of it since, because they began later; more now

@@ -24,6 +24,10 @@ bool source_plays(const struct doc *object, const char *role);
 /* How long ago by the cluster's clock; INT64_MAX for what is no time. */
 int64_t source_age_ns(const struct source_env *env, const char *when);
 
+/* This node's agent, asked by its own command: one node as it would publish itself. */
+int source_this_node(struct source_env *env, struct arena *a, struct sidestep_node **ret_nodes,
+		     size_t *ret_n, struct error *err);
+
 int source_ask_nodes(struct source_env *env, const struct source_question *q, struct answer *s,
 		     struct error *err);
 int source_ask_events(struct source_env *env, const struct source_question *q, struct answer *s,

@@ -75,12 +75,13 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 	}
 	if (end->outcome)
 		strbuf_addf(&out, "%s: %s\n", end->outcome, str_or_empty(end->cause));
-	if (end->why && end->exit)
+	/* What it waits for was said with its step. */
+	if (end->why && end->exit && !end->waiting)
 		strbuf_addf(&out, "%s%s\n", end->outcome ? "in doubt: " : "", end->why);
 	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, exit_code_meaning(end->exit));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
-	strbuf_addf(&out, "%s\n", run_next_words(r, end));
+	strbuf_addf(&out, "next: %s\n", run_next_words(r, end));
 	put_plain(call->out, &out);
 	return end->exit;
 }
@@ -494,7 +495,8 @@ static int show_one(const struct cli_call *call, struct runner *r, struct error 
 		strbuf_addf(&out, "%s: %s\n", end.outcome, str_or_empty(end.cause));
 	if (end.why)
 		strbuf_addf(&out, "%s\n", end.why);
-	strbuf_addf(&out, "%s: %s\n", end.ended ? "ended" : "not ended", run_next_words(r, &end));
+	strbuf_addf(&out, "%s\nnext: %s\n", end.ended ? "it has ended" : "it has not ended",
+		    run_next_words(r, &end));
 	put_plain(call->out, &out);
 	return CLI_OK;
 }

@@ -155,12 +155,55 @@ TEST(killed_anywhere_it_is_begun_or_gone_on_with)
 	assert_true(at > 10);
 }
 
+/* No cluster: the agent of this node is asked by its own command. */
+TEST(this_nodes_agent_tells_of_one_node)
+{
+	static const char agent[] =
+		"case $1 in\n"
+		"status) echo '{\"node\": \"n1\", \"version\": \"0.3.0\", \"ready\": true, "
+		"\"eventsLost\": 4, \"health\": {\"mapErrors\": 2, \"programs\": {\"wrong\": 1, "
+		"\"ids\": []}}}'; exit 0 ;;\n"
+		"endpoint) echo '[{\"id\": 1, \"namespace\": \"web\", \"pod\": \"p\", \"state\": "
+		"\"ready\", \"revision\": 3, \"sidecar\": true}, {\"id\": 2, \"namespace\": "
+		"\"web\", "
+		"\"state\": \"regenerating\"}]'; exit 0 ;;\n"
+		"esac";
+	static const struct {
+		const char *source, *field;
+		int64_t want;
+	} cases[] = {{"agents", "ready", 1},        {"agents", "lost", 4},
+		     {"endpoints", "all", 2},       {"endpoints", "not_ready", 1},
+		     {"endpoints", "sidecars", 1},  {"endpoints", "stale", 0},
+		     {"maps", "failed_updates", 2}, {"hooks", "count", 1}};
+	struct attempt t = {.kill_at = -1};
+	struct scene s;
+
+	stage_new(&s.stage);
+	write_tool(&s, "1", agent);
+	attempt_open(&t, &s.stage, NULL, "alone");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct source_question q = {.source = cases[i].source, .limit = 10};
+		struct error err = ERROR_INIT;
+		struct doc *d = NULL;
+
+		if (source_ask(&t.r.sources, &q, &t.r.arena, &d, &err))
+			fail_msg("%s: %s", cases[i].source, err.msg);
+		if (doc_find_int(d, cases[i].field, -1) != cases[i].want)
+			fail_msg("%s.%s is not %lld", cases[i].source, cases[i].field,
+				 (long long)cases[i].want);
+		assert_null(doc_get(d, "missing_nodes"));
+	}
+	attempt_close(&t);
+	scene_free(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_told_once_and_taken_back_by_its_own_way_back),
 		cmocka_unit_test(what_pauses_is_gone_on_with),
 		cmocka_unit_test(what_says_no_has_failed),
+		cmocka_unit_test(this_nodes_agent_tells_of_one_node),
 		cmocka_unit_test(killed_anywhere_it_is_begun_or_gone_on_with),
 	};
 

@@ -34,7 +34,8 @@ static const char *until_approval_of(struct stage *s, const char *state, const c
 	assert_true(attempt_go(&t, false, &end));
 	assert_int_equal(end.exit, 7);
 	assert_string_equal(end.waiting, "agree");
-	assert_non_null(strstr(end.why, "sidestep runbook approve"));
+	assert_non_null(strstr(end.why, "0 of "));
+	assert_non_null(strstr(run_next_words(&t.r, &end), "sidestep runbook approve"));
 	attempt_close(&t);
 	return run;
 }
