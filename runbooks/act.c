@@ -195,6 +195,11 @@ static const struct doc *items_of(struct arena *a, const char *text, const struc
 	return list;
 }
 
+static bool stops(const struct tally *t, int64_t max_fail)
+{
+	return t->waits || t->pauses || (int64_t)t->failed > max_fail;
+}
+
 /* One after the other; `parallel` is how many at most. The items are those of the first time. */
 static int act_foreach(const struct scope *s, const struct runbook_step *step,
 		       const struct doc *data, struct done *d, struct error *err)
@@ -209,17 +214,15 @@ static int act_foreach(const struct scope *s, const struct runbook_step *step,
 		act_cannot(d, items ? "there are more than 1000 items" : why);
 		return 0;
 	}
-	doc_foreach_item (items, it) {
-		const char *prefix = arena_printf(a, "%s[%zu].", scope_key(s, step), it_i);
+	for (size_t i = 0; i < doc_len(items) && !stops(&t, max_fail); i++) {
+		const char *prefix = arena_printf(a, "%s[%zu].", scope_key(s, step), i);
 		struct doc *known = doc_clone(a, data);
 		int r;
 
-		doc_set(a, known, step->as ? step->as : "item", doc_clone(a, it));
+		doc_set(a, known, step->as ? step->as : "item", doc_clone(a, doc_at(items, i)));
 		r = go_within(s, prefix, step->steps, step->n_steps, known, &t, err);
 		if (r)
 			return r;
-		if (t.waits || t.pauses || (int64_t)t.failed > max_fail)
-			break;
 	}
 	sum_up(a, &t, max_fail, d);
 	return 0;

@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/object/canonical.h"
 #include "runbooks/files.h"
+#include "runbooks/params.h"
 #include "tests/support/test.h"
 
 #define must(call, err)                                                                            \
@@ -244,11 +245,15 @@ struct runbook attempt_book(struct attempt *t, const char *name)
 int attempt_start(struct attempt *t, const char *book, enum runbook_mode mode, struct error *err)
 {
 	struct runbook rb = attempt_book(t, book);
-	struct run_request q = {.rb = &rb, .mode = mode, .params = doc_map(&t->stage->arena)};
+	const char *given = "namespace=web";
+	struct run_request q = {.rb = &rb, .mode = mode};
+	struct param_values values;
 	const int kill_at = t->kill_at;
-	int rc;
+	int rc = params_read(&t->stage->arena, &rb, &given, 1, &values, err);
 
-	doc_set_string(&t->stage->arena, q.params, "namespace", "web");
+	if (rc)
+		return rc;
+	q.params = values.values;
 	t->kill_at = -1;
 	rc = runner_start(&t->r, &q, err);
 	t->kill_at = kill_at;
