@@ -219,11 +219,21 @@ static int ask_about(struct config_proposal *p, struct config_run *run, const st
 {
 	struct arena *a = &p->scene.arena;
 	const char *name = strchr(op->name, ' ') + 1, *state = NULL;
+	const struct object_kind *kind = NULL;
 	struct error why = ERROR_INIT;
 	int r;
 
 	if (op->op == OP_DELETE)
 		return 0;
+	if (!config_kind_find(&run->kinds, op->ref, &kind, &why) && !kind) {
+		doc_append(a, p->blocked,
+			   doc_stringf(a,
+				       "%s: the server has no kind %s of %s, and no manifest "
+				       "defines it",
+				       name, doc_find_str(op->ref, "kind"),
+				       doc_find_str(op->ref, "apiVersion")));
+		return 0;
+	}
 	if (waits_for_namespace(run, op)) {
 		doc_append(a, p->notes,
 			   doc_stringf(a, "%s: its namespace is yet to be made", name));
@@ -252,7 +262,8 @@ static int ask_server(struct config_proposal *p, struct error *err)
 	struct config_run run = {.arena = &p->scene.arena, .place = *p->place};
 	int r;
 
-	run.kinds = (struct config_kinds){.arena = run.arena, .cluster = p->place->cluster};
+	run.kinds = (struct config_kinds){
+		.arena = run.arena, .cluster = p->place->cluster, .coming = &p->scene.desired};
 	r = config_ops_read(&run, p->kept, err);
 	for (size_t i = 0; !r && i < run.n_ops; i++)
 		r = ask_about(p, &run, &run.ops[i], err);
