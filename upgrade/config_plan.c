@@ -141,7 +141,7 @@ static const char *digest(struct arena *a, const struct doc *d)
 
 static struct doc *head(struct arena *a, const struct config_plan_about *about)
 {
-	struct doc *plan = doc_map(a), *base;
+	struct doc *plan = doc_map(a), *base, *overwrite;
 
 	doc_set_string(a, plan, "apiVersion", API_VERSION);
 	doc_set_string(a, plan, "kind", KIND);
@@ -159,6 +159,9 @@ static struct doc *head(struct arena *a, const struct config_plan_about *about)
 	base = doc_set_map(a, plan, "base");
 	doc_set_int(a, base, "revision", about->base.number);
 	doc_set_string(a, base, "id", about->base.id);
+	overwrite = doc_set_list(a, plan, "overwrite");
+	for (size_t i = 0; i < about->overwrite.n; i++)
+		doc_append(a, overwrite, doc_string(a, about->overwrite.items[i]));
 	return plan;
 }
 

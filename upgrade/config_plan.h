@@ -22,6 +22,7 @@ struct config_plan_about {
 	struct store_revision base; /* number 0: none yet */
 	const char *who, *why, *as; /* as: a name for the revision; NULL = none */
 	bool prune;
+	struct cli_list overwrite;        /* objects whose conflicts are won */
 	int64_t now_s, valid_s, within_s; /* wall clock; how long it counts; for the gate */
 };
 

@@ -167,6 +167,10 @@ static bool overwrites(const struct config_request *q, const char *ref)
 	for (size_t i = 0; i < q->overwrite.n; i++)
 		if (str_eq(q->overwrite.items[i], ref))
 			return true;
+	/* Who made the plan has said so. */
+	doc_foreach_item (doc_get(q->plan, "overwrite"), d)
+		if (str_eq(doc_str(d), ref))
+			return true;
 	return false;
 }
 
@@ -457,6 +461,7 @@ static void describe(struct config_proposal *p, const struct config_request *q)
 	p->about.prune = q->back ? true
 			 : plan  ? doc_bool_or(doc_get(plan, "prune"), false)
 				 : q->diff->prune;
+	p->about.overwrite = q->overwrite;
 	p->about.now_s = clock_wall_ns(place->cluster->clock) / (int64_t)NS_PER_S;
 	p->about.valid_s = q->valid_s;
 	p->about.within_s = q->within_s;

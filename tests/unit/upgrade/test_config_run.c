@@ -388,6 +388,7 @@ TEST(a_plan_takes_its_values_from_what_was_planned)
 
 TEST(conflicts_and_what_cannot_be_changed_block)
 {
+	auto_release(strbuf) struct strbuf plan = STRBUF_INIT;
 	static struct apply t;
 	struct api w;
 	int code;
@@ -399,10 +400,16 @@ TEST(conflicts_and_what_cannot_be_changed_block)
 	assert_int_equal(apply_propose(&t, &(struct apply_options){.manifests = SECOND}), 0);
 	assert_non_null(strstr(apply_blocked(&t), "ConfigMap/shop/rates: data.eur is a conflict"));
 	apply_close(&t);
-	t.meanwhile = deploy;
 	apply_open(&t, &w, "mine", -1);
 	apply_must_propose(&t, &(struct apply_options){.manifests = SECOND,
 						       .overwrite = "ConfigMap/shop/rates"});
+	doc_write_json(t.proposal.plan, DOC_COMPACT, &plan);
+	apply_close(&t);
+	t.meanwhile = deploy;
+	apply_open(&t, &w, "mine", -1);
+	/* The plan says so itself. */
+	apply_must_propose(
+		&t, &(struct apply_options){.manifests = SECOND, .plan = strbuf_cstr(&plan)});
 	assert_true(apply_go(&t, &code));
 	assert_int_equal(code, CLI_OK);
 	apply_close(&t);
@@ -416,6 +423,15 @@ TEST(conflicts_and_what_cannot_be_changed_block)
 		0);
 	assert_non_null(
 		strstr(apply_blocked(&t), "spec.selector.matchLabels.app cannot be changed"));
+	apply_close(&t);
+	apply_open(&t, &w, "mine", -1);
+	assert_int_equal(
+		apply_propose(&t, &(struct apply_options){.manifests =
+								  "apiVersion: no.example.org/v1\n"
+								  "kind: Unheard\nmetadata: {name: "
+								  "of}\n"}),
+		0);
+	assert_non_null(strstr(apply_blocked(&t), "the server has no kind Unheard"));
 	apply_close(&t);
 	api_free(&w);
 }
