@@ -372,13 +372,20 @@ int64_t pod_generation(struct nodes *n, int node, const char *name)
 
 /* --- jobs --- */
 
+int job_try(struct nodes *n, const char *name, const char *spec)
+{
+	const struct doc *d =
+		yaml(n, arena_printf(&n->arena,
+				     "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepRequest, "
+				     "metadata: {name: %s}, spec: {kind: Regenerate, %s}}",
+				     name, spec));
+
+	return kube_create(n->client, &n->arena, object_kind(KIND_SIDESTEP_REQUEST), d, NULL, &err);
+}
+
 void job_make(struct nodes *n, const char *name, const char *spec)
 {
-	create(n, KIND_SIDESTEP_REQUEST,
-	       yaml(n, arena_printf(&n->arena,
-				    "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepRequest, "
-				    "metadata: {name: %s}, spec: {kind: Regenerate, %s}}",
-				    name, spec)));
+	ok(job_try(n, name, spec));
 }
 
 static struct doc *wait_for(struct nodes *n, enum object_kind_id kind, const char *name,

@@ -113,6 +113,17 @@ static void one_node_after_the_other(void **state)
 	assert_int_equal(pod_generation(n, 0, "cart"), before + 2);
 }
 
+/* Nobody could read it, and nobody would answer. */
+static void what_no_agent_could_read_is_refused(void **state)
+{
+	static const char *const specs[] = {"maxParallel: 0", "maxFailed: -1", "level: deep",
+					    "nodes: n1"};
+	struct nodes *n = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++)
+		assert_int_equal(job_try(n, "refused", specs[i]), -EINVAL);
+}
+
 static void what_is_done_is_not_done_again(void **state)
 {
 	struct nodes *n = *state;
@@ -389,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_node_after_the_other),
+		cmocka_unit_test(what_no_agent_could_read_is_refused),
 		cmocka_unit_test(what_is_done_is_not_done_again),
 		cmocka_unit_test(once_for_each_whatever_is_killed),
 		cmocka_unit_test(failures_stop_everybody),
