@@ -218,6 +218,15 @@ static bool waits_for_namespace(const struct config_run *run, const struct confi
 	return false;
 }
 
+/* Its kind is defined by one of the manifests. */
+static bool is_coming(const struct config_proposal *p, const struct config_op *op)
+{
+	snapshot_foreach (&p->scene.desired, object_kind(KIND_CUSTOM_RESOURCE_DEFINITION), d)
+		if (str_eq(doc_find_str(d, "spec.names.kind"), doc_find_str(op->ref, "kind")))
+			return true;
+	return false;
+}
+
 static int ask_about(struct config_proposal *p, struct config_run *run, const struct config_op *op,
 		     struct error *err)
 {
@@ -248,9 +257,14 @@ static int ask_about(struct config_proposal *p, struct config_run *run, const st
 		doc_append(a, p->blocked,
 			   doc_stringf(a, "%s: the server would make something else of it: %s",
 				       name, state));
-	else if ((!r && !state) || (r == -ENOENT && op->op == OP_CREATE))
-		doc_append(a, p->notes,
-			   doc_stringf(a, "%s: its kind or its namespace is not there", name));
+	else if ((!r && !state) || (r == -ENOENT && is_coming(p, op)))
+		doc_append(a, p->notes, doc_stringf(a, "%s: its kind is yet to be defined", name));
+	else if (r == -ENOENT && op->op == OP_CREATE)
+		doc_append(a, p->blocked,
+			   doc_stringf(a,
+				       "%s: there is no namespace %s (or no such kind), and no "
+				       "manifest makes it",
+				       name, str_or_empty(doc_find_str(op->ref, "namespace"))));
 	else if (r == -EINVAL && strstr(why.msg, "dry run"))
 		doc_append(a, p->notes, doc_stringf(a, "%s: %s", name, why.msg));
 	else if (r == -EINVAL || r == -EACCES || r == -EEXIST || r == -ESTALE || r == -EPROTO)

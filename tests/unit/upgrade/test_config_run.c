@@ -433,6 +433,15 @@ TEST(conflicts_and_what_cannot_be_changed_block)
 		0);
 	assert_non_null(strstr(apply_blocked(&t), "the server has no kind Unheard"));
 	apply_close(&t);
+	apply_open(&t, &w, "mine", -1);
+	assert_int_equal(
+		apply_propose(
+			&t, &(struct apply_options){.manifests = "apiVersion: v1\nkind: ConfigMap\n"
+								 "metadata: {name: a, namespace: "
+								 "nowhere}\n"}),
+		0);
+	assert_non_null(strstr(apply_blocked(&t), "there is no namespace nowhere"));
+	apply_close(&t);
 	api_free(&w);
 }
 
