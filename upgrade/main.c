@@ -16,7 +16,8 @@ static const struct cli_option hop_options[] = {
 		"the releases there are, see 'sidestep upgrade help releases' (else those this "
 		"program knows)"),
 	CLI_OPT(struct upgrade_opts, profile, "profile", 0, CLI_STRING, "FILE",
-		"durations, waves and accepted risks, see 'sidestep upgrade help profile'"),
+		"durations, waves and accepted risks, see 'sidestep upgrade help profile' (else "
+		"SIDESTEP_UPGRADE_PROFILE)"),
 	CLI_OPT(struct upgrade_opts, staging, "staging", 0, CLI_STRING, "FILE",
 		"report of the same hop, done on another cluster"),
 	CLI_OPT(struct upgrade_opts, canary, "canary", 0, CLI_STRING, "NODE",

@@ -84,7 +84,8 @@ int plan_for(const struct cli_call *call, struct arena *a, const struct snapshot
 	int r = releases_read(a, o->releases, &releases, err);
 
 	if (!r)
-		r = profile_read(a, o->profile, &profile, err);
+		r = profile_read(a, o->profile ? o->profile : getenv("SIDESTEP_UPGRADE_PROFILE"),
+				 &profile, err);
 	if (!r)
 		r = read_staging(o->staging, a, &staging, err);
 	if (r)

@@ -70,6 +70,9 @@ TEST(a_person_is_asked_and_everything_else_is_done)
 	assert_string_equal(status_of(&t, "nobody"), "inconclusive");
 	assert_string_equal(status_of(&t, "beside.nodes"), "ok");
 	assert_string_equal(status_of(&t, "gone"), "inconclusive");
+	assert_string_equal(status_of(&t, "stops[0].knock"), "inconclusive");
+	assert_string_equal(status_of(&t, "stops[1].knock"), "");
+	assert_string_equal(status_of(&t, "stops"), "failed");
 	/* Diagnose reads what stands within, and changes nothing of it. */
 	assert_string_equal(status_of(&t, "each"), "");
 	attempt_close(&t);
