@@ -16,6 +16,18 @@ static const struct step *step_at_hand(const struct session *s, const struct run
 	return NULL;
 }
 
+/* What is asked before a node's change has nothing to take back: the run only stops. */
+static bool failed_behind_a_change(const struct session *s)
+{
+	for (size_t i = journal_count(s->journal); i-- > 0;) {
+		const struct journal_record *r = journal_at(s->journal, i);
+
+		if (str_eq(r->type, "gate"))
+			return str_eq(doc_find_str(r->body, "when"), "after");
+	}
+	return false;
+}
+
 /*
  * Reference/operations.md 4.7: one node of many goes back alone and the run stops for a person; the
  * canary, two nodes or 5 % of them are the release's fault.
@@ -82,7 +94,8 @@ int upgrade_carry_out(struct session *s, bool may_finalize, FILE *out, struct er
 		return r;
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
 	step = step_at_hand(s, &status);
-	if (state == RUN_STOPPED && step && machine_takes_back(step->kind->id))
+	if (state == RUN_STOPPED && step && machine_takes_back(step->kind->id) &&
+	    failed_behind_a_change(s))
 		return take_back(s, step, out, err);
 	r = run_tell(s, out, state, false);
 	if (state == RUN_PAUSED && status.reason && strstr(status.reason, WAITS_FOR_APPROVAL))

@@ -319,24 +319,28 @@ static int list_nodes(struct asking *q, struct node **ret_nodes, size_t *ret_n, 
 	return r;
 }
 
-/* A job is done when nobody failed and everybody has told; a node that is not ready has not. */
-static const char *job_wrong(struct asking *q, const struct regenerate_job *job)
+/* Done when nobody failed and everybody has told; who has not may still: that is not known yet. */
+static enum finding_result judge_job(struct asking *q, const struct regenerate_job *job,
+				     const char **ret_words)
 {
 	struct arena *a = q->out->arena;
 
 	if (job->failed || job->too_many) {
 		q->out->final = job->over || job->too_many;
-		return arena_printf(a, "%lld of %lld endpoints failed", (long long)job->failed,
-				    (long long)job->selected);
+		*ret_words = arena_printf(a, "%lld of %lld endpoints failed",
+					  (long long)job->failed, (long long)job->selected);
+		return FINDING_FAIL;
 	}
 	for (size_t i = 0; i < job->n_turns; i++)
-		if (job->turns[i].state != REGENERATE_DONE && !job->turns[i].absent)
-			return arena_printf(a, "%s is %s", job->turns[i].node,
-					    regenerate_state_name(job->turns[i].state));
-	if (!job->n_turns || job->regenerated < job->selected)
-		return arena_printf(a, "%lld of %lld endpoints were built anew",
-				    (long long)job->regenerated, (long long)job->selected);
-	return NULL;
+		if (job->turns[i].state != REGENERATE_DONE && !job->turns[i].absent) {
+			*ret_words = arena_printf(a, "%s is %s", job->turns[i].node,
+						  regenerate_state_name(job->turns[i].state));
+			return FINDING_UNKNOWN;
+		}
+	*ret_words =
+		arena_printf(a, "%lld of %lld endpoints were built anew on %zu nodes",
+			     (long long)job->regenerated, (long long)job->selected, job->n_turns);
+	return !job->n_turns || job->regenerated < job->selected ? FINDING_FAIL : FINDING_PASS;
 }
 
 static const char *stuck(struct asking *q, const struct sidestep_request *r)
@@ -359,10 +363,11 @@ GATE_SAMPLE(regenerated)
 {
 	struct sidestep_request *request;
 	struct regenerate_job job;
+	enum finding_result result;
 	struct node *nodes;
 	struct doc *object;
 	struct asking q;
-	const char *wrong;
+	const char *wrong, *words = NULL;
 	size_t n;
 	int r = asking_begin(&q, env, args, out, gate_sample_regenerated, err);
 
@@ -381,11 +386,9 @@ GATE_SAMPLE(regenerated)
 		return 0;
 	}
 	regenerate_job(out->arena, request, nodes, n, &job);
-	wrong = job_wrong(&q, &job);
-	wrong = wrong ? wrong : stuck(&q, request);
-	asking_say(&q, ASK_REQUEST, wrong,
-		   arena_printf(out->arena, "%lld endpoints were built anew on %zu nodes",
-				(long long)job.regenerated, job.n_turns));
+	result = judge_job(&q, &job, &words);
+	wrong = result == FINDING_PASS ? stuck(&q, request) : NULL;
+	asking_answer(&q, ASK_REQUEST, wrong ? FINDING_FAIL : result, wrong ? wrong : words);
 	out->evidence = doc_map(out->arena);
 	doc_set_int(out->arena, out->evidence, "endpoints", job.selected);
 	doc_set_int(out->arena, out->evidence, "regenerated", job.regenerated);
@@ -411,10 +414,12 @@ GATE_SAMPLE(finalized)
 	}
 	for (size_t i = 0; request && !wrong && i < q.w.n_nodes; i++)
 		wrong = not_done(&q, request, q.w.nodes[i].name);
-	if (request)
-		asking_say(&q, ASK_REQUEST, wrong, "every agent has removed it");
-	else
+	if (!request)
 		asking_unknown(&q, ASK_REQUEST, "the request is gone");
+	else if (wrong)
+		asking_unknown(&q, ASK_REQUEST, wrong);
+	else
+		asking_say(&q, ASK_REQUEST, NULL, "every agent has removed it");
 	wrong = pods_wrong(&q);
 	out->final = false;
 	asking_say(&q, ASK_KUBERNETES, wrong, "every agent's pod is ready");

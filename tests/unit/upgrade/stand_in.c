@@ -124,6 +124,14 @@ static void patch_status(struct stand_in *w, enum object_kind_id kind, const cha
 	patch_object(w, kind, ns, name, "status", status);
 }
 
+void stand_in_patch_status(struct stand_in *w, enum object_kind_id kind, const char *ns,
+			   const char *name, const char *json)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	patch_status(w, kind, ns, name, json_of(&a, json));
+}
+
 static void put_node(struct stand_in *w, const char *name, bool control_plane)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;

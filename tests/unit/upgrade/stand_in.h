@@ -76,6 +76,8 @@ struct doc *stand_in_get(struct stand_in *w, struct arena *a, enum object_kind_i
 			 const char *ns, const char *name);
 void stand_in_patch(struct stand_in *w, enum object_kind_id kind, const char *ns, const char *name,
 		    const char *merge_patch_json);
+void stand_in_patch_status(struct stand_in *w, enum object_kind_id kind, const char *ns,
+			   const char *name, const char *merge_patch_json);
 void stand_in_create(struct stand_in *w, const char *json);
 void stand_in_remove(struct stand_in *w, enum object_kind_id kind, const char *ns,
 		     const char *name);

@@ -313,6 +313,31 @@ TEST(an_agent_that_cannot_prepare_does_not_shut_the_way_back)
 
 /* --- what cannot be told --- */
 
+static void unready_worker(struct attempt *t)
+{
+	stand_in_patch_status(t->world, KIND_NODE, NULL, "worker-1",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+/* Nothing was changed on the next node yet: there is nothing to take back. */
+TEST(a_gate_before_a_change_only_stops)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U10/worker-3";
+	t.then = unready_worker;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	assert_non_null(strstr(t.said, "node worker-1 is not ready"));
+	assert_non_null(strstr(t.said, "'sidestep upgrade resume'"));
+	attempt_expect_state(&w, "control=0.2.0 worker-1=0.3.0 worker-2=0.3.0 worker-3=0.2.0");
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 TEST(a_silent_agent_pauses_and_goes_on_when_it_speaks)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -621,6 +646,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_node_of_many_goes_back_alone),
 		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
 		cmocka_unit_test(an_agent_that_cannot_prepare_does_not_shut_the_way_back),
+		cmocka_unit_test(a_gate_before_a_change_only_stops),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
 		cmocka_unit_test(agents_that_publish_no_health_are_not_asked_for_it),
