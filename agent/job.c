@@ -84,8 +84,12 @@ static void tell(struct agent *agent, struct job *job, const struct sidestep_req
 					     .state = regenerate_state_name(job->state),
 					     .observed_generation = job->generation,
 					     .message = job->message};
-	size_t n, failed, repaired, left = count_left(agent, job, r);
+	size_t n, failed, repaired, left = 0;
 	int64_t ms;
+
+	/* Pods that come after the end are none of its. */
+	if (job->state == REGENERATE_RUNNING || job->state == REGENERATE_STOPPED)
+		left = count_left(agent, job, r);
 
 	failed = count_failed(job, &n, &repaired, &ms);
 	node.selected = (struct opt_int){true, (int64_t)(n + left)};
@@ -235,7 +239,7 @@ static void step(struct agent *agent, struct job *job, const struct sidestep_req
 
 static bool ended(const struct sidestep_request_node *answer)
 {
-	return !str_eq(answer->state, regenerate_state_name(REGENERATE_RUNNING));
+	return answer && !str_eq(answer->state, regenerate_state_name(REGENERATE_RUNNING));
 }
 
 static struct job *begin(struct agent *agent, const struct sidestep_request *r)
@@ -270,7 +274,7 @@ static struct job *job_for(struct agent *agent, const struct sidestep_request *r
 		job_free(map_del(&agent->jobs, r->meta.name), true);
 		job = NULL;
 	}
-	if (job || (said && ended(said)))
+	if (job || ended(said))
 		return job;
 	view_of(agent, &a, r, &view);
 	turn = regenerate_turn_of(&view, agent->options.node);
@@ -299,7 +303,7 @@ void jobs_run(struct agent *agent)
 		const struct sidestep_request *r = request_named(agent, o->name);
 		struct job *job = r ? job_for(agent, r) : NULL;
 
-		if (!job)
+		if (!job || (job->state != REGENERATE_RUNNING && ended(published_answer(agent, r))))
 			continue;
 		if (!job->told_ns || job->state != REGENERATE_RUNNING)
 			tell(agent, job, r);

@@ -137,6 +137,22 @@ static void what_is_done_is_not_done_again(void **state)
 	assert_int_equal(pod_generation(n, 0, "cart"), before + 1);
 }
 
+/* A pod that comes later changes nothing of what was said. */
+static void an_answer_is_the_last_word(void **state)
+{
+	struct nodes *n = *state;
+	const struct doc *request = run_job(n, "said", "maxFailed: 9, level: policy");
+	struct doc *later = NULL;
+
+	pod_make(n, 1, "late");
+	run_job(n, "after-said",
+		"maxFailed: 9, level: policy, podSelector: {matchLabels: {app: late}}");
+	assert_int_equal(kube_get(n->client, &n->arena, object_kind(KIND_SIDESTEP_REQUEST), NULL,
+				  "said", &later, NULL),
+			 0);
+	assert_true(doc_equal(doc_get(request, "status"), doc_get(later, "status")));
+}
+
 static void once_for_each_whatever_is_killed(void **state)
 {
 	struct nodes *n = *state;
@@ -408,6 +424,7 @@ int main(void)
 		cmocka_unit_test(what_failed_heals_by_itself),
 		cmocka_unit_test(an_endpoint_under_way_came_to_its_end_or_not),
 		cmocka_unit_test(gates_pass_over_a_restart),
+		cmocka_unit_test(an_answer_is_the_last_word),
 	};
 
 	if (geteuid() != 0)
