@@ -26,17 +26,25 @@ static int apply_object(struct kube_client *client, struct arena *a, const struc
 	return r < 0 ? error_wrap(err, r, "%s", doc_where(a, object)) : 0;
 }
 
-static int apply_file(struct kube_client *client, const char *path, size_t *n, struct error *err)
+struct application {
+	struct kube_client *client;
+	bool (*edit)(void *arg, struct arena *a, struct doc *object);
+	void *arg;
+	size_t n;
+};
+
+static int apply_file(struct application *ap, const char *path, struct error *err)
 {
 	struct arena a = ARENA_INIT;
 	struct doc_stream docs;
 	int r = doc_read_file(&a, path, &docs, err);
 
 	for (size_t i = 0; !r && i < docs.n; i++) {
-		if (docs.docs[i]->kind == DOC_NULL)
+		if (docs.docs[i]->kind == DOC_NULL ||
+		    (ap->edit && !ap->edit(ap->arg, &a, docs.docs[i])))
 			continue;
-		r = apply_object(client, &a, docs.docs[i], err);
-		++*n;
+		r = apply_object(ap->client, &a, docs.docs[i], err);
+		ap->n++;
 	}
 	arena_release(&a);
 	return r;
@@ -47,7 +55,7 @@ static int is_yaml(const struct dirent *d)
 	return str_ends(d->d_name, ".yaml") || str_ends(d->d_name, ".yml");
 }
 
-static int apply_folder(struct kube_client *client, const char *path, size_t *n, struct error *err)
+static int apply_folder(struct application *ap, const char *path, struct error *err)
 {
 	struct dirent **list = NULL;
 	int count = scandir(path, &list, is_yaml, alphasort);
@@ -57,26 +65,30 @@ static int apply_folder(struct kube_client *client, const char *path, size_t *n,
 		auto_free char *file = xasprintf("%s/%s", path, list[i]->d_name);
 
 		if (!r)
-			r = apply_file(client, file, n, err);
+			r = apply_file(ap, file, err);
 		free(list[i]);
 	}
 	free(list);
 	return r;
 }
 
-int lab_apply_path(struct kube_client *client, const char *path, size_t *ret_n, struct error *err)
+int lab_apply_edited(struct kube_client *client, const char *path,
+		     bool (*edit)(void *arg, struct arena *a, struct doc *object), void *arg,
+		     size_t *ret_n, struct error *err)
 {
+	struct application ap = {.client = client, .edit = edit, .arg = arg};
 	struct stat st;
-	size_t n = 0;
 	int r;
 
 	if (stat(path, &st) < 0)
 		return error_errno(err, -errno, "%s", path);
-	if (S_ISDIR(st.st_mode))
-		r = apply_folder(client, path, &n, err);
-	else
-		r = apply_file(client, path, &n, err);
+	r = S_ISDIR(st.st_mode) ? apply_folder(&ap, path, err) : apply_file(&ap, path, err);
 	if (!r && ret_n)
-		*ret_n = n;
+		*ret_n = ap.n;
 	return r;
+}
+
+int lab_apply_path(struct kube_client *client, const char *path, size_t *ret_n, struct error *err)
+{
+	return lab_apply_edited(client, path, NULL, NULL, ret_n, err);
 }

@@ -31,6 +31,11 @@
 #define LAB_ROOT      "/run/sidestep-lab"
 #define LAB_MAX_NODES 8
 #define LAB_CGROUP    "sidestep-lab-"
+/* The DaemonSet of deploy/agent and its container. */
+#define LAB_AGENT_NAMESPACE "kube-system"
+#define LAB_AGENT_NAME      "sidestep"
+#define LAB_AGENT_CONTAINER "sidestep-agent"
+#define LAB_AGENT_IMAGE     "sidestep.dev/sidestepd"
 
 /* Addresses of a lab; the same in every one, because each has its own namespaces. */
 #define LAB_UNDERLAY_CIDR "172.30.0.0/24"

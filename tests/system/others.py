@@ -19,7 +19,7 @@ import labs
 SEED = int(os.environ.get("SIDESTEP_SEED", random.SystemRandom().randrange(1 << 32)))
 STORY_S = 900
 NAMESPACE = "production"  # two replicas of everything: elsewhere a killed pod is its route's only one
-CONTAINER_REST_S = 12  # of a Service: a container killed twice waits ten seconds, and two replicas at once are nobody's promise
+CONTAINER_REST_S = 12  # of a Service: a container killed twice may wait, and two replicas at once are nobody's promise
 
 
 def children(pid):

@@ -154,13 +154,6 @@ static int files_of(struct arena *a, struct container *c, bool exec, struct laun
 	return r;
 }
 
-static bool is_critical(const struct pod *p)
-{
-	const char *class = doc_str(doc_get(p->spec, "priorityClassName"));
-
-	return class && str_starts(class, "system-");
-}
-
 static int spawn(struct container *c, const struct doc *exec, int log_fd, const char *pids,
 		 void (*on_exit)(void *arg, const struct loop_child_exit *exit), void *arg,
 		 struct loop_child **ret_child, struct error *err)
@@ -171,7 +164,7 @@ static int spawn(struct container *c, const struct doc *exec, int log_fd, const 
 	struct launch l = {.netns = -1,
 			   .mntns = -1,
 			   .pid_file = pids,
-			   .critical = is_critical(c->pod),
+			   .critical = pod_is_critical(c->pod),
 			   .cgroup_procs = arena_printf(&a, "%s/cgroup.procs", cg)};
 	struct loop_spawn spec = {.fds = {-1, log_fd, log_fd},
 				  .before_exec = before_exec,

@@ -15,8 +15,20 @@ const char *pod_dir(struct arena *a, const struct pod *p)
 	return arena_printf(a, "%s/pods/%s", p->k->o.lab, p->uid);
 }
 
+bool pod_is_critical(const struct pod *p)
+{
+	const char *class = doc_str(doc_get(p->spec, "priorityClassName"));
+
+	return class && str_starts(class, "system-");
+}
+
+/* What the cluster itself needs is no part of what users' pods cost. */
 const char *pod_cgroup(struct arena *a, const struct pod *p)
 {
+	const char *daemon = arena_printf(a, "%s/daemons/%s", p->k->o.cgroup, p->uid);
+
+	if (p->spec ? pod_is_critical(p) : io_exists(daemon))
+		return daemon;
 	return arena_printf(a, "%s/pods/%s", p->k->o.cgroup, p->uid);
 }
 
@@ -101,6 +113,7 @@ struct pod *pod_new_orphan(struct kubelet *k, const char *uid)
 
 	p->gone = true;
 	p->phase = POD_TEARDOWN;
+	p->host_network = !io_exists(p->netns); /* no plugin was ever asked about it */
 	cgroup_kill(pod_cgroup(&a, p));
 	arena_release(&a);
 	pod_touch(p);

@@ -141,6 +141,8 @@ void pod_sync(void *pod);
 /* Folder of its state. In the arena a. */
 const char *pod_dir(struct arena *a, const struct pod *p);
 const char *pod_cgroup(struct arena *a, const struct pod *p);
+/* Of the cluster itself (priorityClassName system-...): keeps the control plane's priority. */
+bool pod_is_critical(const struct pod *p);
 /* "Always", "OnFailure", "Never". */
 const char *pod_restart_policy(const struct pod *p);
 /* Seconds until its stop deadline, in nanoseconds; 0 when past. */

@@ -115,6 +115,7 @@ static const char *of_node(struct arena *a, const struct kubelet *k, const char 
 		{"/run/sidestep", k->o.run},
 		{"/sys/fs/bpf", k->o.bpf},
 		{"/sys/fs/cgroup", k->o.cgroup},
+		{"/run/netns", arena_printf(a, "%s/pods", k->o.lab)},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -232,6 +232,9 @@ static void on_change(void *arg, UNUSED enum kube_change change,
 {
 	struct story *s = arg;
 
+	/* An agent's end excuses nothing: what is on the node's own network serves no request. */
+	if (now && doc_bool_or(doc_find(now->doc, "spec.hostNetwork"), false))
+		return;
 	for (size_t i = 0; now && i < ARRAY_SIZE(status_lists); i++)
 		doc_foreach_item (doc_get(doc_get(now->doc, "status"), status_lists[i]), c)
 			look_at(s, now->doc, c);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ static NORETURN void be_kubelet(const struct one_node *e)
 		.self = arena_printf(&a, "%s/sidestep-lab", getenv("SIDESTEP_BIN_DIR")),
 		.images = e->images,
 		.run = e->run,
+		.bpf = e->bpf,
 		.kubeconfig = e->conf_node,
 		.dns = "10.96.0.10",
 		.log = &log,
@@ -119,7 +121,8 @@ static void make_node(struct one_node *e)
 	close(fd);
 }
 
-/* The plugin, that dies before or after its work when a file of that name says so, once. */
+/* The plugin, that dies before or after its work when a file of that name says so, once; where
+ * real-agent is, it asks that one. */
 static void write_plugin(struct one_node *e)
 {
 	const char *path = arena_printf(&e->arena, "%s/cni", e->dir);
@@ -128,8 +131,11 @@ static void write_plugin(struct one_node *e)
 		"#!/bin/sh\n"
 		"rm %s/die-before 2>/dev/null && kill -9 $$\n"
 		"rm %s/die-after 2>/dev/null && { %s/sidestep-cni > /dev/null; kill -9 $$; }\n"
+		"test -e %s/real-agent && { sed s#%s#%s/node-t/sidestepd.sock# | %s/sidestep-cni; "
+		"exit; }\n"
 		"exec %s/sidestep-cni\n",
-		e->dir, e->dir, getenv("SIDESTEP_BIN_DIR"), getenv("SIDESTEP_BIN_DIR"));
+		e->dir, e->dir, getenv("SIDESTEP_BIN_DIR"), e->dir, e->sock, e->run,
+		getenv("SIDESTEP_BIN_DIR"), getenv("SIDESTEP_BIN_DIR"));
 
 	ok(io_write_file_atomic(path, text, strlen(text), 0755, &err));
 }
@@ -165,6 +171,7 @@ int one_node_setup(void **state)
 	e->sock = arena_printf(&e->arena, "%s/agent.sock", e->dir);
 	e->images = arena_printf(&e->arena, "%s/images.json", e->dir);
 	e->run = arena_printf(&e->arena, "%s/run", e->dir);
+	e->bpf = arena_printf(&e->arena, "%s/bpf", e->dir);
 	e->conf_here = arena_printf(&e->arena, "%s/here.conf", e->dir);
 	e->conf_node = arena_printf(&e->arena, "%s/node.conf", e->dir);
 	ok(lab_cgroup2(&e->arena, &cgroup2, &err));
@@ -213,6 +220,7 @@ int one_node_teardown(void **state)
 	if (lab_memory_cgroup(&e->arena, e->cgroup))
 		cgroup_remove(lab_memory_cgroup(&e->arena, e->cgroup));
 	ok(netns_delete(e->node, &err));
+	umount2(e->bpf, MNT_DETACH);
 	remove_pod_namespaces(e);
 	io_remove_tree(e->dir, NULL);
 	map_release(&e->addresses);

@@ -28,7 +28,7 @@
 struct one_node {
 	struct arena arena;
 	const char *dir, *node, *cgroup, *sock, *conf_here, *conf_node;
-	const char *images, *run; /* images.h; what the node's /run/sidestep is */
+	const char *images, *run, *bpf; /* images.h; the node's /run/sidestep, its /sys/fs/bpf */
 	struct loop *loop;
 	struct apiserver *api;
 	struct http_server *agent;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "deploy/lab/images.h"
 #include "deploy/lab/kubelet/pod.h"
@@ -53,11 +54,17 @@ static void write_settings(struct one_node *e)
 	ok(kube_put(e->client, &e->arena, object_kind(KIND_CONFIG_MAP), s.docs[0], NULL, &err));
 }
 
-static pid_t pid_of(struct one_node *e, const char *pod)
+static pid_t container_pid(struct one_node *e, const char *pod, const char *container)
 {
-	const char *path = arena_printf(&e->arena, "pods/%s/app.pid", kube_uid(pod_get(e, pod)));
+	const char *path =
+		arena_printf(&e->arena, "pods/%s/%s.pid", kube_uid(pod_get(e, pod)), container);
 
 	return (pid_t)strtol(one_node_file(e, path), NULL, 10);
+}
+
+static pid_t pid_of(struct one_node *e, const char *pod)
+{
+	return container_pid(e, pod, "app");
 }
 
 static void a_pod_of_the_node(void **state)
@@ -186,6 +193,117 @@ static void quantities(UNUSED void **state)
 	assert_int_equal(memory_quantity(NULL), 0);
 }
 
+static const struct doc *manifest(struct one_node *e, const char *kind)
+{
+	const char *path = arena_printf(&e->arena, "%s/deploy/agent/sidestep.yaml",
+					getenv("SIDESTEP_SOURCE_DIR"));
+	struct doc_stream s;
+
+	ok(doc_read_file(&e->arena, path, &s, &err));
+	for (size_t i = 0; i < s.n; i++)
+		if (strcmp(doc_find_str(s.docs[i], "kind"), kind) == 0)
+			return s.docs[i];
+	fail_msg("no %s in %s", kind, path);
+	return NULL;
+}
+
+static void put(struct one_node *e, enum object_kind_id kind, struct doc *object)
+{
+	doc_set_string(&e->arena, doc_get(object, "metadata"), "namespace", "default");
+	ok(kube_put(e->client, &e->arena, object_kind(kind), object, NULL, &err));
+}
+
+/* As `up` does it. */
+static void share_pods(struct one_node *e)
+{
+	const char *dir = arena_printf(&e->arena, "%s/pods", e->dir);
+
+	assert_int_equal(mount(dir, dir, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(NULL, dir, NULL, MS_SHARED, NULL), 0);
+}
+
+static bool is_established(UNUSED void *arg, const struct doc *crd)
+{
+	return crd && kube_condition_true(crd, "Established");
+}
+
+static void apply_crds(struct one_node *e)
+{
+	const struct object_kind *kind =
+		object_kind_find("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+	struct doc_stream s;
+
+	ok(doc_read_file(&e->arena,
+			 arena_printf(&e->arena, "%s/deploy/crds/cilium.yaml",
+				      getenv("SIDESTEP_SOURCE_DIR")),
+			 &s, &err));
+	for (size_t i = 0; i < s.n; i++) {
+		ok(kube_put(e->client, &e->arena, kind, s.docs[i], NULL, &err));
+		ok(kube_wait_for(e->client, kind, NULL, kube_name(s.docs[i]), is_established, NULL,
+				 PATIENCE, &err));
+	}
+}
+
+/* The file that a user applies, and the agent of this tree: ready when its rows are in force. */
+static void the_agent_itself(void **state)
+{
+	struct one_node *e = *state;
+	struct arena *a = &e->arena;
+	struct doc *pod = kube_object_new(a, object_kind(KIND_POD), "default", "sidestep");
+	struct doc *spec = doc_clone(a, doc_find(manifest(e, "DaemonSet"), "spec.template.spec"));
+	const char *image = doc_find_str(spec, "containers[0].image");
+	const int once = 1;
+
+	assert_string_equal(image, LAB_AGENT_IMAGE ":" SIDESTEP_VERSION);
+	assert_string_equal(doc_find_str(spec, "containers[0].name"), LAB_AGENT_CONTAINER);
+	share_pods(e);
+	apply_crds(e);
+	ok(io_mkdirs(e->bpf, 0755, &err));
+	assert_int_equal(mount("bpf", e->bpf, "bpf", 0, NULL), 0);
+	ok(images_add(e->images, image, getenv("SIDESTEP_BIN_DIR"), &err));
+	put(e, KIND_CONFIG_MAP, doc_clone(a, manifest(e, "ConfigMap")));
+	doc_set(a, pod, "spec", spec);
+	doc_set_string(a, spec, "nodeName", "node-t");
+	put(e, KIND_POD, pod);
+	pod_wait(e, "sidestep", pod_ready, NULL);
+	assert_true(io_exists(arena_printf(a, "%s/node-t/sidestepd.sock", e->run)));
+	assert_true(io_exists(arena_printf(a, "%s/sidestep", e->bpf)));
+	assert_int_equal(kill(container_pid(e, "sidestep", LAB_AGENT_CONTAINER), SIGKILL), 0);
+	pod_wait(e, "sidestep", pod_restarted, (void *)(uintptr_t)&once);
+	pod_wait(e, "sidestep", pod_ready, NULL);
+}
+
+/* What the agent has noted of its endpoints, all of it. */
+static const char *endpoints(struct one_node *e)
+{
+	const char *out = "";
+
+	for (int id = 2; id < 6; id++)
+		out = arena_printf(
+			&e->arena, "%s%s", out,
+			one_node_file(e, arena_printf(&e->arena, "run/node-t/state/%d.json", id)));
+	return out;
+}
+
+/* Other pods get their network from an agent in a container, which sees their namespaces. */
+static void pods_beside_the_agent(void **state)
+{
+	struct one_node *e = *state;
+
+	ok(io_write_file_atomic(arena_printf(&e->arena, "%s/real-agent", e->dir), "", 0, 0644,
+				&err));
+	pod_create_shell(e, "beside", "exec sleep 1000", "");
+	pod_wait(e, "beside", pod_ready, NULL);
+	assert_non_null(strstr(endpoints(e), kube_uid(pod_get(e, "beside"))));
+	assert_non_null(strstr(endpoints(e), "netnsCookie"));
+	assert_null(strstr(endpoints(e), "\"netnsCookie\":0"));
+	pod_delete(e, "beside");
+	pod_wait(e, "beside", pod_gone, NULL);
+	pod_delete(e, "sidestep");
+	pod_wait(e, "sidestep", pod_gone, NULL);
+	assert_int_equal(umount2(arena_printf(&e->arena, "%s/pods", e->dir), MNT_DETACH), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +313,8 @@ int main(void)
 		cmocka_unit_test(a_new_kubelet_leaves_it_alone),
 		cmocka_unit_test(an_image_is_what_the_file_says),
 		cmocka_unit_test(a_memory_limit_is_held),
+		cmocka_unit_test(the_agent_itself),
+		cmocka_unit_test(pods_beside_the_agent),
 	};
 
 	if (geteuid() != 0)

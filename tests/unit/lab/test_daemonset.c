@@ -228,6 +228,29 @@ TEST(in_turn_never_more_than_one_is_away)
 	assert_true(w->least_ready >= 1);
 }
 
+static bool one_a_node(struct world *w)
+{
+	return doc_len(list(w, KIND_POD)) == 2 && pod_on(w, "node-a") && pod_on(w, "node-b");
+}
+
+TEST(controllers_killed_in_the_middle_leave_one_a_node)
+{
+	struct world *w = *state;
+
+	bring_up(w, "RollingUpdate");
+	set_image(w, "i:2");
+	for (int i = 0; i < 12; i++) {
+		for (int turns = 0; turns < 5 + i; turns++)
+			loop_turn(w->loop, true, NULL);
+		controllers_free(w->controllers);
+		world_start_controllers(w);
+	}
+	wait_numbers(w, "2/2/2/2/2/0");
+	world_until(w, one_a_node, "one pod a node");
+	assert_string_equal(image_on(w, "node-a"), "i:2");
+	assert_string_equal(history(w), "i:1=1 i:2=2");
+}
+
 static bool nothing_left(struct world *w)
 {
 	return doc_len(list(w, KIND_POD)) == 0 && doc_len(list(w, KIND_CONTROLLER_REVISION)) == 0;
@@ -253,6 +276,7 @@ int main(void)
 		ROW(old_revisions_go_but_those_that_pods_have),
 		ROW(a_revision_brings_its_template_back_as_kubectl_sends_it),
 		ROW(in_turn_never_more_than_one_is_away),
+		ROW(controllers_killed_in_the_middle_leave_one_a_node),
 		ROW(what_it_made_goes_with_it),
 	};
 

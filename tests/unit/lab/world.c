@@ -124,7 +124,7 @@ void world_start_controllers(struct world *w)
 {
 	struct controllers_options o = {0};
 
-	w->controllers = controllers_new(w->kubelet_client, &o);
+	w->controllers = controllers_new(w->controllers_client, &o);
 }
 
 static int setup_server(void **state, bool collects_garbage)
@@ -155,6 +155,8 @@ static int setup_server(void **state, bool collects_garbage)
 	unlink(path);
 	w->client = kube_client_new(w->loop, &config, NULL);
 	w->kubelet_client = kube_client_new(w->loop, &config, NULL);
+	/* Its requests end with the controllers that are killed. */
+	w->controllers_client = kube_client_new(w->loop, &config, NULL);
 	w->pods = kube_informer_new(w->client, &pods, &on_pods, w);
 	w->slices = kube_informer_new(w->client, &slices, &on_slices, w);
 	w->least_ready = 1000;
@@ -180,6 +182,7 @@ int world_teardown(void **state)
 	controllers_free(w->controllers);
 	kube_informer_free(w->pods);
 	kube_informer_free(w->slices);
+	kube_client_free(w->controllers_client);
 	kube_client_free(w->kubelet_client);
 	kube_client_free(w->client);
 	apiserver_free(w->server);

@@ -14,7 +14,7 @@
 struct world {
 	struct loop *loop;
 	struct apiserver *server;
-	struct kube_client *client, *kubelet_client;
+	struct kube_client *client, *kubelet_client, *controllers_client;
 	struct controllers *controllers;
 	struct kube_informer *pods, *slices;
 	struct arena arena;
