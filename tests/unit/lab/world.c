@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 
 static void ignore(UNUSED void *arg, UNUSED struct kube_result *r)
 {
@@ -100,6 +101,11 @@ void world_apply(struct world *w, const char *yaml)
 	}
 }
 
+static bool has_range(UNUSED void *arg, const struct doc *d)
+{
+	return d && !str_empty(doc_find_str(d, "spec.podCIDR"));
+}
+
 void world_node(struct world *w, const char *name)
 {
 	auto_free char *yaml =
@@ -117,6 +123,10 @@ void world_node(struct world *w, const char *name)
 	doc_set_string(&w->arena, row, "status", "True");
 	assert_int_equal(kube_patch(w->client, &w->arena, object_kind(KIND_NODE), NULL, name,
 				    "status", KUBE_PATCH_MERGE, patch, NULL, NULL),
+			 0);
+	/* Without a range of addresses it takes no pods. */
+	assert_int_equal(kube_wait_for(w->client, object_kind(KIND_NODE), NULL, name, has_range,
+				       NULL, 30 * NS_PER_S, NULL),
 			 0);
 }
 

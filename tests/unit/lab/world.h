@@ -32,7 +32,7 @@ int world_teardown(void **state);
 
 /* What cannot be done fails the test. */
 void world_apply(struct world *w, const char *yaml);
-/* A node that is Ready. */
+/* A node that is Ready and has its addresses. */
 void world_node(struct world *w, const char *name);
 void world_start_controllers(struct world *w);
 void world_until(struct world *w, bool (*met)(struct world *w), const char *what);
