@@ -5,6 +5,11 @@
 #include "upgrade/plan.h"
 #include "upgrade/world.h"
 
+/* Measured: gates and changes of a node there and back, and what is remembered of an endpoint. */
+#define JOURNAL_BYTES_A_NODE      (20 * 1024)
+#define JOURNAL_BYTES_AN_ENDPOINT 160
+#define JOURNAL_BYTES             (1200 * 1024)
+
 struct look {
 	const struct plan_scene *s;
 	const struct world *w;
@@ -178,6 +183,20 @@ static void ask_versions(struct look *l)
 	}
 }
 
+/* What a run's journal comes to, which must fit into one object of the cluster (etcd: 1.5 MiB). */
+static void ask_size(struct look *l)
+{
+	size_t endpoints = 0, bytes;
+
+	for (size_t i = 0; i < l->w->n_nodes; i++)
+		endpoints += l->w->nodes[i].status ? l->w->nodes[i].status->n_endpoints : 0;
+	bytes = l->w->n_nodes * JOURNAL_BYTES_A_NODE + endpoints * JOURNAL_BYTES_AN_ENDPOINT;
+	seen(l, bytes > JOURNAL_BYTES ? FINDING_FAIL : FINDING_PASS, "",
+	     arena_printf(l->s->a,
+			  "%zu nodes with %zu endpoints: about %zu KB of journal, at most %d",
+			  l->w->n_nodes, endpoints, bytes / 1024, JOURNAL_BYTES / 1024));
+}
+
 static const char *endpoint_astray(const struct sidestep_node *s, struct arena *a)
 {
 	for (size_t i = 0; i < s->n_endpoints; i++)
@@ -335,6 +354,13 @@ static const struct row {
 	  .remedy = "name conntrackLayout of both releases in the releases file",
 	  .source = "UPG-010"},
 	 ask_layouts},
+	{{.id = "size",
+	  .title = "the run has room in the cluster",
+	  .severity = SEVERITY_BLOCKER,
+	  .flags = CHECK_NOT_WAIVABLE,
+	  .remedy = "no release of ours takes as many nodes in one run yet",
+	  .source = "lib/run/host.h"},
+	 ask_size},
 	{{.id = "update-strategy",
 	  .title = "pods are replaced one by one, by us",
 	  .severity = SEVERITY_BLOCKER,

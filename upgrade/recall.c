@@ -61,7 +61,7 @@ static void copy(struct arena *a, struct doc *to, const struct doc *from, const 
 
 static void copy_endpoints(struct arena *a, struct doc *to, const struct doc *from)
 {
-	static const char *const keys[] = {"id", "uid", "namespace", "pod", "state", "generation"};
+	static const char *const keys[] = {"id", "uid", "namespace", "pod", "generation"};
 	struct doc *list = doc_set_list(a, to, "endpoints");
 
 	doc_foreach_item (doc_get(from, "endpoints"), e) {

@@ -31,6 +31,26 @@ static struct doc *daemonset_ref(struct arena *a, const struct upgrade *u)
 
 /* --- one node --- */
 
+/*
+ * The first node's turn changes the template, the others find it so. Neither this nor the other
+ * version in it: somebody else's image is a conflict, and stays.
+ */
+static int ask_for(const struct upgrade *u, const struct doc *daemonset, struct step_changes *out,
+		   const struct side *side, const struct side *other, const char *back,
+		   struct error *err)
+{
+	struct arena *a = out->arena;
+	int r;
+
+	if (change_patch_holds(daemonset, side->template))
+		return 0;
+	r = add(out, CHANGE_PATCH, arena_printf(a, "template%s", back), daemonset_ref(a, u),
+		side->template, err);
+	if (!r)
+		out->items[out->n - 1].backward = other->template;
+	return r;
+}
+
 static int turn_node(struct upgrade *u, const struct step *step, struct step_changes *out,
 		     const struct side *side, const struct side *other, const char *back,
 		     struct error *err)
@@ -41,12 +61,9 @@ static int turn_node(struct upgrade *u, const struct step *step, struct step_cha
 	int r = world_look(&w, a, u, err);
 
 	if (!r)
-		r = add(out, CHANGE_PATCH, arena_printf(a, "template%s", back), daemonset_ref(a, u),
-			side->template, err);
+		r = ask_for(u, w.daemonset, out, side, other, back, err);
 	if (r)
 		return r;
-	/* Neither this nor the other: somebody else's image is a conflict, and stays. */
-	out->items[out->n - 1].backward = other->template;
 	n = world_node(&w, doc_find_str(step->args, "node"));
 	/* One that runs it already (or is being made) needs nothing. */
 	if (!n || !n->pod || str_eq(n->image, side->image))

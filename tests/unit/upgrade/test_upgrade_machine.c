@@ -93,6 +93,18 @@ TEST(the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back)
 	stand_in_free(&w);
 }
 
+/* There and back, a node's share of the journal is what a plan reckons with (findings.c). */
+static void attempt_expect_small(const struct attempt *t)
+{
+	const struct journal *j = t->session.journal;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < journal_count(j); i++)
+		bytes += strlen(journal_at(j, i)->line);
+	printf("%zu bytes of journal for %d nodes there and back\n", bytes, NODES);
+	assert_true(bytes / NODES < 20 * 1024);
+}
+
 TEST(back_from_the_end_prepares_every_node)
 {
 	static struct attempt t;
@@ -109,6 +121,7 @@ TEST(back_from_the_end_prepares_every_node)
 	attempt_expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
 	assert_int_equal(w.preparations, NODES);
 	attempt_expect_entry_gates(&t);
+	attempt_expect_small(&t);
 	attempt_close(&t);
 	stand_in_free(&w);
 }
