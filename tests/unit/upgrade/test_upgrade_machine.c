@@ -601,7 +601,7 @@ TEST(an_api_that_refuses_once_anywhere_changes_nothing)
 {
 	static const char *const faults[] = {
 		"\"status\": 409", "\"status\": 410", "\"status\": 429, \"retryAfterSeconds\": 1",
-		"\"status\": 500", "\"status\": 503", "\"delayMs\": 30",
+		"\"status\": 500", "\"status\": 503", "\"status\": 504",
 	};
 	static const char *const verbs[] = {"get", "list", "create", "patch", "delete"};
 	unsigned seed = 7;
