@@ -150,12 +150,8 @@ int nodes_setup(void **state)
 /* It ends by itself, and (with a sanitizer) leaves nothing behind. */
 static void agent_end(struct nodes *n, int node)
 {
-	int status;
-
 	assert_int_equal(kill(n->node[node].agent, SIGTERM), 0);
-	assert_int_equal(waitpid(n->node[node].agent, &status, 0), n->node[node].agent);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(cli_end(n, n->node[node].agent), 0);
 	n->node[node].agent = 0;
 }
 
@@ -501,7 +497,7 @@ int cli_end(struct nodes *n, pid_t pid)
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (loop_now_ns(n->loop) > end)
-			fail_msg("the command does not end: %s", cli_err(n));
+			fail_msg("process %d does not end: %s", (int)pid, cli_err(n));
 		breathe(n);
 	}
 	assert_true(WIFEXITED(status));
