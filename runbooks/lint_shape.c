@@ -460,6 +460,12 @@ RULE(rule_known)
 		if (step->gate && !str_starts(step->gate, "G-"))
 			lint_fail(l, lint_path(l, s, "gate"), "%s is no gate's id like G-READY",
 				  step->gate);
+		if (step->call && !well_named(step->call->runbook, "0123456789-"))
+			lint_fail(l, lint_path(l, s, "call.runbook"),
+				  "\"%.80s\" is no name of a shipped runbook: a file would be "
+				  "another "
+				  "one tomorrow",
+				  step->call->runbook);
 		if (step->op)
 			check_operation(l, s);
 	}

@@ -196,6 +196,40 @@ static int note_answer(const struct scope *s, const struct runbook_step *step,
 	return rc;
 }
 
+/* How the mesh was when a change failed, before anybody touches it: what can be had of it. */
+static int capture(const struct scope *s, const struct runbook_step *step, struct error *err)
+{
+	static const char *const sources[] = {"agents", "endpoints", "flows", "maps"};
+	struct runner *r = s->r;
+	struct arena *a = &r->arena;
+	struct doc *body = doc_map(a), *kept = doc_set_list(a, body, "evidence");
+
+	doc_set_string(a, body, "step", scope_key(s, step));
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		const struct source_question q = {
+			.source = sources[i], .limit = 1000, .timeout_ns = NS_PER_S};
+		struct doc *answer = NULL, *entry = NULL;
+		size_t n = 0;
+
+		if (source_ask(&r->sources, &q, a, &answer, NULL) < 0)
+			continue;
+		answer = evidence_redact(&r->evidence, a, answer, &n);
+		{
+			const struct evidence_file file = {
+				folder_name(a, scope_key(s, step)),
+				arena_printf(a, "failed-%s.json", sources[i]),
+				sources[i],
+				answer,
+				n,
+				1u << 20};
+
+			if (!evidence_add(&r->evidence, &file, &entry, NULL))
+				doc_append(a, kept, doc_clone(a, entry));
+		}
+	}
+	return doc_len(kept) ? run_record(r, "captured", body, err) : 0;
+}
+
 /* --- going -------------------------------------------------------------------------------------
  */
 
@@ -274,6 +308,9 @@ int scope_go(const struct scope *s, struct walk *ret_walk, struct done *ret_last
 			return 0;
 		}
 		rc = note_answer(s, ret_walk->pending, ret_walk->data, &d, err);
+		if (!rc && d.status == STATUS_FAILED && s->mode == MODE_EXECUTE &&
+		    (ret_walk->pending->kind == STEP_MUTATE || ret_walk->pending->mutates.value))
+			rc = capture(s, ret_walk->pending, err);
 		if (rc)
 			return rc;
 		show(s, ret_walk, ret_walk->pending, &d);

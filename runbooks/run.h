@@ -8,7 +8,8 @@
  *
  * Records beside those of lib/step: answer {step, status, why, answer, evidence}, change {step,
  * changes}, deed {step, phase, ...} for what is no change of an object, approved {step, by},
- * changed {digest, runbook} when a changed file was accepted, conclusion {outcome, cause, exit,
+ * captured {step, evidence} behind a change that failed, changed {digest, runbook} when a changed
+ * file was accepted, conclusion {outcome, cause, exit,
  * ...}.
  *
  * A run's folder is <state>/runbooks/<run>: plan.json (the runbook itself, mode, parameters, who

@@ -122,6 +122,15 @@ FETCH = """- id: out
   timeout: 5s
 - id: kernel
 """
+CALL = """- id: out
+  title: another
+  kind: call
+  mutates: false
+  call: {runbook: "NAME"}
+  timeout: 5s
+- id: kernel
+"""
+CALLS = ["../../tmp/mine", "/tmp/mine.yaml", "mine.yaml", "${params.text}", "-x", ""]
 URLS = ["http://attacker.example/x", "http://localhost@attacker.example/", "http://127.0.0.1.attacker.example/",
         "http://${params.text}/", "file:///etc/shadow", "gopher://localhost:70/", "http://localhost:80\\\\@attacker.example/"]
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -173,6 +182,9 @@ def hostile_texts(w):
     for url in URLS:
         w.write(GOOD.replace("- id: kernel\n", FETCH.replace("URL", url), 1))
         w.refused(url, "RBL-031")
+    for name in CALLS:
+        w.write(GOOD.replace("- id: kernel\n", CALL.replace("NAME", name), 1))
+        w.refused(f"call {name}", "RBL-011")
 
 
 def bombs(w):
@@ -225,7 +237,7 @@ def main():
         bombs(w)
         long_matches(w)
         parameters(w)
-    print(f"{len(EDITS) + len(URLS)} runbooks and {len(PARAMS)} parameters refused")
+    print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 
 
 main()

@@ -326,6 +326,9 @@ TEST(what_does_not_come_to_be_so_fails_and_can_be_taken_back)
 	assert_int_equal(end.exit, 3);
 	assert_non_null(strstr(end.why, "not so"));
 	assert_string_equal(size_of(&s), "2");
+	/* How the mesh was then is kept. */
+	assert_true(io_exists(
+		arena_printf(&a, "%s/alice/evidence/%s/2-raise/failed-agents.json", s.dir, run)));
 	assert_int_equal(resume(&s, "alice", "alice", run, true).exit, 9);
 	assert_string_equal(stage_state(&s, &a), before);
 	stage_free(&s);
