@@ -412,20 +412,19 @@ static const struct cli_command commands[] = {
 		.summary = "follow recorded cases through their runbooks, without a cluster",
 		.args = "[FILE|DIR...]",
 		.max_args = -1,
-		.details =
-			"Files of runbooks (kind Runbook) and of recorded cases (kind "
-			"RunbookFixture), in any order; without a\nfile: what is shipped. Each "
-			"case "
-			"must take the path and reach the outcome and exit it names, and\ntogether "
-			"the cases must take every branch and outcome. With --golden the "
-			"transcripts "
-			"are compared, too.\n"
-			"Exit 3 when one does not.\n\n"
-			"Examples:\n"
-			"  sidestep runbook test\n"
-			"  sidestep runbook test mine.yaml mine-cases.yaml -o junit\n"
-			"  sidestep runbook test mine.yaml mine-cases.yaml --golden "
-			"./transcripts\n",
+		.details = "Files of runbooks (kind Runbook) and of recorded cases (kind "
+			   "RunbookFixture), in any order;\n"
+			   "without a file: what is shipped. Each case must take the path and "
+			   "reach the outcome and exit\n"
+			   "it names, and together the cases must take every branch and outcome. "
+			   "With --golden the\n"
+			   "transcripts are compared, too. Exit 3 when one does not.\n"
+			   "\n"
+			   "Examples:\n"
+			   "  sidestep runbook test\n"
+			   "  sidestep runbook test mine.yaml mine-cases.yaml -o junit\n"
+			   "  sidestep runbook test mine.yaml mine-cases.yaml --golden "
+			   "./transcripts\n",
 		.exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_INCONCLUSIVE),
 		.run = cmd_test,
 		CLI_OPTIONS(test_options),
@@ -437,20 +436,20 @@ static const struct cli_command commands[] = {
 		.args = "NAME|FILE",
 		.min_args = 1,
 		.max_args = 1,
-		.details =
-			"A runbook is linted first, and not begun when it is not fit to run. "
-			"Without "
-			"--mode its own default is taken;\nnone executes by default. What was "
-			"asked "
-			"and answered is kept in a run, with evidence beside it; a run that\nmay "
-			"change something is also kept in the cluster. Without a cluster it tells "
-			"what this node can.\n"
-			"Exit 5 when it is not determined, 7 when it waits for an approval, 8 when "
-			"interrupted: then resume it.\n\n"
-			"Examples:\n"
-			"  sidestep runbook run RB-12 --param namespace=web\n"
-			"  sidestep runbook run ./mine.yaml --mode propose -p namespace=web\n"
-			"  sidestep runbook run RB-3 --mode execute -p since=2h\n",
+		.details = "A runbook is linted first, and not begun when it is not fit to run. "
+			   "Without --mode its own\n"
+			   "default is taken; none executes by default. What was asked and "
+			   "answered is kept in a run,\n"
+			   "with evidence beside it; a run that may change something is also kept "
+			   "in the cluster.\n"
+			   "Without a cluster it tells what this node can. Exit 5 when it is not "
+			   "determined, 7 when it\n"
+			   "waits for an approval, 8 when interrupted: then resume it.\n"
+			   "\n"
+			   "Examples:\n"
+			   "  sidestep runbook run RB-12 --param namespace=web\n"
+			   "  sidestep runbook run ./mine.yaml --mode propose -p namespace=web\n"
+			   "  sidestep runbook run RB-3 --mode execute -p since=2h\n",
 		.exits = RUN_EXITS,
 		.run = cmd_run,
 		CLI_OPTIONS(run_options),
@@ -475,14 +474,15 @@ static const struct cli_command commands[] = {
 		.min_args = 2,
 		.max_args = 2,
 		.needs = MUTATES,
-		.details =
-			"Who you are is what the API server says, or without a cluster your uid. "
-			"Whoever asked for the run does not\ncount, nor anybody outside of the "
-			"groups that the step names. An approval is for this step of this run "
-			"with\nthese parameters, and runs out.\n"
-			"Exit 3 when you may not.\n\n"
-			"Example:\n"
-			"  sidestep runbook approve RUN approve_restart\n",
+		.details = "Who you are is what the API server says, or without a cluster your "
+			   "uid. Whoever asked for\n"
+			   "the run does not count, nor anybody outside of the groups that the "
+			   "step names. An approval\n"
+			   "is for this step of this run with these parameters, and runs out. Exit "
+			   "3 when you may not.\n"
+			   "\n"
+			   "Examples:\n"
+			   "  sidestep runbook approve RUN approve_restart\n",
 		.exits = CLI_EXIT(CLI_BLOCKED),
 		.run = cmd_approve,
 		.preview = cmd_approve_preview,
@@ -495,13 +495,15 @@ static const struct cli_command commands[] = {
 		.args = "RUN",
 		.min_args = 1,
 		.max_args = 1,
-		.details =
-			"What was answered is not asked again. When the file it was begun from has "
-			"changed since, it is refused; with\n--accept-changed it goes on with the "
-			"new one, if every finished step stands in it unchanged.\n\n"
-			"Examples:\n"
-			"  sidestep runbook resume RUN\n"
-			"  sidestep runbook resume RUN --accept-changed\n",
+		.details = "What was answered is not asked again. When the file it was begun from "
+			   "has changed since, it\n"
+			   "is refused; with --accept-changed it goes on with the new one, if "
+			   "every finished step stands\n"
+			   "in it unchanged.\n"
+			   "\n"
+			   "Examples:\n"
+			   "  sidestep runbook resume RUN\n"
+			   "  sidestep runbook resume RUN --accept-changed\n",
 		.exits = RUN_EXITS,
 		.run = cmd_resume,
 		CLI_OPTIONS(resume_options),
@@ -529,10 +531,11 @@ static const struct cli_command commands[] = {
 		.max_args = 1,
 		.needs = MUTATES,
 		.details = "From the pre-images in its journal, or by the steps that the runbook "
-			   "gives "
-			   "for it. What somebody else changed\nmeanwhile is a conflict and stays. "
-			   "Exit "
-			   "9 when it is done, 10 when it could not be.\n\n"
+			   "gives for it. What\n"
+			   "somebody else changed meanwhile is a conflict and stays. Exit 9 when "
+			   "it is done, 10 when it\n"
+			   "could not be.\n"
+			   "\n"
 			   "Examples:\n"
 			   "  sidestep runbook rollback RUN --dry-run\n"
 			   "  sidestep runbook rollback RUN --to raise_memory\n",

@@ -8,6 +8,7 @@ nothing typed here can change the machine. Ends with 'N passed, N failed'.
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,7 @@ def exit_codes(page):
 
 def examples(page):
     """Lines of a page that can be typed, without what a '#' or a pipe puts behind them."""
-    return [re.split(r"  #| \|", line)[0].split() for line in re.findall(r"^  (sidestep.*)$", page, re.M)]
+    return [shlex.split(re.split(r"  #| \|", line)[0]) for line in re.findall(r"^  (sidestep.*)$", page, re.M)]
 
 
 def check_examples(report, program, path, page, folder):
