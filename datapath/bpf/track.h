@@ -71,7 +71,8 @@ static __always_inline void track_forget(const struct conntrack_key *key,
 	struct conntrack_key twin;
 
 	flow_twin_key(key, v, &twin);
-	older_forget(key, &twin, answered);
+	older_forget(key, &twin, 1); /* either: programs of its own release may have moved it */
+	older_forget(key, &twin, 0);
 	if (answered) {
 		bpf_map_delete_elem(&conntrack_v2, key);
 		bpf_map_delete_elem(&conntrack_v2, &twin);
@@ -271,6 +272,9 @@ static __always_inline int track_known(struct __sk_buff *skb, struct work *w,
 		return track_forward(skb, w, v);
 	flow_twin_key(&w->pkt.tuple, v, &twin_key);
 	twin = track_lookup(&twin_key, answered);
+	/* The agent's copy may have come as far as one direction only. */
+	if (option_older && !twin && older_take(w, &twin_key))
+		twin = track_lookup(&twin_key, answered);
 	if (!twin)
 		return track_again(skb, w, v, answered);
 	flags |= older_seen(&w->pkt.tuple, v);

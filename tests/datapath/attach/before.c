@@ -85,11 +85,15 @@ static void attach_one(const struct wires *w, enum datapath_attach how, uint32_t
 	}
 }
 
-static void attach(const struct wires *w, enum datapath_attach how, struct pod_before *skel)
+/* pod: that one's, WIRE_NODE all of them. */
+static void attach(const struct wires *w, enum datapath_attach how, int pod,
+		   struct pod_before *skel)
 {
 	for (int i = 0; i < WIRES; i++)
-		attach_one(w, how, w->wire[i].ifindex, skel->progs.from_pod, skel->progs.to_pod);
-	if (w->overlay)
+		if (pod == WIRE_NODE || pod == i)
+			attach_one(w, how, w->wire[i].ifindex, skel->progs.from_pod,
+				   skel->progs.to_pod);
+	if (w->overlay && pod == WIRE_NODE)
 		attach_one(w, how, w->overlay, skel->progs.from_overlay, skel->progs.to_overlay);
 }
 
@@ -110,7 +114,7 @@ static void write_meta(const struct wires *w)
 	close(fd);
 }
 
-void before_start(struct wires *w, enum datapath_attach how)
+void before_start_at(struct wires *w, enum datapath_attach how, int pod)
 {
 	struct pod_before *skel = pod_before__open();
 	struct error err = ERROR_INIT;
@@ -124,8 +128,13 @@ void before_start(struct wires *w, enum datapath_attach how)
 	assert_int_equal(pod_before__load(skel), 0);
 	pin_maps(w, skel->obj);
 	assert_int_equal(netns_enter(w->netns, &back, &err), 0);
-	attach(w, how, skel);
+	attach(w, how, pod, skel);
 	netns_leave(back);
 	write_meta(w);
 	pod_before__destroy(skel);
+}
+
+void before_start(struct wires *w, enum datapath_attach how)
+{
+	before_start_at(w, how, WIRE_NODE);
 }

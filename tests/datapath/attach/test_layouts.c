@@ -312,6 +312,31 @@ static void up_down_and_up_again(enum datapath_attach mode)
 	end_all(&wires);
 }
 
+/* As in the middle of swapping links, but for long: one pod's hooks run the one release, the
+ * other's the other. */
+static void half_way(enum datapath_attach mode)
+{
+	begin_before(&wires, mode);
+	chatter_open(&chatter, &wires, &wires, 100, 20);
+	begin_count();
+	chatter_start(&chatter);
+	for (int pod = WIRE_A; pod <= WIRE_B; pod++) {
+		datapath_close(start_ours(&wires, mode));
+		before_start_at(&wires, mode, pod);
+		chatter_rounds(&chatter, 5);
+		datapath_close(start_ours(&wires, mode));
+		chatter_rounds(&chatter, 2);
+		before_start_at(&wires, mode, pod);
+		chatter_rounds(&chatter, 5);
+		before_start(&wires, mode);
+		chatter_rounds(&chatter, 2);
+	}
+	chatter_stop(&chatter);
+	expect_untouched();
+	chatter_close(&chatter);
+	end_all(&wires);
+}
+
 /* One node after the other, the caller's first, then the other's. */
 static void to_another_node(enum datapath_attach mode)
 {
@@ -510,6 +535,7 @@ static void in_both_modes(void (*fn)(enum datapath_attach mode))
 	}
 BOTH(up_down_and_up_again)
 BOTH(to_another_node)
+BOTH(half_way)
 BOTH(without_the_converter_it_shows)
 BOTH(killed_on_the_way_up)
 BOTH(killed_while_preparing)
@@ -531,6 +557,7 @@ int main(void)
 {
 	const struct CMUnitTest one[] = {
 		cmocka_unit_test(up_down_and_up_again_row),
+		cmocka_unit_test(half_way_row),
 		cmocka_unit_test(without_the_converter_it_shows_row),
 		cmocka_unit_test(killed_on_the_way_up_row),
 		cmocka_unit_test(killed_while_preparing_row),

@@ -164,6 +164,31 @@ TEST(an_older_connection_goes_on_from_either_side)
 	}
 }
 
+TEST(a_copy_that_came_half_way_is_no_reason_to_decide)
+{
+	struct conntrack_key key;
+	struct conntrack_entry e;
+	__u64 decided;
+
+	for (int reply = 0; reply < 2; reply++) {
+		struct frame f = reply ? back(0) : out(0);
+
+		fresh_world(NULL);
+		establish();
+		decided = decisions();
+		assert_true(new_entry("conntrack_v2", f, &e));
+		only_older();
+		e.refresh -= FLOW_REPORT_SECONDS * w.skel->rodata->option_hz + 1; /* is due */
+		key = frame_tuple(&f);
+		world_put_entry(&w, "conntrack_v2", &key, &e);
+		assert_int_equal(reply ? from_b(back(TCP_ACK)) : from_a(out(TCP_ACK)),
+				 TC_ACT_REDIRECT);
+		assert_int_equal(decisions(), decided);
+		expect_both("conntrack_v2", "conntrack_v1", out(0));
+		expect_both("conntrack_v2", "conntrack_v1", back(0));
+	}
+}
+
 TEST(an_unanswered_one_stays_among_the_unanswered)
 {
 	struct conntrack_entry e;
@@ -325,6 +350,25 @@ TEST(what_the_other_release_sees_counts)
 	assert_int_equal(e.flags & CONNTRACK_CLOSING, CONNTRACK_OPENER_CLOSED);
 }
 
+TEST(what_is_forgotten_is_in_neither_of_the_older_maps)
+{
+	struct frame f = out(0);
+	struct conntrack_key key = frame_tuple(&f);
+	struct conntrack_entry_v1 old;
+	struct conntrack_entry e;
+
+	/* The other release had it answered, ours had not; then it expires. */
+	assert_int_equal(from_a(out(TCP_SYN)), TC_ACT_REDIRECT);
+	assert_true(old_entry("ct_new_v1", f, &old));
+	put_old("conntrack_v1", f, &old);
+	assert_true(new_entry("ct_new_v2", f, &e));
+	e.expires = 1;
+	world_put_entry(&w, "ct_new_v2", &key, &e);
+	assert_int_equal(from_a(out(TCP_SYN)), TC_ACT_REDIRECT);
+	assert_false(old_entry("conntrack_v1", f, &old));
+	expect_both("ct_new_v2", "ct_new_v1", f);
+}
+
 TEST(connections_with_another_node_go_on)
 {
 	struct frame in = frame_make(ADDR_REMOTE, 5000, ADDR_B, 80, IPPROTO_TCP, TCP_SYN), f;
@@ -397,6 +441,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_step_of_a_connection_is_in_both, fresh_world),
 		cmocka_unit_test_setup(an_older_connection_goes_on_from_either_side, fresh_world),
+		cmocka_unit_test_setup(a_copy_that_came_half_way_is_no_reason_to_decide,
+				       fresh_world),
 		cmocka_unit_test_setup(an_unanswered_one_stays_among_the_unanswered, fresh_world),
 		cmocka_unit_test_setup(a_service_keeps_its_backend, fresh_world),
 		cmocka_unit_test_setup(a_refusal_is_remembered_with_its_reason, fresh_world),
@@ -406,6 +452,8 @@ int main(void)
 		cmocka_unit_test_setup(a_moved_generation_is_noticed, fresh_world),
 		cmocka_unit_test_setup(an_expired_or_closed_one_is_nobodys, fresh_world),
 		cmocka_unit_test_setup(what_the_other_release_sees_counts, fresh_world),
+		cmocka_unit_test_setup(what_is_forgotten_is_in_neither_of_the_older_maps,
+				       fresh_world),
 		cmocka_unit_test_setup(connections_with_another_node_go_on, fresh_world),
 		cmocka_unit_test_setup(icmp_errors_know_older_connections, fresh_world),
 		cmocka_unit_test_setup(ours_are_not_overwritten_by_older_ones, fresh_world),
