@@ -170,7 +170,7 @@ static const struct cli_command image_verbs[] = {
 		    "ImagePullBackOff.\n\n"
 		    "Example:\n"
 		    "  sidestep lab image add sidestep.dev/sidestepd:0.2.0 \\\n"
-		    "    $(deploy/build-release 0.2.0)\n",
+		    "    \"$(deploy/build-release 0.2.0)\"\n",
 	 .needs = NEEDS_ROOT,
 	 .run = lab_image_add_main,
 	 CLI_OPTIONS(lab_rows),

@@ -5,6 +5,7 @@ blackbox.py BIN_DIR [PROGRAM...]: all programs named sidestep* there, or these. 
 name; commands and options are read from its own help. It runs as nobody, without a cluster and without a home, so that
 nothing typed here can change the machine. Ends with 'N passed, N failed'.
 """
+import itertools
 import json
 import os
 import re
@@ -106,8 +107,9 @@ def exit_codes(page):
 
 
 def examples(page):
-    """Lines of a page that can be typed, without what a '#' or a pipe puts behind them."""
-    return [shlex.split(re.split(r"  #| \|", line)[0]) for line in re.findall(r"^  (sidestep.*)$", page, re.M)]
+    """Lines of a page that can be typed, as a shell reads them, without what a '#' or a pipe puts behind them."""
+    lines = (shlex.split(line, comments=True) for line in re.findall(r"^  (sidestep.*)$", page.replace("\\\n", " "), re.M))
+    return [list(itertools.takewhile(lambda word: word != "|", line)) for line in lines]
 
 
 def check_examples(report, program, path, page, folder):
