@@ -207,6 +207,55 @@ static void drop_gone(struct istiod *d)
 		closedir(dir);
 }
 
+/* The mesh's root, in every namespace: what injection makes pods mount, and wait for. */
+
+#define ROOT_MAP "istio-ca-root-cert"
+
+static struct kube_informer *informer_of(const struct istiod *d, enum object_kind_id id)
+{
+	size_t i = 0;
+
+	while (kinds[i] != id)
+		i++;
+	return d->informers[i];
+}
+
+static void on_root(void *arg, struct kube_result *result)
+{
+	struct istiod *d = arg;
+	struct error err = ERROR_INIT;
+
+	if (result->code && result->code != -EEXIST && result->code != -ENOENT && d->log) {
+		kube_result_error(result, &err);
+		log_warn(d->log, ROOT_MAP ": %s, continuing", err.msg);
+	}
+	if (result->code && result->code != -EEXIST && result->code != -ENOENT)
+		loop_timer_set(d->quiet, NS_PER_S);
+}
+
+static void spread_root(struct istiod *d, struct arena *a)
+{
+	const struct kube_informer *maps = informer_of(d, KIND_CONFIG_MAP);
+
+	kube_informer_foreach (informer_of(d, KIND_NAMESPACE), o) {
+		struct doc *body = doc_map(a), *meta;
+		struct kube_request request = {.verb = KUBE_CREATE,
+					       .kind = object_kind(KIND_CONFIG_MAP),
+					       .namespace_ = kube_name(o->doc),
+					       .body = body};
+
+		if (kube_deleting(o->doc) || kube_informer_get(maps, kube_name(o->doc), ROOT_MAP))
+			continue;
+		doc_set_string(a, body, "apiVersion", "v1");
+		doc_set_string(a, body, "kind", "ConfigMap");
+		meta = doc_set_map(a, body, "metadata");
+		doc_set_string(a, meta, "name", ROOT_MAP);
+		doc_set_string(a, doc_set_map(a, meta, "labels"), "istio.io/config", "true");
+		doc_set_string(a, doc_set_map(a, body, "data"), "root-cert.pem", d->ca.cert_pem);
+		kube_start(d->client, &request, on_root, d);
+	}
+}
+
 static void render_all(void *arg)
 {
 	struct istiod *d = arg;
@@ -221,6 +270,7 @@ static void render_all(void *arg)
 	snapshot_init(&s, &a);
 	if (collect(d, &s, &err) && d->log)
 		log_error(d->log, "%s", err.msg);
+	spread_root(d, &a);
 	istio_mesh_load(&m, &a, &s);
 	for (size_t i = 0; i < m.n_pods; i++) {
 		const struct istio_workload *w = &m.pods[i];
