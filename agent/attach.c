@@ -87,12 +87,12 @@ static void drop(struct agent *agent, struct agent_ep *ep)
  * An ADD that found no agent undoes itself, by way of the queue; who tries again names the same
  * container. What waits there was asked for before this and would take the new endpoint away.
  */
-static void withdraw_deletion(struct agent *agent, const char *container)
+static int withdraw_deletion(struct agent *agent, const char *container, struct error *err)
 {
-	struct arena a = ARENA_INIT;
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *path = arena_printf(&a, "%s/%s", agent->options.queue, container);
 
-	unlink(arena_printf(&a, "%s/%s", agent->options.queue, container));
-	arena_release(&a);
+	return unlink(path) < 0 && errno != ENOENT ? error_errno(err, -errno, "%s", path) : 0;
 }
 
 int agent_attach(struct agent *agent, const char *container, const struct attach_request *rq,
@@ -101,9 +101,10 @@ int agent_attach(struct agent *agent, const char *container, const struct attach
 	struct agent_ep *ep = endpoints_find_container(&agent->endpoints, container);
 	int r = check_request(rq, container, err);
 
+	if (r == 0)
+		r = withdraw_deletion(agent, container, err);
 	if (r < 0)
 		return r;
-	withdraw_deletion(agent, container);
 	if (ep && ep->ifindex == (uint32_t)rq->host_ifindex) {
 		*ret_ep = ep;
 		reconcile_soon(agent);

@@ -10,7 +10,8 @@
  *   5. sets that no endpoint uses any more
  *
  * Whoever was here before us may have been killed between a row and its generation; the row is as
- * wanted then, and nothing but connections tells. So the first time everything is decided again.
+ * wanted then, and nothing but connections tells. So the first time everything is decided again,
+ * and not before all rows are there: between them live connections could be refused.
  */
 #include <string.h>
 

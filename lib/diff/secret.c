@@ -292,8 +292,8 @@ struct doc *secret_redact_names(struct arena *a, const struct secret_key *key, c
 	return walk(&r, doc_clone(a, d), true);
 }
 
-/* Every value of a Secret; stringData is written over data when one is stored. What is hidden now.
- */
+/* Every value of a Secret; stringData is written over data when one is stored. Returns the part
+ * that is hidden now. */
 static const struct doc *redact_secret(const struct redactor *r, struct doc *out)
 {
 	struct doc *data = doc_get(out, "data"), *text = doc_get(out, "stringData");

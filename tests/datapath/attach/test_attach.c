@@ -30,6 +30,18 @@ static void close_all(struct datapath *dp)
 	assert_false(io_exists(wires.root));
 }
 
+/* A connection from pod A to what server listens on has carried a byte; the server's end. */
+static int talking(int server, const char *addr, uint16_t port, int *ret_client)
+{
+	int conn;
+
+	*ret_client = wires_connect(&wires, WIRE_A, addr, port);
+	assert_int_equal(wires_connected(*ret_client), 0);
+	conn = wires_accept(server);
+	wires_talk(*ret_client, conn);
+	return conn;
+}
+
 static void nothing_before_the_row(enum datapath_attach mode)
 {
 	struct datapath *dp;
@@ -51,10 +63,7 @@ static void allowed_and_refused(enum datapath_attach mode)
 
 	wires_open(&wires, mode, &dp);
 	wires_policy(&wires, dp, WIRE_PORT);
-	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
-	assert_int_equal(wires_connected(client), 0);
-	conn = wires_accept(server);
-	wires_talk(client, conn);
+	conn = talking(server, WIRE_ADDR_B, WIRE_PORT, &client);
 	wires_talk(conn, client);
 	other = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT + 1);
 	wires_expect_drop(dp, REASON_POLICY);
@@ -79,10 +88,7 @@ static void a_change_meets_live_connections(enum datapath_attach mode)
 
 	wires_open(&wires, mode, &dp);
 	wires_policy(&wires, dp, WIRE_PORT);
-	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
-	assert_int_equal(wires_connected(client), 0);
-	conn = wires_accept(server);
-	wires_talk(client, conn);
+	conn = talking(server, WIRE_ADDR_B, WIRE_PORT, &client);
 	wires_policy(&wires, dp, 0);
 	assert_int_equal(write(client, "y", 1), 1);
 	wires_expect_drop(dp, REASON_POLICY);
@@ -102,10 +108,7 @@ static void a_service_reaches_its_backend(enum datapath_attach mode)
 
 	wires_open(&wires, mode, &dp);
 	wires_policy(&wires, dp, WIRE_PORT);
-	client = wires_connect(&wires, WIRE_A, WIRE_VIP, 80);
-	assert_int_equal(wires_connected(client), 0);
-	conn = wires_accept(server);
-	wires_talk(client, conn);
+	conn = talking(server, WIRE_VIP, 80, &client);
 	wires_talk(conn, client);
 	close(conn);
 	close(client);
@@ -128,10 +131,7 @@ static void killed_and_started_again(enum datapath_attach mode)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
-	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
-	assert_int_equal(wires_connected(client), 0);
-	conn = wires_accept(server);
-	wires_talk(client, conn);
+	conn = talking(server, WIRE_ADDR_B, WIRE_PORT, &client);
 	/* The next one finds everything, replaces the programs, and has nothing to write. */
 	wires_open(&wires, mode, &dp);
 	wires_talk(client, conn);
@@ -170,10 +170,7 @@ static void killed_before_the_bump(enum datapath_attach mode)
 
 	wires_open(&wires, mode, &dp);
 	wires_policy(&wires, dp, WIRE_PORT);
-	client = wires_connect(&wires, WIRE_A, WIRE_ADDR_B, WIRE_PORT);
-	assert_int_equal(wires_connected(client), 0);
-	conn = wires_accept(server);
-	wires_talk(client, conn);
+	conn = talking(server, WIRE_ADDR_B, WIRE_PORT, &client);
 	assert_int_equal(maps_open_existing(&maps, wires.root, &err), 0);
 	assert_true(maps_each(&maps, MAP_generation, note_generation, &before, &err) > 0);
 	wires_policy(&wires, dp, 0);

@@ -187,6 +187,24 @@ TEST(a_queue_that_cannot_be_locked_is_no_busy_one)
 	arena_release(&a);
 }
 
+TEST(no_add_while_its_deletion_cannot_be_withdrawn)
+{
+	char dir[] = "/tmp/sidestep-queue-XXXXXX";
+	struct agent agent = {.options = {.queue = mkdtemp(dir)}};
+	struct attach_request rq = {.host_ifindex = 7};
+	struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct agent_ep *ep = NULL;
+	const char *path = arena_printf(&a, "%s/c1", dir);
+
+	assert_int_equal(io_mkdirs(path, 0700, NULL), 0);
+	assert_int_equal(agent_attach(&agent, "c1", &rq, &ep, &err), -EISDIR);
+	assert_non_null(strstr(err.msg, path));
+	assert_int_equal(agent.endpoints.list.n, 0);
+	assert_int_equal(io_remove_tree(dir, NULL), 0);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +214,7 @@ int main(void)
 		cmocka_unit_test(what_fails_is_tried_again_later_each_time),
 		cmocka_unit_test(what_is_on_disk_is_found_again),
 		cmocka_unit_test(a_queue_that_cannot_be_locked_is_no_busy_one),
+		cmocka_unit_test(no_add_while_its_deletion_cannot_be_withdrawn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,7 @@ static void a_pod_lives_and_ends(void **state)
 	struct doc *d;
 	const char *dir;
 
-	/* Without a probe it is ready as soon as it runs, perhaps before it has written anything.
-	 */
+	/* Without a probe it would be ready before its shell has written anything. */
 	pod_create_shell(e, "plain",
 			 "echo up; cat /etc/resolv.conf > resolv; env > env; touch written; "
 			 "exec sleep 1000",
