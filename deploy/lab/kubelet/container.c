@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,7 @@
 
 /* What the child does between fork and exec; every string was made before. */
 struct launch {
+	pid_t kubelet;
 	int netns;
 	const char *cgroup_procs, *pid_file, *resolv;
 	const char *words_dir, *words_mount; /* NULL: no termination message */
@@ -71,14 +73,32 @@ static int own_files(const struct launch *l)
 	return mount(l->resolv, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ? errno : 0;
 }
 
+/*
+ * A child whose kubelet is killed before the pid is written is one that the next kubelet knows
+ * nothing of and starts again: it ends with its kubelet. From the pid on it is adopted.
+ */
+static int become_known(const struct launch *l)
+{
+	int e;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return errno;
+	if (getppid() != l->kubelet)
+		return ESRCH;
+	e = write_text(l->cgroup_procs, 0, "0", 1);
+	if (!e && l->pid_file)
+		e = write_pid(l->pid_file);
+	if (!e && prctl(PR_SET_PDEATHSIG, 0) < 0)
+		e = errno;
+	return e;
+}
+
 static int before_exec(void *arg)
 {
 	const struct launch *l = arg;
-	int e = write_text(l->cgroup_procs, 0, "0", 1);
+	int e = become_known(l);
 
 	setpriority(PRIO_PROCESS, 0, 0); /* whatever the kubelet's own is */
-	if (!e && l->pid_file)
-		e = write_pid(l->pid_file);
 	if (!e && l->netns >= 0 && setns(l->netns, CLONE_NEWNET) < 0)
 		e = errno;
 	if (!e)
@@ -108,7 +128,8 @@ static int spawn(struct container *c, const struct doc *exec, int log_fd, const 
 	auto_close int netns = -1;
 	struct image_process ip;
 	const char *cg = container_cgroup(&a, c);
-	struct launch l = {.netns = -1,
+	struct launch l = {.kubelet = getpid(),
+			   .netns = -1,
 			   .pid_file = pids,
 			   .resolv = c->pod->k->resolv,
 			   .cgroup_procs = arena_printf(&a, "%s/cgroup.procs", cg)};
