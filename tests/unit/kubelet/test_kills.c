@@ -3,12 +3,14 @@
  * A kubelet, or its CNI plugin, that is killed and started again: pods run on, what ended or was
  * deleted meanwhile is made good, nothing is done twice.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deploy/lab/kubelet/cgroup.h"
 #include "lib/base/io.h"
 #include "tests/unit/kubelet/one_node.h"
 
@@ -181,6 +183,55 @@ static void killed_at_any_moment(void **state)
 	assert_int_equal(strlen(one_node_file(e, "rounds")), 10);
 }
 
+/* The processes of the test's containers, frozen or not; the last one in *pid. */
+static unsigned processes(struct one_node *e, const char *pod, pid_t *pid)
+{
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+	unsigned n = 0;
+	char *save = NULL;
+
+	io_read_file(arena_printf(&e->arena, "%s/pods/%s/app/cgroup.procs", e->cgroup,
+				  kube_uid(pod_get(e, pod))),
+		     4096, &sb, NULL);
+	for (char *l = sb.len ? strtok_r(sb.buf, "\n", &save) : NULL; l;
+	     l = strtok_r(NULL, "\n", &save), n++)
+		*pid = (pid_t)atoi(l);
+	return n;
+}
+
+static void freeze(struct one_node *e, const char *value)
+{
+	auto_close int fd = -1;
+
+	ok(cgroup_make(e->cgroup, &err));
+	fd = open(arena_printf(&e->arena, "%s/cgroup.freeze", e->cgroup), O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, value, 1), 1);
+}
+
+/* The window of killed_at_any_moment that no drawing of lots hits: forked, its pid not written. */
+static void killed_between_a_process_and_its_pid(void **state)
+{
+	struct one_node *e = *state;
+	pid_t first = 0, second = 0;
+
+	freeze(e, "1");
+	pod_create_shell(e, "unknown", "echo once >> once; exec sleep 1000", "");
+	while (!processes(e, "unknown", &first))
+		serve_for(e, 10 * NS_PER_MS);
+	kubelet_kill(e);
+	kubelet_start(e);
+	while (!processes(e, "unknown", &second) || second == first)
+		serve_for(e, 10 * NS_PER_MS);
+	freeze(e, "0");
+	pod_wait(e, "unknown", pod_ready, NULL);
+	assert_true(has_ended(first));
+	assert_int_equal(processes(e, "unknown", &second), 1);
+	assert_string_equal(one_node_file(e, "once"), "once\n");
+	pod_delete(e, "unknown");
+	pod_wait(e, "unknown", pod_gone, NULL);
+}
+
 static void a_plugin_that_is_killed_is_run_again(void **state)
 {
 	static const char *const when[] = {"die-before", "die-after"};
@@ -210,6 +261,7 @@ int main(void)
 		cmocka_unit_test(an_end_that_went_unseen_is_made_good),
 		cmocka_unit_test(a_pod_deleted_by_force_while_nobody_looked),
 		cmocka_unit_test(killed_at_any_moment),
+		cmocka_unit_test(killed_between_a_process_and_its_pid),
 		cmocka_unit_test(a_plugin_that_is_killed_is_run_again),
 	};
 
