@@ -5,7 +5,15 @@
  *
  * A row that is there is newer than the copy and stays. The kernel walks by buckets, so a walk sees
  * every row that does not move, however the map changes meanwhile; rows that come are written to
- * both maps by the programs.
+ * both maps by the programs. A batch that cannot be read is read again; rows that the kernel
+ * refuses make another round, so a copy that has ended has left none behind.
+ *
+ * A row may be forgotten by the programs between its being read and written, and stands there again
+ * then. For a live connection that is harmless: nobody forgets one. One that both sides have closed
+ * makes way for the next with the same ports, and would hide it. So closed ones are not copied up:
+ * until the older maps go, the programs look there for the last packets of one. They are copied
+ * down, for an older program has its own map alone, would refuse those packets as a stranger's, and
+ * overwrites what it finds there with a connection that is answered.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -16,7 +24,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/macros.h"
 
-#define BATCH 512
+#define BATCH  512
+#define CLOSED (CONNTRACK_OPENER_CLOSED | CONNTRACK_REPLIER_CLOSED)
 
 static enum carry_task current(const struct carry *c)
 {
@@ -68,7 +77,7 @@ static void begin(struct carry *c, enum carry_task task)
 	c->counted = false;
 	c->found = 0;
 	if (task != CARRY_COUNT)
-		c->total = c->converted = 0;
+		c->total = c->converted = c->refused = c->left = 0;
 	first_map(c);
 }
 
@@ -81,45 +90,78 @@ static int carry_row(struct datapath *dp, enum carry_task task, uint32_t row)
 {
 	struct carry *c = &dp->carry;
 	const struct conntrack_key *key = (const struct conntrack_key *)c->keys + row;
+	const struct conntrack_entry_v1 *from = (const struct conntrack_entry_v1 *)c->values + row;
 	struct conntrack_entry_v1 old;
 	struct conntrack_entry new;
 
 	if (task == CARRY_UP) {
-		conntrack_up((const struct conntrack_entry_v1 *)c->values + row, &new);
+		if ((from->flags & CLOSED) == CLOSED)
+			return 0;
+		conntrack_up(from, &new);
 		return put(dp->maps.fd[older_present[c->map]], key, &new);
 	}
 	conntrack_down((const struct conntrack_entry *)c->values + row, &old);
 	return put(dp->maps.older[c->map], key, &old);
 }
 
-/* Reads the next rows of the map; *ret_last when there are no more. */
+/* One row that is refused keeps the others from nothing. */
+static void carry_rows(struct datapath *dp, enum carry_task task, uint32_t n)
+{
+	struct carry *c = &dp->carry;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int code = carry_row(dp, task, i);
+
+		if (!code) {
+			c->converted++;
+			continue;
+		}
+		c->why = code;
+		c->left++;
+		c->refused++;
+		if (dp->maps.refused)
+			++*dp->maps.refused;
+	}
+}
+
+/* Reads the rows at hand; *ret_last when there are no more behind them. */
 static int read_batch(struct datapath *dp, enum carry_task task, uint32_t *ret_n, bool *ret_last,
 		      struct error *err)
 {
 	struct carry *c = &dp->carry;
 	int fd = task == CARRY_UP ? dp->maps.older[c->map] : dp->maps.fd[older_present[c->map]];
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	__u32 n = BATCH, place = c->place;
-	int code = bpf_map_lookup_batch(fd, c->inside ? &place : NULL, &c->place, c->keys,
+	__u32 n = BATCH;
+	int code = bpf_map_lookup_batch(fd, c->inside ? &c->place : NULL, &c->next, c->keys,
 					c->values, &n, &opts)
 			   ? -errno
 			   : 0;
 
 	if (code && code != -ENOENT)
 		return error_errno(err, code, "reading map %s",
-				   map_specs[older_present[c->map]].pin);
-	c->inside = true;
+				   task == CARRY_UP ? older_specs[c->map].pin
+						    : map_specs[older_present[c->map]].pin);
 	*ret_n = n;
 	*ret_last = code == -ENOENT;
 	return 0;
 }
 
+/* From the first map on again, for the rows that were refused; the others are there by now. */
+static int another_round(struct carry *c, enum carry_task task, struct error *err)
+{
+	unsigned long long left = c->left;
+
+	c->converted = c->left = 0;
+	return error_errno(err, c->why, "copying %llu rows of connections to layout %u", left,
+			   task == CARRY_UP ? CONNTRACK_VERSION : CONNTRACK_V1_VERSION);
+}
+
 /* The next map, or the end of this round: what was counted is carried, then the task is done. */
-static void next_map(struct carry *c, enum carry_task task)
+static int next_map(struct carry *c, enum carry_task task, struct error *err)
 {
 	if (++c->map < OLDER_COUNT) {
 		c->inside = false;
-		return;
+		return 0;
 	}
 	first_map(c);
 	if (task == CARRY_COUNT) {
@@ -128,9 +170,12 @@ static void next_map(struct carry *c, enum carry_task task)
 	} else if (!c->counted) {
 		c->counted = true;
 		c->total = c->found;
-		return;
+		return 0;
+	} else if (c->left) {
+		return another_round(c, task, err);
 	}
 	done(c, task);
+	return 0;
 }
 
 int datapath_conntrack_step(struct datapath *dp, bool *ret_more, struct error *err)
@@ -147,22 +192,17 @@ int datapath_conntrack_step(struct datapath *dp, bool *ret_more, struct error *e
 	if (!c->begun)
 		begin(c, task);
 	code = read_batch(dp, task, &n, &last, err);
-	for (uint32_t i = 0; !code && c->counted && i < n; i++) {
-		code = carry_row(dp, task, i);
-		if (code)
-			error_errno(err, code, "copying a connection to layout %u",
-				    task == CARRY_UP ? CONNTRACK_VERSION : CONNTRACK_V1_VERSION);
-	}
 	if (code)
 		return code;
+	c->inside = true;
+	c->place = c->next;
 	if (c->counted)
-		c->converted += n;
+		carry_rows(dp, task, n);
 	else
 		c->found += n;
-	if (last)
-		next_map(c, task);
+	code = last ? next_map(c, task, err) : 0;
 	*ret_more = c->todo != 0;
-	return 0;
+	return code;
 }
 
 void datapath_conntrack_count(struct datapath *dp)
@@ -181,6 +221,7 @@ void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *re
 					   .known = c->entries_known,
 					   .entries = c->entries,
 					   .converted = c->converted,
+					   .refused = c->refused,
 					   .copying = copying};
 	if (copying)
 		ret->remaining = c->total > c->converted ? c->total - c->converted : 1;

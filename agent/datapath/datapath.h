@@ -123,12 +123,16 @@ struct datapath_conntrack {
 	uint64_t entries;
 	uint64_t converted; /* rows that the last copy has seen to ... */
 	uint64_t remaining; /* ... and those before it */
-	bool copying;
+	uint64_t refused;   /* that the kernel did not take; each is tried again until it does */
+	bool copying;       /* some are before it, or were refused */
 };
 void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *ret);
 /* Begins to count the entries anew. */
 void datapath_conntrack_count(struct datapath *dp);
-/* Copies or counts about a millisecond's worth of rows; *ret_more says that there are more. */
+/*
+ * Copies or counts about a millisecond's worth of rows; *ret_more says that there are more. After
+ * an error nothing is lost or left out: the next call, some time later, tries the same again.
+ */
 int datapath_conntrack_step(struct datapath *dp, bool *ret_more, struct error *err);
 /*
  * Before an agent of a release with this layout (0: the one before ours) takes over. When _step has

@@ -39,9 +39,12 @@ struct carry {
 	bool counted; /* what there is to carry is known */
 	unsigned map; /* enum older_id, and where in it */
 	bool inside;
-	uint32_t place;
+	uint32_t place, next;      /* of the batch at hand, and behind it */
 	uint64_t found;            /* by a count so far */
-	uint64_t total, converted; /* of the last task that carried */
+	uint64_t total, converted; /* of the last task that carried; converted: of its round */
+	uint64_t refused;          /* by the kernel, in all its rounds ... */
+	uint64_t left;             /* ... and in this one, which is therefore not the last */
+	int why;                   /* the last of them, negative errno */
 	uint64_t entries;          /* by the last count */
 	bool entries_known;
 	void *keys, *values;

@@ -24,6 +24,7 @@
 
 #define TCP_CONNECTIONS 1000
 #define UDP_CONNECTIONS 100
+#define CLOSED          (CONNTRACK_OPENER_CLOSED | CONNTRACK_REPLIER_CLOSED)
 
 static struct wires wires, nodes[2];
 static struct mesh_service services[2];
@@ -174,8 +175,8 @@ static bool same_decision(const struct conntrack_entry *a, const struct conntrac
 	       a->created == b->created;
 }
 
-/* Every answered connection of one layout stands in the other with the same decision. Returns how
- * many there are. */
+/* Every answered connection of one layout stands in the other with the same decision; what both
+ * sides have closed is not copied up, so it need not be in ours. Returns how many there are. */
 static size_t expect_all(const char *from, const char *to)
 {
 	bool from_old = strcmp(from, "conntrack_v1") == 0;
@@ -184,13 +185,21 @@ static size_t expect_all(const char *from, const char *to)
 	size_t n = 0;
 
 	assert_true(source >= 0 && target >= 0);
-	for (; !bpf_map_get_next_key(source, previous, &key); previous = &key, n++) {
+	for (; !bpf_map_get_next_key(source, previous, &key); previous = &key) {
 		struct conntrack_entry_v1 old;
 		struct conntrack_entry new, up;
+		bool closed;
 
-		if (bpf_map_lookup_elem(source, &key, from_old ? (void *)&old : (void *)&new) ||
-		    bpf_map_lookup_elem(target, &key, from_old ? (void *)&new : (void *)&old))
-			fail_msg("%s has an entry that %s has not", from, to);
+		assert_int_equal(
+			bpf_map_lookup_elem(source, &key, from_old ? (void *)&old : (void *)&new),
+			0);
+		closed = ((from_old ? old.flags : new.flags) & CLOSED) == CLOSED;
+		n += !closed;
+		if (bpf_map_lookup_elem(target, &key, from_old ? (void *)&new : (void *)&old)) {
+			if (!closed || !from_old)
+				fail_msg("%s has an entry that %s has not", from, to);
+			continue;
+		}
 		conntrack_up(&old, &up);
 		if (!same_decision(&up, &new))
 			fail_msg("an entry of %s is another decision in %s", from, to);
