@@ -72,9 +72,11 @@ struct agent {
 	struct connections { /* agent/connections.c */
 		struct loop_timer *timer;
 		bool idle;
-		char *request; /* Prepare or Finalize that was begun last; NULL: none */
+		uint64_t began_ns, ended_ns; /* the last copy; ended 0: it has not */
+		struct failing failure;      /* of the Prepare or Finalize that was tried last */
+		int code;
+		char *request; /* whose it is */
 		int64_t generation;
-		uint64_t began_ns;
 	} connections;
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;
@@ -132,8 +134,13 @@ void connections_start(struct agent *agent);
 void connections_stop(struct agent *agent);
 /* For the SidestepNode, in the arena; NULL before the first count. */
 struct sidestep_conntrack *connections_shown(struct agent *agent, struct arena *a);
-/* Does what a Prepare or Finalize asks, once for each generation, and fills in state and message:
- * "active" as long as rows are being copied. */
+/* Whether connections are kept as the Prepare asks. */
+bool connections_kept(const struct agent *agent, const struct sidestep_request *r);
+/*
+ * Does what a Prepare or Finalize asks, unless it is so, and fills in state and message: "active"
+ * as long as rows are being copied, "failed" until it works, for it is tried again now and then
+ * (but not what this version cannot do).
+ */
 void connections_answer(struct agent *agent, struct arena *a, const struct sidestep_request *r,
 			struct sidestep_request_node *node);
 

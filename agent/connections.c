@@ -3,6 +3,7 @@
  * agent/connections.c - connections between releases: rows copied from one layout of their map to
  * the other between other work, the requests Prepare and Finalize, and what is published of it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #define STEP_NS  NS_PER_MS /* between two batches, each about as long */
 #define COUNT_NS (10 * NS_PER_S)
 #define AGAIN_NS NS_PER_S /* after a failure */
+
+static const uint64_t most_wait_ns = 60 * NS_PER_S;
 
 /* A batch, or, when nothing is to be carried, the number of entries once in a while. */
 static void step(void *arg)
@@ -34,10 +37,14 @@ static void step(void *arg)
 		log_warn(&agent->log, "connections: %s", err.msg);
 	datapath_conntrack(agent->dp, &after);
 	if (before.copying && !after.copying) {
+		c->ended_ns = loop_now_ns(agent->loop);
 		log_info(&agent->log, "connections carried rows=%" PRIu64 " layout=%u older=%u",
 			 after.converted, after.layout, after.older);
 		loop_timer_set(agent->publish_timer, 0);
+		jobs_soon(agent); /* requests wait for this */
 	}
+	if (c->failure.error && c->failure.next_ns <= loop_now_ns(agent->loop))
+		jobs_soon(agent);
 	c->idle = !code && !more;
 	loop_timer_set(c->timer, code ? AGAIN_NS : more ? STEP_NS : COUNT_NS);
 }
@@ -51,12 +58,14 @@ static void wake(struct agent *agent)
 void connections_start(struct agent *agent)
 {
 	agent->connections.timer = loop_timer_new(agent->loop, step, agent);
+	agent->connections.began_ns = loop_now_ns(agent->loop);
 	wake(agent);
 }
 
 void connections_stop(struct agent *agent)
 {
 	loop_timer_free(agent->connections.timer);
+	failing_no_more(&agent->connections.failure);
 	free(agent->connections.request);
 	memset(&agent->connections, 0, sizeof(agent->connections));
 }
@@ -77,23 +86,60 @@ struct sidestep_conntrack *connections_shown(struct agent *agent, struct arena *
 	return out;
 }
 
-/* What the request asks is begun, when that was not done yet. */
+bool connections_kept(const struct agent *agent, const struct sidestep_request *r)
+{
+	struct datapath_conntrack c;
+
+	datapath_conntrack(agent->dp, &c);
+	return datapath_keeps(&c, (unsigned)r->layout);
+}
+
+/* Notes how an attempt ended; what failed is tried again later. */
+static void note(struct agent *agent, const struct sidestep_request *r, int64_t generation,
+		 int code, const char *error)
+{
+	struct connections *c = &agent->connections;
+
+	c->code = code;
+	if (!code) {
+		failing_no_more(&c->failure);
+		return;
+	}
+	log_warn(&agent->log, "request %s: %s", r->meta.name, error);
+	failing_again(&c->failure, error, loop_now_ns(agent->loop), clock_wall_ns(agent->clock),
+		      most_wait_ns);
+	if (code == -EOPNOTSUPP)
+		c->failure.next_ns = UINT64_MAX; /* only another version may know how */
+	free(c->request);
+	c->request = xstrdup(r->meta.name);
+	c->generation = generation;
+}
+
+/* What the request asks is done or begun, when it is not so. */
 static int begin(struct agent *agent, const struct sidestep_request *r, int64_t generation,
 		 struct error *err)
 {
 	struct connections *c = &agent->connections;
+	struct error why = ERROR_INIT;
 	int code;
 
-	if (str_eq(c->request, r->meta.name) && c->generation == generation)
+	if (r->kind == REQUEST_PREPARE && connections_kept(agent, r))
 		return 0;
-	code = r->kind == REQUEST_PREPARE ? datapath_prepare(agent->dp, (unsigned)r->layout, err)
-					  : datapath_finalize(agent->dp, err);
+	if (!str_eq(c->request, r->meta.name) || c->generation != generation)
+		failing_no_more(&c->failure);
+	if (c->failure.error && loop_now_ns(agent->loop) < c->failure.next_ns)
+		return error_set(err, c->code, "%s", c->failure.error);
+	code = r->kind == REQUEST_PREPARE ? datapath_prepare(agent->dp, (unsigned)r->layout, &why)
+					  : datapath_finalize(agent->dp, &why);
+	if (code == -EBUSY)
+		return error_set(err, code, "%s", why.msg);
+	note(agent, r, generation, code, why.msg);
 	if (code)
-		return code;
-	free(c->request);
-	c->request = xstrdup(r->meta.name);
-	c->generation = generation;
-	c->began_ns = loop_now_ns(agent->loop);
+		return error_set(err, code, "%s", why.msg);
+	if (r->kind == REQUEST_PREPARE) {
+		c->began_ns = loop_now_ns(agent->loop);
+		c->ended_ns = 0;
+	}
 	wake(agent);
 	return 0;
 }
@@ -101,6 +147,7 @@ static int begin(struct agent *agent, const struct sidestep_request *r, int64_t 
 void connections_answer(struct agent *agent, struct arena *a, const struct sidestep_request *r,
 			struct sidestep_request_node *node)
 {
+	const struct connections *own = &agent->connections;
 	struct datapath_conntrack c;
 	struct error err = ERROR_INIT;
 	int code = begin(agent, r, node->observed_generation, &err);
@@ -108,12 +155,18 @@ void connections_answer(struct agent *agent, struct arena *a, const struct sides
 	datapath_conntrack(agent->dp, &c);
 	node->state = code == -EBUSY || (!code && c.copying) ? "active" : code ? "failed" : "done";
 	if (code)
-		node->message = arena_strdup(a, err.msg);
+		node->message = arena_printf(
+			a, "%s%s", err.msg,
+			code == -EBUSY || code == -EOPNOTSUPP ? "" : "; it is tried again");
 	else if (c.copying)
-		node->message = arena_printf(a, "%" PRIu64 " of about %" PRIu64 " rows copied",
-					     c.converted, c.converted + c.remaining);
+		node->message =
+			arena_printf(a, "%" PRIu64 " of about %" PRIu64 " rows copied%s",
+				     c.converted, c.converted + c.remaining,
+				     c.refused ? ", some were refused and are tried again" : "");
 	if (code || r->kind != REQUEST_PREPARE)
 		return;
 	node->entries = (int64_t)c.converted;
-	node->seconds = (double)(loop_now_ns(agent->loop) - agent->connections.began_ns) / NS_PER_S;
+	node->seconds = (double)((own->ended_ns ? own->ended_ns : loop_now_ns(agent->loop)) -
+				 own->began_ns) /
+			NS_PER_S;
 }

@@ -150,8 +150,39 @@ static void audited(struct agent *agent, struct arena *a, const struct sidestep_
 	}
 }
 
-/* Prepare and Finalize are done once for each generation, also over restarts; what was under way is
- * taken up again. */
+static int64_t made(const struct sidestep_request *r)
+{
+	int64_t at;
+
+	return clock_parse_rfc3339(str_or_empty(r->meta.creation_timestamp), &at) ? 0 : at;
+}
+
+/* In the same second the one that can be taken back is the newer one. */
+static bool is_newer(const struct sidestep_request *x, const struct sidestep_request *y)
+{
+	return made(x) != made(y) ? made(x) > made(y) : x->kind == REQUEST_PREPARE;
+}
+
+/* Prepare and Finalize undo each other: the newest of both is what is done. NULL: it is this one,
+ * or no such request. */
+static const struct sidestep_request *overtaken_by(const struct agent *agent,
+						   const struct sidestep_request *r)
+{
+	const struct mesh_input *in = &agent->applied->input;
+
+	for (size_t i = 0; r->kind != REQUEST_AUDIT && i < in->n_requests; i++) {
+		const struct sidestep_request *x = &in->requests[i];
+
+		if ((x->kind == REQUEST_PREPARE || x->kind == REQUEST_FINALIZE) &&
+		    x->kind != r->kind && concerns(agent, x) && !x->meta.deletion_timestamp &&
+		    is_newer(x, r))
+			return x;
+	}
+	return NULL;
+}
+
+/* Finalize is done once for each generation, also over restarts. A Prepare is done as long as it is
+ * so: maps may go, and be removed by another request. */
 static bool is_done(const struct agent *agent, const struct sidestep_request *r)
 {
 	const struct answer *have = map_get(&agent->answers, r->meta.name);
@@ -159,11 +190,15 @@ static bool is_done(const struct agent *agent, const struct sidestep_request *r)
 	int64_t done = have ? have->generation : said ? said->observed_generation : 0;
 	const char *state = have ? doc_find_str(have->item, "state") : said ? said->state : NULL;
 
-	return done >= generation_of(r) && !str_eq(state, "active");
+	if (done < generation_of(r) || !str_eq(state, "done"))
+		return false;
+	return r->kind == REQUEST_FINALIZE ||
+	       (connections_kept(agent, r) && !overtaken_by(agent, r));
 }
 
 static void answer_request(struct agent *agent, const struct sidestep_request *r)
 {
+	const struct sidestep_request *newer = overtaken_by(agent, r);
 	struct arena a = ARENA_INIT;
 	struct sidestep_request_node node = {.node = agent->options.node,
 					     .state = "active",
@@ -173,7 +208,15 @@ static void answer_request(struct agent *agent, const struct sidestep_request *r
 		audited(agent, &a, r, &node);
 		publish_answer(agent, r, &node);
 	} else if (!is_done(agent, r)) {
-		connections_answer(agent, &a, r, &node);
+		if (newer) {
+			node.state = "failed";
+			node.message =
+				arena_printf(&a, "not done: the %s of request %s is newer",
+					     r->kind == REQUEST_PREPARE ? "Finalize" : "Prepare",
+					     newer->meta.name);
+		} else {
+			connections_answer(agent, &a, r, &node);
+		}
 		publish_answer(agent, r, &node);
 	}
 	arena_release(&a);

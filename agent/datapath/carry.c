@@ -226,3 +226,8 @@ void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *re
 	if (copying)
 		ret->remaining = c->total > c->converted ? c->total - c->converted : 1;
 }
+
+bool datapath_keeps(const struct datapath_conntrack *c, unsigned layout)
+{
+	return layout == c->layout || (c->older && (!layout || layout == c->older));
+}

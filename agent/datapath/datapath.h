@@ -127,6 +127,9 @@ struct datapath_conntrack {
 	bool copying;       /* some are before it, or were refused */
 };
 void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *ret);
+/* Whether connections are kept in that layout (0: the one before ours), all of them when nothing is
+ * being copied. */
+bool datapath_keeps(const struct datapath_conntrack *c, unsigned layout);
 /* Begins to count the entries anew. */
 void datapath_conntrack_count(struct datapath *dp);
 /*

@@ -7,8 +7,12 @@
  * thrown away at any time. That is all that has to be remembered over a kill -9. The maps of our
  * own layout are thrown away when a program of the older release has run meanwhile: what it
  * changed, closed or decided anew is not in them.
+ *
+ * Which of the two it was is told by the packet programs on the hooks, of pods and of the overlay;
+ * those of sockets know no connections.
  */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <unistd.h>
 
@@ -28,6 +32,7 @@ static uint32_t map_number(int fd)
 struct search {
 	uint32_t older, ours; /* numbers of the two maps */
 	bool found;           /* a program that knows only the older one */
+	int code;             /* why one could not be looked at, negative errno */
 };
 
 static void look_at_program(void *arg, uint32_t prog_id)
@@ -38,12 +43,13 @@ static void look_at_program(void *arg, uint32_t prog_id)
 	auto_close int fd = bpf_prog_get_fd_by_id(prog_id);
 	bool older = false, ours = false;
 
-	if (fd < 0)
-		return;
 	info.map_ids = (__u64)(uintptr_t)ids;
 	info.nr_map_ids = ARRAY_SIZE(ids);
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len)) {
+		if (errno != ENOENT) /* it has just gone */
+			s->code = -errno;
 		return;
+	}
 	for (uint32_t i = 0; i < MIN(info.nr_map_ids, (uint32_t)ARRAY_SIZE(ids)); i++) {
 		older |= ids[i] == s->older;
 		ours |= ids[i] == s->ours;
@@ -61,6 +67,9 @@ static int older_ran(struct datapath *dp, bool *ret, struct error *err)
 	uint32_t zero = 0;
 	int code = attach_each(dp, look_at_program, &search, err);
 
+	if (!code && search.code && !search.found)
+		code = error_errno(err, search.code,
+				   "asking which layout of connections the attached programs have");
 	if (code)
 		return code;
 	maps_get(&dp->maps, MAP_meta, &zero, &meta);
@@ -79,9 +88,12 @@ int older_begin(struct datapath *dp, struct error *err)
 	code = older_ran(dp, &stale, err);
 	for (size_t i = 0; !code && stale && i < OLDER_COUNT; i++)
 		code = maps_renew(&dp->maps, dp->root, older_present[i], err);
-	if (!code)
-		carry_begin(dp, CARRY_UP);
-	return code;
+	if (code)
+		return code;
+	carry_begin(dp, CARRY_UP);
+	if (!stale) /* a copy down may have been cut short */
+		carry_begin(dp, CARRY_DOWN);
+	return 0;
 }
 
 int datapath_prepare(struct datapath *dp, unsigned layout, struct error *err)
