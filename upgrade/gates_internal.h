@@ -29,6 +29,8 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 /* What its agent says of itself now; words of what is not well, or not known. */
 enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 				 const struct side *side, const char **ret_words);
+/* It has published nothing for long, or nobody knows when. */
+bool asking_is_silent(const struct asking *q, const struct sidestep_node *s);
 /* The nodes of a step: args.node, or args.nodes (a list); their sides. */
 bool asking_is_done(const struct asking *q, const char *node);
 

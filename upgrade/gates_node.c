@@ -53,13 +53,13 @@ static const char *pods_well(struct asking *q, const struct world_node *n)
 
 /* --- the agent's own word --- */
 
-static bool silent(const struct upgrade *u, const struct sidestep_node *s)
+bool asking_is_silent(const struct asking *q, const struct sidestep_node *s)
 {
 	int64_t at;
 
 	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
 		return true;
-	return clock_wall_ns(u->cluster->clock) - at > (int64_t)AGENT_SILENT_NS;
+	return clock_wall_ns(q->u->cluster->clock) - at > (int64_t)AGENT_SILENT_NS;
 }
 
 static enum finding_result endpoints_well(struct asking *q, const struct sidestep_node *s,
@@ -88,7 +88,7 @@ enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 		*ret_words = arena_printf(a, "the agent of %s has published nothing", n->name);
 		return FINDING_UNKNOWN;
 	}
-	if (silent(q->u, s)) {
+	if (asking_is_silent(q, s)) {
 		*ret_words = arena_printf(a, "the agent of %s is silent since %s", n->name,
 					  s->updated ? s->updated : "always");
 		return FINDING_UNKNOWN;
@@ -181,7 +181,7 @@ static enum finding_result ask_health(struct asking *q, const struct world_node 
 				      const struct side *side, enum health_set set,
 				      const char **ret_words)
 {
-	if (n->status && silent(q->u, n->status)) {
+	if (n->status && asking_is_silent(q, n->status)) {
 		*ret_words = arena_printf(q->out->arena, "the agent of %s is silent", n->name);
 		return FINDING_UNKNOWN;
 	}

@@ -225,8 +225,32 @@ static void say_both(struct asking *q, const char *words)
 	asking_say(q, ASK_REQUEST, NULL, words);
 }
 
+/*
+ * NULL: the agent's status says so, too. An answer was given once; maps go with a boot, or by
+ * somebody else's request.
+ */
+static const char *not_kept(struct asking *q, const struct world_node *n, const struct side *older)
+{
+	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
+	struct arena *a = q->out->arena;
+	bool kept = c && (older->layout ? c->older == older->layout : c->older != 0);
+
+	if (!c || asking_is_silent(q, n->status))
+		return arena_printf(a, "the agent of %s does not tell how it keeps connections",
+				    n->name);
+	if (!kept)
+		return arena_printf(a,
+				    "the agent of %s says that it keeps connections in layout "
+				    "%lld alone",
+				    n->name, (long long)c->layout);
+	return c->remaining ? arena_printf(a, "the agent of %s has %lld rows still to copy",
+					   n->name, (long long)c->remaining)
+			    : NULL;
+}
+
 /* An agent that is broken must not keep the way back shut: then it is said what that costs. */
-static const char *hopeless(struct asking *q, const struct world_node *n, const struct doc *request)
+static const char *hopeless(struct asking *q, const struct world_node *n, const struct doc *request,
+			    const char *why)
 {
 	const char *wrong = asking_pod(q, n, &q->u->to);
 	int64_t made;
@@ -240,7 +264,7 @@ static const char *hopeless(struct asking *q, const struct world_node *n, const 
 		return NULL;
 	if (clock_wall_ns(q->u->cluster->clock) - made < (int64_t)q->u->profile.prepare_ns)
 		return NULL;
-	return "it does not answer";
+	return why;
 }
 
 static int ask_prepared(struct asking *q, const struct side *newer, const struct side *older,
@@ -264,8 +288,10 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	if (r)
 		return r;
 	wrong = not_done(q, request, node);
+	if (!wrong)
+		wrong = not_kept(q, n, older);
 	if (wrong && back)
-		why = hopeless(q, n, object);
+		why = hopeless(q, n, object, wrong);
 	if (why) {
 		say_both(q, arena_printf(q->out->arena,
 					 "%s: what began since the change is decided anew", why));

@@ -474,13 +474,15 @@ static void publish(struct stand_in *w, struct arena *a, struct stand_in_node *n
 	put_endpoints(a, n, pods, status);
 	put_counters(a, n, status);
 	doc_set(a, status, "conntrack",
-		json_of(a, str_eq(n->version, NEW_VERSION)
-				   ? "{\"layout\": 2, \"older\": 1, \"entries\": 500, "
-				     "\"converted\": 500, "
-				     "\"remaining\": 0}"
-				   : "{\"layout\": 1, \"older\": 0, \"entries\": 500, "
-				     "\"converted\": 500, "
-				     "\"remaining\": 0}"));
+		json_of(a,
+			str_eq(n->version, NEW_VERSION)
+				? arena_printf(a,
+					       "{\"layout\": 2, \"older\": %d, \"entries\": 500, "
+					       "\"converted\": 500, \"remaining\": 0}",
+					       !w->forgets_older)
+				: "{\"layout\": 1, \"older\": 0, \"entries\": 500, "
+				  "\"converted\": 500, "
+				  "\"remaining\": 0}"));
 	if (w->old_tells_no_health && str_eq(n->version, OLD_VERSION)) {
 		doc_set(a, status, "health", doc_null(a));
 		doc_set(a, status, "conntrack", doc_null(a));

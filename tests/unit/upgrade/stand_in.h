@@ -55,6 +55,7 @@ struct stand_in {
 	enum agent_fault fault;
 	const char *fault_on; /* node; NULL: every one */
 	bool old_tells_no_health;
+	bool forgets_older; /* agents say that Prepare is done, and publish that it is not so */
 	unsigned regenerations, finalizations, preparations;
 };
 

@@ -324,6 +324,35 @@ TEST(an_agent_that_cannot_prepare_does_not_shut_the_way_back)
 	stand_in_free(&w);
 }
 
+/* An answer stands in the request whatever becomes of what it says; the agent's status decides. */
+TEST(an_answer_is_not_believed_against_the_agents_own_status)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_close(&t);
+	w.forgets_older = true;
+	attempt_whole(&t, &w, "0.2.0", CLI_BLOCKED);
+	if (!strstr(attempt_why(&t, &a), "keeps connections in layout 2 alone"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_expect_state(&w, ALL("0.3.0"));
+	assert_int_equal(w.preparations, 1);
+	attempt_close(&t);
+	w.forgets_older = false;
+	stand_in_tick(&w);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- what cannot be told --- */
 
 static void unready_worker(struct attempt *t)
@@ -659,6 +688,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_node_of_many_goes_back_alone),
 		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
 		cmocka_unit_test(an_agent_that_cannot_prepare_does_not_shut_the_way_back),
+		cmocka_unit_test(an_answer_is_not_believed_against_the_agents_own_status),
 		cmocka_unit_test(a_gate_before_a_change_only_stops),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
