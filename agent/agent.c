@@ -167,6 +167,7 @@ int agent_start(struct agent *agent, const struct agent_options *options, struct
 	agent->loop = loop_new(agent->clock);
 	agent->started_ns = loop_now_ns(agent->loop);
 	make_timers(agent);
+	health_begin(agent); /* an agent that cannot start is one that was started, too */
 	r = open_kernel(agent, err);
 	if (r == 0)
 		r = open_cluster(agent, err);
@@ -177,7 +178,6 @@ int agent_start(struct agent *agent, const struct agent_options *options, struct
 	if (r < 0)
 		return r;
 	connections_start(agent);
-	health_begin(agent);
 	cluster_start(&agent->cluster, agent->client, &agent->log, on_changed, on_requests, agent);
 	drain(agent);
 	loop_timer_set(agent->publish_timer, agent->options.publish_interval);

@@ -215,7 +215,7 @@ void jobs_run(struct agent *agent);
 void jobs_stop(struct agent *agent);
 
 /* agent/health.c */
-/* Counts this start, and what was found. */
+/* Counts this start; before anything that may fail. */
 void health_begin(struct agent *agent);
 /* After a round: pods without an endpoint. */
 void health_look(struct agent *agent);

@@ -39,11 +39,14 @@ static struct opt_int count_start(struct agent *agent)
 	struct strbuf sb = STRBUF_INIT;
 	struct error err = ERROR_INIT;
 	uint64_t n = 0;
+	int r = io_mkdirs(agent->options.state_dir, 0700, &err);
 
 	if (io_read_file(path, 64, &sb, NULL) == 0)
 		str_to_u64(strbuf_cstr(&sb), 0, INT64_MAX - 1, &n, "starts", NULL);
 	text = arena_printf(&a, "%" PRIu64, ++n);
-	if (io_write_file_atomic(path, text, strlen(text), 0600, &err) < 0) {
+	if (r == 0)
+		r = io_write_file_atomic(path, text, strlen(text), 0600, &err);
+	if (r < 0) {
 		log_warn(&agent->log, "starts not counted: %s", err.msg);
 		n = 0;
 	}
