@@ -93,7 +93,7 @@ static void attach(const struct wires *w, enum datapath_attach how, int pod,
 		if (pod == WIRE_NODE || pod == i)
 			attach_one(w, how, w->wire[i].ifindex, skel->progs.from_pod,
 				   skel->progs.to_pod);
-	if (w->overlay && pod == WIRE_NODE)
+	if (w->overlay && (pod == WIRE_NODE || pod == BEFORE_OVERLAY))
 		attach_one(w, how, w->overlay, skel->progs.from_overlay, skel->progs.to_overlay);
 }
 

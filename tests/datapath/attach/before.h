@@ -12,5 +12,6 @@
  * programs, updates every link or filter of the pods in place, and says in `meta` that it ran.
  */
 void before_start(struct wires *w, enum datapath_attach attach);
-/* As far as one pod's hooks: where it would be in the middle of it. */
+/* As far as the hooks of one pod, or of the overlay: where it would be in the middle of it. */
+enum { BEFORE_OVERLAY = WIRES };
 void before_start_at(struct wires *w, enum datapath_attach attach, int pod);

@@ -18,6 +18,8 @@
 #include "lib/net/netlink.h"
 #include "lib/net/netns.h"
 
+const char *nodes_attach = "auto";
+
 static struct error err;
 #define ok(call)                                                                                   \
 	do {                                                                                       \
@@ -194,7 +196,7 @@ static NORETURN void be_agent(const struct nodes *n, const struct node_process *
 		_exit(1);
 	execl(program, program, "--node", p->name, "--kubeconfig", p->kubeconfig, "--socket",
 	      p->socket, "--state-dir", p->state, "--queue", queue, "--pin-root", p->pins,
-	      "--tunnel", "none", "--publish-interval", "100ms", NULL);
+	      "--tunnel", "none", "--publish-interval", "100ms", "--attach", nodes_attach, NULL);
 	_exit(2);
 }
 

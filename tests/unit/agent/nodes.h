@@ -32,6 +32,9 @@ struct nodes {
 	unsigned pods; /* made so far */
 };
 
+/* "auto", or how agents are to attach their programs. */
+extern const char *nodes_attach;
+
 int nodes_setup(void **state);
 int nodes_teardown(void **state);
 

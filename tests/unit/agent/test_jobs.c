@@ -13,6 +13,7 @@
 #include "lib/agentapi/health.h"
 #include "lib/agentapi/regenerate.h"
 #include "lib/base/str.h"
+#include "lib/net/netns.h"
 
 enum { MANY = 12 };
 
@@ -324,17 +325,35 @@ static bool is_once_more(void *arg, const struct doc *object)
 	return regenerated(object) > *(const int64_t *)arg && is_healed(NULL, object);
 }
 
+static uint32_t device_of_far(struct nodes *n)
+{
+	const struct doc *d = agent_ask(n, 1, "GET", "/v1/endpoint", NULL);
+
+	return (uint32_t)doc_find_int(doc_at(doc_get(d, "items"), 0), "ifindex", 0);
+}
+
+static const char *pin_of_far(struct nodes *n)
+{
+	return arena_printf(&n->arena, "%s/link_to_pod_%u", n->node[1].pins, device_of_far(n));
+}
+
+static bool pins_links(struct nodes *n)
+{
+	const char *mode = doc_find_str(agent_ask(n, 1, "GET", "/v1/status", NULL), "attachMode");
+
+	assert_true(str_eq(mode, "tcx") || str_eq(mode, "clsact"));
+	return str_eq(mode, "tcx");
+}
+
 /* A folder stands where the pin of the endpoint's program belongs. */
 static void what_failed_heals_by_itself(void **state)
 {
 	struct nodes *n = *state;
-	const struct doc *d = agent_ask(n, 1, "GET", "/v1/endpoint", NULL);
-	int64_t index = doc_find_int(doc_at(doc_get(d, "items"), 0), "ifindex", 0);
-	int64_t before;
-	const char *pin = arena_printf(&n->arena, "%s/link_to_pod_%d", n->node[1].pins, (int)index);
+	const char *pin = pin_of_far(n);
+	const struct doc *d;
 
-	if (!str_eq(doc_find_str(agent_ask(n, 1, "GET", "/v1/status", NULL), "attachMode"), "tcx"))
-		return; /* nothing is pinned */
+	if (!pins_links(n)) /* then nothing can be in the way */
+		skip();
 	assert_int_equal(unlink(pin), 0);
 	assert_int_equal(mkdir(pin, 0700), 0);
 	job_make(n, "blocked", "nodes: [n2], level: policy");
@@ -345,13 +364,47 @@ static void what_failed_heals_by_itself(void **state)
 	job_make(n, "free", "nodes: [n2], level: policy");
 	d = job_wait(n, "free", second_ended, n);
 	expect(job_answer(d, &n->node[1]), "done", 1, 1, 0);
-	/* Somebody takes the program off: nobody asks, and it is back. */
+}
+
+/* Whether its filters are there; remove: until now. */
+static bool has_filters(struct nodes *n, uint32_t device, bool remove)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1);
+	int netns, back, code;
+
+	assert_int_equal(netns_open(n->node[1].netns, &netns, NULL), 0);
+	assert_int_equal(netns_enter(netns, &back, NULL), 0);
+	code = bpf_tc_query(&hook, &opts);
+	if (remove) {
+		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+		assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
+	}
+	netns_leave(back);
+	close(netns);
+	return code == 0;
+}
+
+/* Somebody takes the program off: nobody asks, and it is back. */
+static void what_is_taken_off_comes_back(void **state)
+{
+	struct nodes *n = *state;
+	bool pinned = pins_links(n);
+	const char *pin = pin_of_far(n);
+	uint32_t device = device_of_far(n);
 	/* The agent's own number: what is published may be of a moment ago. */
-	before = doc_find_int(agent_ask(n, 1, "GET", "/v1/status", NULL),
-			      "health.regenerations.done", -1);
-	assert_int_equal(unlink(pin), 0);
+	int64_t before = doc_find_int(agent_ask(n, 1, "GET", "/v1/status", NULL),
+				      "health.regenerations.done", -1);
+
+	if (pinned)
+		assert_int_equal(unlink(pin), 0);
+	else
+		assert_true(has_filters(n, device, true));
 	status_wait(n, 1, is_once_more, &before);
-	assert_int_equal(access(pin, F_OK), 0);
+	if (pinned)
+		assert_int_equal(access(pin, F_OK), 0);
+	else
+		assert_true(has_filters(n, device, false));
 }
 
 static struct sidestep_node *decoded(struct nodes *n, const struct doc *d)
@@ -412,8 +465,13 @@ static void gates_pass_over_a_restart(void **state)
 				 items[i].words);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	/* What is another thing where filters are attached by netlink. */
+	const struct CMUnitTest by_netlink[] = {
+		cmocka_unit_test(one_node_after_the_other),
+		cmocka_unit_test(what_is_taken_off_comes_back),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_node_after_the_other),
 		cmocka_unit_test(what_no_agent_could_read_is_refused),
@@ -422,6 +480,7 @@ int main(void)
 		cmocka_unit_test(failures_stop_everybody),
 		cmocka_unit_test(a_node_tells_what_gates_ask),
 		cmocka_unit_test(what_failed_heals_by_itself),
+		cmocka_unit_test(what_is_taken_off_comes_back),
 		cmocka_unit_test(an_endpoint_under_way_came_to_its_end_or_not),
 		cmocka_unit_test(gates_pass_over_a_restart),
 		cmocka_unit_test(an_answer_is_the_last_word),
@@ -430,5 +489,9 @@ int main(void)
 	if (geteuid() != 0)
 		SKIP_ALL("needs root: network namespaces and programs in the kernel");
 	libbpf_set_print(NULL);
+	if (argc > 1) {
+		nodes_attach = argv[1];
+		return cmocka_run_group_tests(by_netlink, nodes_setup, nodes_teardown);
+	}
 	return cmocka_run_group_tests(tests, nodes_setup, nodes_teardown);
 }
