@@ -58,18 +58,35 @@ GLOBAL_FUNCTION int older_take(struct work *w, const struct conntrack_key *key)
 	return 1;
 }
 
+/* The other release's entry of connection v, in whichever map has it; NULL: none, or of another
+ * connection with the same ports. */
+static __always_inline struct conntrack_entry_v1 *older_of(const struct conntrack_key *key,
+							   const struct conntrack_entry *v)
+{
+	struct conntrack_entry_v1 *old = older_lookup(key, 1);
+
+	if (!old)
+		old = older_lookup(key, 0);
+	return old && (__u32)old->created == v->created ? old : NULL;
+}
+
 /* Of connection v, seen by programs of the other release. */
 static __always_inline __u16 older_seen(const struct conntrack_key *key,
 					const struct conntrack_entry *v)
 {
-	struct conntrack_entry_v1 *old;
+	struct conntrack_entry_v1 *old = option_older ? older_of(key, v) : NULL;
 
-	if (!option_older)
-		return 0;
-	old = older_lookup(key, 1);
-	if (!old)
-		old = older_lookup(key, 0);
-	return old && (__u32)old->created == v->created ? old->flags & OLDER_SEEN : 0;
+	return old ? old->flags & OLDER_SEEN : 0;
+}
+
+/* A connection ends when it has for both: who has seen none of its packets for long may be on hooks
+ * that get none, while programs of the other release see all of them. */
+static __always_inline void older_renew(const struct conntrack_key *key, struct conntrack_entry *v)
+{
+	struct conntrack_entry_v1 *old = option_older ? older_of(key, v) : NULL;
+
+	if (old && old->expires > v->expires)
+		v->expires = old->expires;
 }
 
 GLOBAL_FUNCTION int older_write(struct work *w, const struct conntrack_key *key,

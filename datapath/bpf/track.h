@@ -303,6 +303,8 @@ static __always_inline int track(struct __sk_buff *skb, struct work *w)
 	int answered, opening = flow_is_opening(key->proto, w->pkt.tcp_flags);
 
 	v = track_find(w, key, &answered);
+	if (v && w->now >= v->expires)
+		older_renew(key, v);
 	if (v && (w->now >= v->expires || (opening && v->flags & CONNTRACK_CLOSING))) {
 		track_forget(key, v, answered);
 		v = NULL;

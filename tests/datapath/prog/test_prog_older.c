@@ -350,6 +350,50 @@ TEST(what_the_other_release_sees_counts)
 	assert_int_equal(e.flags & CONNTRACK_CLOSING, CONNTRACK_OPENER_CLOSED);
 }
 
+/* Not seen here for so long that it would be over. */
+static void let_expire(struct frame f)
+{
+	struct conntrack_key key = frame_tuple(&f);
+	struct conntrack_entry e;
+
+	assert_true(new_entry("conntrack_v2", f, &e));
+	e.refresh -= FLOW_REPORT_SECONDS * w.skel->rodata->option_hz + 1;
+	e.expires = 1;
+	world_put_entry(&w, "conntrack_v2", &key, &e);
+}
+
+/* All of its packets went by programs of the other release, which have renewed it. */
+TEST(what_is_live_for_the_other_release_is_not_over)
+{
+	struct conntrack_entry_v1 old;
+	struct conntrack_entry e;
+	__u64 decided;
+
+	for (int reply = 0; reply < 2; reply++) {
+		fresh_world(NULL);
+		establish();
+		decided = decisions();
+		let_expire(out(0));
+		let_expire(back(0));
+		if (reply) /* which policy would refuse */
+			assert_int_equal(from_b(back(TCP_ACK)), TC_ACT_REDIRECT);
+		else
+			assert_int_equal(from_a(out(TCP_ACK)), TC_ACT_REDIRECT);
+		assert_int_equal(decisions(), decided);
+		expect_both("conntrack_v2", "conntrack_v1", out(0));
+		expect_both("conntrack_v2", "conntrack_v1", back(0));
+		assert_true(new_entry("conntrack_v2", back(0), &e));
+		assert_true(e.expires > 1);
+	}
+	/* One with the same ports that was another one renews nothing. */
+	let_expire(out(0));
+	let_expire(back(0));
+	assert_true(old_entry("conntrack_v1", back(0), &old));
+	old.created -= 1000;
+	put_old("conntrack_v1", back(0), &old);
+	assert_int_equal(from_b(back(TCP_ACK)), TC_ACT_SHOT);
+}
+
 TEST(what_is_forgotten_is_in_neither_of_the_older_maps)
 {
 	struct frame f = out(0);
@@ -357,9 +401,10 @@ TEST(what_is_forgotten_is_in_neither_of_the_older_maps)
 	struct conntrack_entry_v1 old;
 	struct conntrack_entry e;
 
-	/* The other release had it answered, ours had not; then it expires. */
+	/* The other release had it answered, ours had not; then it expires for both. */
 	assert_int_equal(from_a(out(TCP_SYN)), TC_ACT_REDIRECT);
 	assert_true(old_entry("ct_new_v1", f, &old));
+	old.expires = 1;
 	put_old("conntrack_v1", f, &old);
 	assert_true(new_entry("ct_new_v2", f, &e));
 	e.expires = 1;
@@ -452,6 +497,7 @@ int main(void)
 		cmocka_unit_test_setup(a_moved_generation_is_noticed, fresh_world),
 		cmocka_unit_test_setup(an_expired_or_closed_one_is_nobodys, fresh_world),
 		cmocka_unit_test_setup(what_the_other_release_sees_counts, fresh_world),
+		cmocka_unit_test_setup(what_is_live_for_the_other_release_is_not_over, fresh_world),
 		cmocka_unit_test_setup(what_is_forgotten_is_in_neither_of_the_older_maps,
 				       fresh_world),
 		cmocka_unit_test_setup(connections_with_another_node_go_on, fresh_world),
