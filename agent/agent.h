@@ -178,7 +178,8 @@ void show_metrics(struct agent *agent, struct strbuf *out);
 
 /* agent/publish.c, agent/publish_policy.c, agent/requests.c: into the cluster */
 void publish_node(struct agent *agent);
-/* Counters live as long as their map: its file's birth names the epoch. In the arena. */
+/* Counters live as long as their map, over agents and releases, until a reboot or an unload: the
+ * birth of its pin names the epoch. In the arena; NULL: not known, for the pin is gone. */
 const char *map_epoch(const struct agent *agent, struct arena *a, const char *pin);
 void publish_policies(struct agent *agent);
 void publish_requests(struct agent *agent);

@@ -110,7 +110,8 @@ const char *map_epoch(const struct agent *agent, struct arena *a, const char *pi
 {
 	struct stat st = {0};
 
-	stat(arena_printf(a, "%s/%s", agent->options.pin_root, pin), &st);
+	if (stat(arena_printf(a, "%s/%s", agent->options.pin_root, pin), &st))
+		return NULL;
 	return arena_printf(a, "%.8s-%" PRId64 "-%" PRIu64, agent->boot_id,
 			    (int64_t)st.st_ctim.tv_sec, (uint64_t)st.st_ino);
 }

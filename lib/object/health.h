@@ -5,8 +5,9 @@
  *
  * A number that is not there is not known; nobody may take it for zero. Counters only grow while
  * what is named beside them stays the same: started for those of the process, metrics_epoch for
- * those of the kernel's map, and the node's boot id for all. lib/agentapi/health.h asks the
- * questions of an upgrade over it.
+ * those of the kernel's map, and the node's boot id for all. That map is pinned: drops go on over
+ * every agent and release that takes the pins over, and begin anew, in another epoch, with new pins
+ * (a reboot, an unload). lib/agentapi/health.h asks the questions of an upgrade over it.
  */
 #pragma once
 

@@ -81,7 +81,9 @@ struct sidestep_node {
 	int64_t revision;        /* of the desired state last applied */
 	struct sidestep_endpoint *endpoints;
 	size_t n_endpoints;
-	struct sidestep_counter *counters; /* monotonic within one counters_epoch */
+	/* Monotonic within one counters_epoch, but for a row that came back after the kernel, with
+	 * very many others, had forgotten it. */
+	struct sidestep_counter *counters;
 	size_t n_counters;
 	const char *counters_epoch; /* changes when the counters started again from zero */
 	struct sidestep_identity *identities;
@@ -164,9 +166,11 @@ struct sidestep_request_node {
  * refuse at the selected endpoints passes and is counted with verdict "audit".
  *
  * Prepare: before an agent of an older release takes over: connections are kept in spec.layout too
- * from now on, and what is there is copied; "done" says that the older agent would find every one.
- * Finalize: nobody goes back any more; the map of the older layout goes. Both once per generation
- * of the object, and both may be repeated.
+ * from now on, and what is there is copied; "done" says that the older agent would find every one,
+ * and is taken back when that is not so any more. Finalize: nobody goes back any more; the map of
+ * the older layout goes, once per generation of the object. What failed is tried again. Of a
+ * Prepare and a Finalize for the same node the one that was created later is done, in the same
+ * second the Prepare; the other is answered "failed" with its name, as long as it exists.
  */
 struct sidestep_request {
 	struct object_meta meta;

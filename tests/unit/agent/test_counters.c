@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters that fit into a SidestepNode: who calls every port does not crowd out the others. */
+/* Counters that fit into a SidestepNode: who calls every port does not crowd out the others. And
+ * how long they are one row of numbers. */
 #include "tests/support/test.h"
 
+#include "agent/agent.h"
 #include "agent/counters.h"
+#include "lib/base/io.h"
 #include "lib/base/str.h"
 
 enum { MAX = 100, PORTS = 5000 };
@@ -93,6 +96,27 @@ TEST(too_many_pairs_are_as_many_as_fit)
 	assert_int_equal(counters_fit(rows, n_rows, MAX), MAX);
 }
 
+TEST(an_epoch_is_that_of_the_pin)
+{
+	char dir[] = "/tmp/sidestep-epoch-XXXXXX";
+	struct arena a = ARENA_INIT;
+	struct agent agent = {.boot_id = "0123456789"};
+	const char *path, *epoch;
+
+	assert_non_null(mkdtemp(dir));
+	agent.options.pin_root = dir;
+	assert_null(map_epoch(&agent, &a, "metrics_v1"));
+	path = arena_printf(&a, "%s/metrics_v1", dir);
+	assert_int_equal(io_write_file_atomic(path, "", 0, 0600, NULL), 0);
+	epoch = map_epoch(&agent, &a, "metrics_v1");
+	assert_non_null(epoch);
+	assert_string_equal(map_epoch(&agent, &a, "metrics_v1"), epoch);
+	agent.boot_id = "another";
+	assert_string_not_equal(map_epoch(&agent, &a, "metrics_v1"), epoch);
+	io_remove_tree(dir, NULL);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +124,7 @@ int main(void)
 		cmocka_unit_test(every_port_of_a_scan_is_one_row),
 		cmocka_unit_test(no_more_is_summed_than_must_be),
 		cmocka_unit_test(too_many_pairs_are_as_many_as_fit),
+		cmocka_unit_test(an_epoch_is_that_of_the_pin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
