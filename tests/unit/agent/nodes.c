@@ -370,15 +370,30 @@ int64_t pod_generation(struct nodes *n, int node, const char *name)
 
 /* --- jobs --- */
 
-int job_try(struct nodes *n, const char *name, const char *spec)
+static int request_try(struct nodes *n, const char *name, const char *kind, const char *spec)
 {
 	const struct doc *d =
 		yaml(n, arena_printf(&n->arena,
 				     "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepRequest, "
-				     "metadata: {name: %s}, spec: {kind: Regenerate, %s}}",
-				     name, spec));
+				     "metadata: {name: %s}, spec: {kind: %s, %s}}",
+				     name, kind, spec));
 
 	return kube_create(n->client, &n->arena, object_kind(KIND_SIDESTEP_REQUEST), d, NULL, &err);
+}
+
+void request_make(struct nodes *n, const char *name, const char *kind, const char *spec)
+{
+	ok(request_try(n, name, kind, spec));
+}
+
+void request_remove(struct nodes *n, const char *name)
+{
+	ok(kube_delete(n->client, object_kind(KIND_SIDESTEP_REQUEST), NULL, name, &err));
+}
+
+int job_try(struct nodes *n, const char *name, const char *spec)
+{
+	return request_try(n, name, "Regenerate", spec);
 }
 
 void job_make(struct nodes *n, const char *name, const char *spec)

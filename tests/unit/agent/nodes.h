@@ -59,6 +59,9 @@ int64_t pod_generation(struct nodes *n, int node, const char *name);
 
 /* A SidestepRequest of kind Regenerate; spec goes on in YAML's braces: "maxFailed: 1". */
 void job_make(struct nodes *n, const char *name, const char *spec);
+/* One of another kind. */
+void request_make(struct nodes *n, const char *name, const char *kind, const char *spec);
+void request_remove(struct nodes *n, const char *name);
 /* What the server answers to that. */
 int job_try(struct nodes *n, const char *name, const char *spec);
 /* Until check says so of the request; the object as it is then. */

@@ -465,6 +465,84 @@ static void gates_pass_over_a_restart(void **state)
 				 items[i].words);
 }
 
+/* --- connections in two layouts --- */
+
+/* state NULL: it is done. */
+struct told {
+	struct nodes *n;
+	const char *state;
+};
+
+static bool has_told(void *arg, const struct doc *request)
+{
+	const struct told *t = arg;
+	const struct doc *answer = job_answer(request, &t->n->node[0]);
+
+	return answer && str_eq(state_of(answer), t->state ? t->state : "done");
+}
+
+static const struct doc *told(struct nodes *n, const char *request, const char *state)
+{
+	struct told t = {n, state};
+
+	return job_answer(job_wait(n, request, has_told, &t), &n->node[0]);
+}
+
+static bool keeps(void *arg, const struct doc *object)
+{
+	return doc_find_int(object, "status.conntrack.older", -1) == *(const int *)arg &&
+	       doc_find_int(object, "status.conntrack.remaining", -1) == 0;
+}
+
+static bool is_pinned(const struct nodes *n)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/conntrack_v1", n->node[0].pins);
+	return access(path, F_OK) == 0;
+}
+
+static const char *made(struct nodes *n, const char *request)
+{
+	struct doc *d = NULL;
+
+	assert_int_equal(kube_get(n->client, &n->arena, object_kind(KIND_SIDESTEP_REQUEST), NULL,
+				  request, &d, NULL),
+			 0);
+	return doc_find_str(d, "metadata.creationTimestamp");
+}
+
+/* What a gate may believe: the answer and the status say the same, over a kill and over another
+ * request. */
+static void of_two_that_contradict_each_other_the_newer_is_done(void **state)
+{
+	struct nodes *n = *state;
+	int one = 1, none = 0;
+
+	request_make(n, "keep", "Prepare", "nodes: [n1], layout: 1");
+	told(n, "keep", NULL);
+	status_wait(n, 0, keeps, &one);
+	assert_true(is_pinned(n));
+	agent_kill(n, 0);
+	agent_begin(n, 0);
+	agent_wait(n, 0);
+	status_wait(n, 0, keeps, &one);
+	request_make(n, "drop", "Finalize", "nodes: [n1]");
+	while (str_eq(made(n, "drop"), made(n, "keep"))) { /* it would not be newer */
+		request_remove(n, "drop");
+		request_make(n, "drop", "Finalize", "nodes: [n1]");
+	}
+	told(n, "drop", NULL);
+	assert_non_null(strstr(doc_find_str(told(n, "keep", "failed"), "message"),
+			       "the Finalize of request drop is newer"));
+	status_wait(n, 0, keeps, &none);
+	assert_false(is_pinned(n));
+	request_remove(n, "drop"); /* then only the other one stands */
+	told(n, "keep", NULL);
+	status_wait(n, 0, keeps, &one);
+	request_remove(n, "keep");
+}
+
 int main(int argc, char **argv)
 {
 	/* What is another thing where filters are attached by netlink. */
@@ -484,6 +562,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_endpoint_under_way_came_to_its_end_or_not),
 		cmocka_unit_test(gates_pass_over_a_restart),
 		cmocka_unit_test(an_answer_is_the_last_word),
+		cmocka_unit_test(of_two_that_contradict_each_other_the_newer_is_done),
 	};
 
 	if (geteuid() != 0)
