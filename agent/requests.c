@@ -13,6 +13,7 @@
 /* What this node answers to one request, as it was said last. */
 struct answer {
 	struct arena arena;
+	const char *uid; /* of the request: another one may have its name */
 	int64_t generation;
 	struct doc *item; /* of status.nodes */
 };
@@ -66,6 +67,13 @@ const struct sidestep_request_node *published_answer(const struct agent *agent,
 	return said && said->observed_generation >= generation_of(r) ? said : NULL;
 }
 
+static struct answer *answer_of(const struct agent *agent, const struct sidestep_request *r)
+{
+	struct answer *have = map_get(&agent->answers, r->meta.name);
+
+	return have && str_eq(have->uid, str_or_empty(r->meta.uid)) ? have : NULL;
+}
+
 static size_t bytes_of(const struct doc *d)
 {
 	struct strbuf sb = STRBUF_INIT;
@@ -85,7 +93,7 @@ static bool change_request(void *arg, struct arena *a, struct doc *object)
 	const struct answer *answer = map_get(&agent->answers, kube_name(object));
 	struct doc *nodes, *item, *have = NULL;
 
-	if (!answer)
+	if (!answer || !str_eq(answer->uid, str_or_empty(kube_uid(object))))
 		return false;
 	item = doc_clone(a, answer->item);
 	nodes = doc_set_list(a, doc_set_map(a, object, "status"), "nodes");
@@ -117,13 +125,14 @@ static void answer_free(struct answer *x)
 void publish_answer(struct agent *agent, const struct sidestep_request *r,
 		    const struct sidestep_request_node *node)
 {
-	struct answer *have = map_get(&agent->answers, r->meta.name), *next;
+	struct answer *have = answer_of(agent, r), *next;
 	struct writer_target t = {.kind = object_kind(KIND_SIDESTEP_REQUEST),
 				  .name = r->meta.name,
 				  .change = change_request,
 				  .arg = agent};
 
 	next = xcalloc(1, sizeof(*next));
+	next->uid = arena_strdup(&next->arena, str_or_empty(r->meta.uid));
 	next->generation = node->observed_generation;
 	/* What the node's strings point at may go before this does. */
 	next->item = doc_clone(&next->arena,
@@ -185,7 +194,7 @@ static const struct sidestep_request *overtaken_by(const struct agent *agent,
  * so: maps may go, and be removed by another request. */
 static bool is_done(const struct agent *agent, const struct sidestep_request *r)
 {
-	const struct answer *have = map_get(&agent->answers, r->meta.name);
+	const struct answer *have = answer_of(agent, r);
 	const struct sidestep_request_node *said = own_answer(agent, r);
 	int64_t done = have ? have->generation : said ? said->observed_generation : 0;
 	const char *state = have ? doc_find_str(have->item, "state") : said ? said->state : NULL;

@@ -125,12 +125,14 @@ struct kube_object *__wrap_kube_informer_get(UNUSED const struct kube_informer *
 /* made: second of its creation. */
 static void put(const char *name, const char *kind, int made, int layout)
 {
+	static int uid;
 	const char *text = arena_printf(
 		&arena,
 		"{\"apiVersion\": \"sidestep.dev/v1alpha1\", \"kind\": \"SidestepRequest\", "
-		"\"metadata\": {\"name\": \"%s\", \"generation\": 1, \"creationTimestamp\": "
+		"\"metadata\": {\"name\": \"%s\", \"uid\": \"u%d\", \"generation\": 1, "
+		"\"creationTimestamp\": "
 		"\"2026-11-23T10:00:%02dZ\"}, \"spec\": {\"kind\": \"%s\", \"layout\": %d}}",
-		name, made, kind, layout);
+		name, ++uid, made, kind, layout);
 	struct error err = ERROR_INIT;
 
 	for (int i = 0; i < MOST; i++) {
@@ -272,7 +274,6 @@ TEST(what_failed_is_tried_again)
 		wait_for(A_WHILE);
 		expect("x", "done", "");
 		take("x");
-		wait_for(NS_PER_S);
 	}
 }
 
@@ -301,6 +302,18 @@ TEST(a_finalize_waits_for_a_copy)
 	kernel.code = 0;
 	wait_for(NS_PER_S); /* the end of the copy is what it waits for */
 	expect("f", "done", "");
+}
+
+TEST(another_one_of_the_same_name_is_another_one)
+{
+	for (int i = 1; i < 4; i++) {
+		kernel.older = 1;
+		put("f", "Finalize", 1, 0);
+		wait_for(A_WHILE);
+		expect("f", "done", "");
+		assert_int_equal(kernel.finalized, i);
+		take("f");
+	}
 }
 
 TEST(a_prepare_is_done_as_long_as_it_is_so)
@@ -373,6 +386,7 @@ int main(void)
 		ROW(what_failed_is_tried_again),
 		ROW(what_a_version_cannot_do_is_left_to_the_next),
 		ROW(a_finalize_waits_for_a_copy),
+		ROW(another_one_of_the_same_name_is_another_one),
 		ROW(a_prepare_is_done_as_long_as_it_is_so),
 		ROW(of_two_that_contradict_each_other_the_newer_is_done),
 		ROW(in_the_same_second_the_one_that_can_be_taken_back_is_done),
