@@ -75,7 +75,7 @@ struct agent {
 		uint64_t began_ns, ended_ns; /* the last copy; ended 0: it has not */
 		struct failing failure;      /* of the Prepare or Finalize that was tried last */
 		int code;
-		char *request; /* whose it is */
+		char *request; /* which that was */
 		int64_t generation;
 	} connections;
 	struct pending *pending; /* ADDs that wait for their policy */

@@ -100,6 +100,9 @@ static void note(struct agent *agent, const struct sidestep_request *r, int64_t 
 {
 	struct connections *c = &agent->connections;
 
+	free(c->request);
+	c->request = xstrdup(r->meta.name);
+	c->generation = generation;
 	c->code = code;
 	if (!code) {
 		failing_no_more(&c->failure);
@@ -110,9 +113,6 @@ static void note(struct agent *agent, const struct sidestep_request *r, int64_t 
 		      most_wait_ns);
 	if (code == -EOPNOTSUPP)
 		c->failure.next_ns = UINT64_MAX; /* only another version may know how */
-	free(c->request);
-	c->request = xstrdup(r->meta.name);
-	c->generation = generation;
 }
 
 /* What the request asks is done or begun, when it is not so. */
@@ -120,13 +120,18 @@ static int begin(struct agent *agent, const struct sidestep_request *r, int64_t 
 		 struct error *err)
 {
 	struct connections *c = &agent->connections;
+	bool same = str_eq(c->request, r->meta.name) && c->generation == generation;
+	struct datapath_conntrack now;
 	struct error why = ERROR_INIT;
 	int code;
 
-	if (r->kind == REQUEST_PREPARE && connections_kept(agent, r))
-		return 0;
-	if (!str_eq(c->request, r->meta.name) || c->generation != generation)
+	if (!same)
 		failing_no_more(&c->failure);
+	datapath_conntrack(agent->dp, &now);
+	/* Done for this request, or being done for whomever. */
+	if (r->kind == REQUEST_PREPARE && datapath_keeps(&now, (unsigned)r->layout) &&
+	    (now.copying || (same && !c->failure.error)))
+		return 0;
 	if (c->failure.error && loop_now_ns(agent->loop) < c->failure.next_ns)
 		return error_set(err, c->code, "%s", c->failure.error);
 	code = r->kind == REQUEST_PREPARE ? datapath_prepare(agent->dp, (unsigned)r->layout, &why)
