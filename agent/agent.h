@@ -137,7 +137,7 @@ struct sidestep_conntrack *connections_shown(struct agent *agent, struct arena *
 /* Whether connections are kept as the Prepare asks. */
 bool connections_kept(const struct agent *agent, const struct sidestep_request *r);
 /*
- * Does what a Prepare or Finalize asks, unless it is so, and fills in state and message: "active"
+ * Does what a Prepare or Finalize asks, unless it did, and fills in state and message: "active"
  * as long as rows are being copied, "failed" until it works, for it is tried again now and then
  * (but not what this version cannot do).
  */
