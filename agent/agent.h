@@ -77,6 +77,8 @@ struct agent {
 		int code;
 		char *request; /* which that was */
 		int64_t generation;
+		struct datapath_conntrack told; /* what is published */
+		uint64_t told_ns;               /* when that was looked at; 0: not yet */
 	} connections;
 	struct pending *pending; /* ADDs that wait for their policy */
 	struct events *events;

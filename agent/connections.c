@@ -16,6 +16,35 @@
 #define STEP_NS  NS_PER_MS /* between two batches, each about as long */
 #define COUNT_NS (10 * NS_PER_S)
 #define AGAIN_NS NS_PER_S /* after a failure */
+#define TELL_NS  NS_PER_S /* between two numbers that are published of a copy under way */
+
+/* The same thing is under way, or nothing is: only its numbers may differ. */
+static bool same_state(const struct datapath_conntrack *x, const struct datapath_conntrack *y)
+{
+	return x->copying == y->copying && x->known == y->known && x->layout == y->layout &&
+	       x->older == y->older;
+}
+
+/*
+ * What is told to the cluster: while a copy goes on, no more often than every TELL_NS. Every answer
+ * that is written comes back as a change of its request, so words that are new every time would be
+ * written for ever.
+ */
+static const struct datapath_conntrack *look(struct agent *agent)
+{
+	struct connections *c = &agent->connections;
+	uint64_t now = loop_now_ns(agent->loop);
+	struct datapath_conntrack is;
+
+	datapath_conntrack(agent->dp, &is);
+	if (!c->told_ns || !same_state(&is, &c->told) ||
+	    (is.copying && now - c->told_ns >= TELL_NS))
+		c->told_ns = MAX(now, (uint64_t)1);
+	else if (is.copying)
+		return &c->told;
+	c->told = is;
+	return &c->told;
+}
 
 static const uint64_t most_wait_ns = 60 * NS_PER_S;
 
@@ -42,6 +71,9 @@ static void step(void *arg)
 			 after.converted, after.layout, after.older);
 		loop_timer_set(agent->publish_timer, 0);
 		jobs_soon(agent); /* requests wait for this */
+	} else if (after.copying && loop_now_ns(agent->loop) - c->told_ns >= TELL_NS) {
+		look(agent);
+		jobs_soon(agent);
 	}
 	if (c->failure.error && c->failure.next_ns <= loop_now_ns(agent->loop))
 		jobs_soon(agent);
@@ -73,16 +105,15 @@ void connections_stop(struct agent *agent)
 struct sidestep_conntrack *connections_shown(struct agent *agent, struct arena *a)
 {
 	struct sidestep_conntrack *out = arena_new(a, struct sidestep_conntrack);
-	struct datapath_conntrack c;
+	const struct datapath_conntrack *c = look(agent);
 
-	datapath_conntrack(agent->dp, &c);
-	if (!c.known)
+	if (!c->known)
 		return NULL;
-	out->layout = c.layout;
-	out->older = c.older;
-	out->entries = (int64_t)c.entries;
-	out->converted = (int64_t)c.converted;
-	out->remaining = (int64_t)c.remaining;
+	out->layout = c->layout;
+	out->older = c->older;
+	out->entries = (int64_t)c->entries;
+	out->converted = (int64_t)c->converted;
+	out->remaining = (int64_t)c->remaining;
 	return out;
 }
 
@@ -153,25 +184,24 @@ void connections_answer(struct agent *agent, struct arena *a, const struct sides
 			struct sidestep_request_node *node)
 {
 	const struct connections *own = &agent->connections;
-	struct datapath_conntrack c;
 	struct error err = ERROR_INIT;
 	int code = begin(agent, r, node->observed_generation, &err);
+	const struct datapath_conntrack *c = look(agent);
+	uint64_t until;
 
-	datapath_conntrack(agent->dp, &c);
-	node->state = code == -EBUSY || (!code && c.copying) ? "active" : code ? "failed" : "done";
+	node->state = code == -EBUSY || (!code && c->copying) ? "active" : code ? "failed" : "done";
 	if (code)
 		node->message = arena_printf(
 			a, "%s%s", err.msg,
 			code == -EBUSY || code == -EOPNOTSUPP ? "" : "; it is tried again");
-	else if (c.copying)
+	else if (c->copying)
 		node->message =
 			arena_printf(a, "%" PRIu64 " of about %" PRIu64 " rows copied%s",
-				     c.converted, c.converted + c.remaining,
-				     c.refused ? ", some were refused and are tried again" : "");
+				     c->converted, c->converted + c->remaining,
+				     c->refused ? ", some were refused and are tried again" : "");
 	if (code || r->kind != REQUEST_PREPARE)
 		return;
-	node->entries = (int64_t)c.converted;
-	node->seconds = (double)((own->ended_ns ? own->ended_ns : loop_now_ns(agent->loop)) -
-				 own->began_ns) /
-			NS_PER_S;
+	until = own->ended_ns ? own->ended_ns : own->told_ns;
+	node->entries = (int64_t)c->converted;
+	node->seconds = (double)(MAX(until, own->began_ns) - own->began_ns) / NS_PER_S;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "agent/datapath/datapath.h"
 #include "lib/object/sidestep.h"
 
 /*
@@ -15,3 +16,11 @@
  * Returns how many are left; max: some are missing.
  */
 size_t counters_fit(struct sidestep_counter *items, size_t n, size_t max);
+
+/*
+ * The kernel's decisions as ret->counters and ret->sent. A connection between pods is decided at
+ * both ends: it counts as forwarded where it arrives (or, when it leaves the cluster, where it
+ * leaves), and stands in `sent` where it leaves; what is refused or audited counts where that is.
+ */
+void counters_list(struct arena *a, const struct datapath_traffic *rows, size_t n_rows,
+		   struct sidestep_node *ret);

@@ -135,7 +135,7 @@ static void keep_evidence(struct agent *agent, struct arena *a, struct job *job,
 
 	out->generation_before = done->generation_before;
 	out->generation_after = done->generation_after;
-	out->corrupted = (int64_t)done->corrupted.n;
+	out->corrupted = (int64_t)done->n_corrupted;
 	out->corrupted_rows = done->corrupted;
 	out->corrupted_rows.n = MIN(done->corrupted.n, (size_t)REQUEST_MAX_CORRUPTED_ROWS);
 	if (out->error)
@@ -168,7 +168,7 @@ static void one_endpoint(struct agent *agent, struct job *job, struct agent_ep *
 	struct error err = ERROR_INIT;
 	struct arena a = ARENA_INIT;
 	struct sidestep_request_endpoint out = {
-		.id = ep->id, .namespace = ep->namespace, .pod = ep->pod};
+		.id = ep->id, .namespace = ep->namespace, .pod = ep->pod, .uid = ep->uid};
 	int r;
 
 	datapath_endpoint(agent->dp, ep->id, &kernel, NULL);
@@ -208,6 +208,12 @@ static bool too_many(const struct agent *agent, const struct job *job,
 	return view->failed - told + (int64_t)failed > view->max_failed;
 }
 
+/* Pods came and went all the time that it lasted: no other endpoint can be noted. */
+static bool full(const struct job *job)
+{
+	return job->records.n >= JOB_MAX_RECORDS;
+}
+
 static void step(struct agent *agent, struct job *job, const struct sidestep_request *r)
 {
 	struct arena a = ARENA_INIT;
@@ -217,11 +223,15 @@ static void step(struct agent *agent, struct job *job, const struct sidestep_req
 	int64_t ms;
 
 	view_of(agent, &a, r, &view);
-	if (ep && !too_many(agent, job, &view)) {
+	if (ep && !full(job) && !too_many(agent, job, &view)) {
 		one_endpoint(agent, job, ep, r->level);
 		if (loop_now_ns(agent->loop) - job->told_ns >= tell_ns)
 			tell(agent, job, r);
 		loop_timer_set(agent->jobs_timer, 0);
+	} else if (ep && full(job)) {
+		finish(agent, job, r, REGENERATE_STOPPED,
+		       arena_printf(&a, "one job takes no more than %d endpoints of a node",
+				    JOB_MAX_RECORDS));
 	} else if (ep) {
 		finish(agent, job, r, REGENERATE_STOPPED,
 		       arena_printf(&a,
@@ -322,7 +332,22 @@ void jobs_soon(struct agent *agent)
 
 /* --- after a restart --- */
 
-/* What was under way when the last agent was killed: whether it came to its end. */
+/* Whether what the record says was begun has ended: its generation is bumped last. Of another pod,
+ * or of an endpoint that had none, the generation says nothing: it is done again. */
+static bool came_to_its_end(const struct agent *agent, const struct job_record *r,
+			    uint32_t *ret_generation)
+{
+	const struct agent_ep *ep = endpoints_find(&agent->endpoints, (uint32_t)r->done.id);
+	struct datapath_endpoint kernel;
+
+	if (!r->begun || r->done.generation_before <= 0 || !ep || !str_eq(ep->uid, r->uid) ||
+	    datapath_endpoint(agent->dp, ep->id, &kernel, NULL) < 0)
+		return false;
+	*ret_generation = kernel.generation;
+	return kernel.generation != r->done.generation_before;
+}
+
+/* What was under way when the last agent was killed. */
 static void settle(struct agent *agent, struct job *job)
 {
 	struct error err = ERROR_INIT;
@@ -331,12 +356,11 @@ static void settle(struct agent *agent, struct job *job)
 	for (size_t i = 0; i < job->records.n; i++) {
 		struct job_record *r = &job->records.items[i];
 		struct sidestep_request_endpoint done = r->done;
-		struct datapath_endpoint kernel;
+		uint32_t generation;
 
-		if (!r->begun || datapath_endpoint(agent->dp, (uint32_t)done.id, &kernel, NULL) ||
-		    kernel.generation == done.generation_before)
+		if (!came_to_its_end(agent, r, &generation))
 			continue;
-		done.generation_after = kernel.generation;
+		done.generation_after = generation;
 		if (job_ends(job, r, &done, &err) < 0)
 			log_error(&agent->log, "regeneration %s: %s", job->request, err.msg);
 		n++;

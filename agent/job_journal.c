@@ -53,6 +53,7 @@ int job_create(struct job *job, const char *dir, const char *request, const char
 {
 	struct line first = {.request = request, .uid = uid, .generation = generation};
 	uint64_t hash = str_hash(request, strlen(request), (uint64_t)generation);
+	int r;
 
 	*job = (struct job){.state = REGENERATE_RUNNING, .generation = generation, .fd = -1};
 	hash = str_hash(str_or_empty(uid), strlen(str_or_empty(uid)), hash);
@@ -60,7 +61,13 @@ int job_create(struct job *job, const char *dir, const char *request, const char
 	job->uid = arena_strdup(&job->arena, uid);
 	job->path = xasprintf("%s/%016" PRIx64 ".journal", dir, hash);
 	job->fd = open(job->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-	return job->fd < 0 ? error_errno(err, -errno, "%s", job->path) : append(job, &first, err);
+	if (job->fd < 0)
+		return error_errno(err, -errno, "%s", job->path);
+	r = append(job, &first, err);
+	/* An empty one would be in the way of the next try. */
+	if (r < 0)
+		unlink(job->path);
+	return r;
 }
 
 struct job_record *job_record(const struct job *job, int64_t id, const char *pod_uid)
@@ -72,22 +79,29 @@ struct job_record *job_record(const struct job *job, int64_t id, const char *pod
 	return NULL;
 }
 
-static struct job_record *add_record(struct job *job, const struct doc *d, const char *pod_uid,
-				     struct error *err)
+static int too_many(struct error *err)
 {
-	struct job_record r = {.uid = arena_strdup(&job->arena, pod_uid)};
+	return error_set(err, -ENOSPC, "more than %d endpoints", JOB_MAX_RECORDS);
+}
+
+static int add_record(struct job *job, const struct doc *d, const char *pod_uid, bool begun,
+		      struct error *err)
+{
+	struct job_record r = {.uid = arena_strdup(&job->arena, pod_uid), .begun = begun};
 	struct job_record *have;
 	/* Its strings are the document's, which must last as long as the job. */
 	int code = bind_decode(&job->arena, &sidestep_request_endpoint_table,
 			       doc_clone(&job->arena, d), "", &r.done, NULL, err);
 
-	if (code < 0 || job->records.n >= JOB_MAX_RECORDS)
-		return NULL;
+	if (code < 0)
+		return code;
 	have = job_record(job, r.done.id, pod_uid);
+	if (!have && job->records.n >= JOB_MAX_RECORDS)
+		return too_many(err);
 	if (!have)
 		have = vec_add(&job->records);
 	*have = r;
-	return have;
+	return 0;
 }
 
 static enum regenerate_state state_named(const char *name)
@@ -101,8 +115,6 @@ static enum regenerate_state state_named(const char *name)
 
 static int take(struct job *job, const struct line *l, struct error *err)
 {
-	struct job_record *r;
-
 	if (l->state) {
 		job->state = state_named(l->state);
 		job->message = arena_strdup(&job->arena, l->message);
@@ -118,11 +130,8 @@ static int take(struct job *job, const struct line *l, struct error *err)
 	}
 	if (!l->begin && !l->end)
 		return error_set(err, -EINVAL, "a line that is none of its");
-	r = add_record(job, l->begin ? l->begin : l->end, str_or_empty(l->pod_uid), err);
-	if (!r)
-		return -EINVAL;
-	r->begun = l->begin != NULL;
-	return 0;
+	return add_record(job, l->begin ? l->begin : l->end, str_or_empty(l->pod_uid),
+			  l->begin != NULL, err);
 }
 
 static int take_lines(struct job *job, const char *text, size_t *ret_whole, struct error *err)
@@ -172,26 +181,27 @@ int job_begins(struct job *job, const struct agent_ep *ep, uint32_t generation, 
 	struct sidestep_request_endpoint e = {.id = ep->id,
 					      .namespace = ep->namespace,
 					      .pod = ep->pod,
+					      .uid = ep->uid,
 					      .generation_before = generation};
 	struct line l = {.pod_uid = ep->uid};
 	int r;
 
+	if (!job_record(job, ep->id, ep->uid) && job->records.n >= JOB_MAX_RECORDS)
+		return too_many(err); /* before it stands in the file */
 	l.begin = bind_encode(&job->arena, &sidestep_request_endpoint_table, &e);
 	r = append(job, &l, err);
-	if (r < 0)
-		return r;
-	add_record(job, l.begin, ep->uid, NULL)->begun = true;
-	return 0;
+	return r < 0 ? r : add_record(job, l.begin, ep->uid, true, err);
 }
 
 int job_ends(struct job *job, struct job_record *r, const struct sidestep_request_endpoint *done,
 	     struct error *err)
 {
 	struct line l = {.pod_uid = r->uid};
+	int code;
 
 	l.end = bind_encode(&job->arena, &sidestep_request_endpoint_table, done);
-	add_record(job, l.end, r->uid, NULL)->begun = false;
-	return append(job, &l, err);
+	code = add_record(job, l.end, r->uid, false, err);
+	return code < 0 ? code : append(job, &l, err);
 }
 
 int job_over(struct job *job, enum regenerate_state state, const char *message, struct error *err)

@@ -3,7 +3,6 @@
  * The status of this node's SidestepNode: what it is, holds and has counted. Written only when it
  * differs from what was written last, or that is long ago: who is quiet must not look dead.
  */
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,53 +56,14 @@ static size_t list_endpoints(struct agent *agent, struct arena *a, struct sidest
 	return n;
 }
 
-static const char *verdict_text(uint8_t verdict)
+/* What cannot be read is not told: an empty list would say that nothing was ever sent. */
+static void list_counters(struct agent *agent, struct arena *a, struct sidestep_node *n)
 {
-	switch (verdict) {
-	case VERDICT_FORWARDED:
-		return "forwarded";
-	case VERDICT_DROPPED:
-		return "dropped";
-	case VERDICT_AUDIT:
-		return "audit";
-	default:
-		return NULL;
-	}
-}
-
-/*
- * A connection between pods is decided at both ends. It counts as forwarded where it arrives (or,
- * when it leaves the cluster, where it leaves); what is refused or audited counts where that is.
- */
-static bool counts(const struct traffic_key *k)
-{
-	if (k->verdict != VERDICT_FORWARDED)
-		return true;
-	return k->direction == DIRECTION_INGRESS || !mesh_is_cluster_identity(k->dst_identity);
-}
-
-static size_t list_counters(struct agent *agent, struct arena *a, struct sidestep_counter **ret)
-{
-	struct sidestep_counter *items;
 	struct datapath_traffic *rows = NULL;
-	size_t n = 0, n_rows = 0;
+	size_t n_rows = 0;
 
-	datapath_traffic(agent->dp, a, &rows, &n_rows, NULL);
-	items = arena_array(a, n_rows + 1, struct sidestep_counter);
-	for (size_t i = 0; i < n_rows; i++) {
-		const struct traffic_key *k = &rows[i].key;
-
-		if (!verdict_text(k->verdict) || !counts(k))
-			continue;
-		items[n++] = (struct sidestep_counter){.source = k->src_identity,
-						       .destination = k->dst_identity,
-						       .port = ntohs(k->port),
-						       .protocol = mesh_proto_name(k->proto),
-						       .verdict = verdict_text(k->verdict),
-						       .count = (int64_t)rows[i].value.decisions};
-	}
-	*ret = items;
-	return counters_fit(items, n, SIDESTEP_NODE_MAX_COUNTERS);
+	if (datapath_traffic(agent->dp, a, &rows, &n_rows, NULL) == 0)
+		counters_list(a, rows, n_rows, n);
 }
 
 const char *map_epoch(const struct agent *agent, struct arena *a, const char *pin)
@@ -209,7 +169,7 @@ static struct doc *node_status(struct agent *agent, struct arena *a, bool volati
 				  .lost_events = (int64_t)datapath_events_lost(agent->dp)};
 
 	n.n_endpoints = list_endpoints(agent, a, &n.endpoints);
-	n.n_counters = list_counters(agent, a, &n.counters);
+	list_counters(agent, a, &n);
 	n.n_identities = list_identities(agent, a, &n.identities);
 	n.n_unsupported = list_unsupported(agent, a, &n.unsupported);
 	n.conntrack = connections_shown(agent, a);

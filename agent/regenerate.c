@@ -60,9 +60,12 @@ static void worked(struct agent *agent, struct agent_ep *ep, const struct datapa
 	endpoint_settle(ep, clock_wall_ns(agent->clock));
 	agent->vitals.regenerated++;
 	log_info(&agent->log, "endpoint regenerated id=%u generation=%u->%u corrupted=%zu", ep->id,
-		 r->generation_before, r->generation_after, r->corrupted.n);
+		 r->generation_before, r->generation_after, r->n_corrupted);
 	for (size_t i = 0; i < r->corrupted.n; i++)
 		log_warn(&agent->log, "endpoint %u: repaired %s", ep->id, r->corrupted.items[i]);
+	if (r->n_corrupted > r->corrupted.n)
+		log_warn(&agent->log, "endpoint %u: repaired %zu rows more", ep->id,
+			 r->n_corrupted - r->corrupted.n);
 }
 
 int agent_regenerate(struct agent *agent, struct agent_ep *ep, struct arena *a,

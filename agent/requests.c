@@ -154,9 +154,14 @@ static void audited(struct agent *agent, struct arena *a, const struct sidestep_
 		const struct agent_ep *ep = *it;
 
 		if (request_selects(agent, r, ep))
-			node->endpoints[node->n_endpoints++] = (struct sidestep_request_endpoint){
-				.id = ep->id, .namespace = ep->namespace, .pod = ep->pod};
+			node->endpoints[node->n_endpoints++] =
+				(struct sidestep_request_endpoint){.id = ep->id,
+								   .namespace = ep->namespace,
+								   .pod = ep->pod,
+								   .uid = ep->uid};
 	}
+	/* Whatever is named of them. */
+	node->selected = (struct opt_int){true, (int64_t)node->n_endpoints};
 }
 
 static int64_t made(const struct sidestep_request *r)

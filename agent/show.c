@@ -286,6 +286,18 @@ struct doc *show_config(struct agent *agent, struct arena *a)
 	return agent_items(a, &agent_config_table, items, n);
 }
 
+/* All of them, in as many lines as there may be. */
+static struct strings repaired(struct arena *a, const struct datapath_regenerated *r)
+{
+	struct strings s = {arena_array(a, r->corrupted.n + 1, const char *), r->corrupted.n};
+
+	for (size_t i = 0; i < s.n; i++)
+		s.items[i] = r->corrupted.items[i];
+	if (r->n_corrupted > s.n)
+		s.items[s.n++] = arena_printf(a, "and %zu more", r->n_corrupted - r->corrupted.n);
+	return s;
+}
+
 struct doc *show_regenerated(struct agent *agent, struct arena *a, struct agent_ep *ep)
 {
 	struct agent_regenerated out = {.id = ep->id, .namespace = ep->namespace, .pod = ep->pod};
@@ -296,6 +308,6 @@ struct doc *show_regenerated(struct agent *agent, struct arena *a, struct agent_
 		out.error = arena_strdup(a, err.msg);
 	out.generation_before = r.generation_before;
 	out.generation_after = r.generation_after;
-	out.corrupted = r.corrupted;
+	out.corrupted = repaired(a, &r);
 	return bind_encode(a, &agent_regenerated_table, &out);
 }

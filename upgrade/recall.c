@@ -172,6 +172,9 @@ static void fill(struct sidestep_node *before, const struct sidestep_node *first
 		before->counters = first->counters;
 		before->n_counters = first->n_counters;
 	}
+	/* Of the same map: what was let through before the change stands in it still. */
+	if (!before->sent && str_eq(before->counters_epoch, first->counters_epoch))
+		before->sent = first->sent;
 	if (!before->health && old->tells_no_health)
 		before->health = first->health;
 	if (!before->conntrack && old->tells_no_health)

@@ -160,6 +160,9 @@ static int choose_nodes(struct asking *q, struct sidestep_request *r, struct err
 {
 	struct strings *s = &r->nodes;
 
+	if (q->o->nodes.n > REQUEST_MAX_NODES)
+		return error_set(err, -E2BIG, "%zu nodes; name at most %d with --node",
+				 q->o->nodes.n, REQUEST_MAX_NODES);
 	s->items = arena_array(&q->arena, q->n_nodes + q->o->nodes.n + 1, const char *);
 	for (size_t i = 0; i < q->o->nodes.n; i++) {
 		const char *name = q->o->nodes.items[i];
@@ -254,7 +257,7 @@ static int make_request(struct asking *q, const struct sidestep_request *r, stru
 /* --- before anything is done --- */
 
 struct preview_pods {
-	struct map names; /* "namespace/pod" that the selector selects */
+	struct map uids; /* of what the selector selects, by "namespace/pod" */
 	bool all;
 };
 
@@ -264,7 +267,7 @@ static int selected_pods(struct asking *q, const struct sidestep_request *r,
 	struct doc *list;
 	int code;
 
-	map_init(&ret->names);
+	map_init(&ret->uids);
 	ret->all = !r->pod_selector;
 	if (ret->all)
 		return 0;
@@ -277,9 +280,22 @@ static int selected_pods(struct asking *q, const struct sidestep_request *r,
 
 		if (pod_decode(&q->arena, d, &p, NULL) == 0 &&
 		    label_selector_matches(r->pod_selector, &p.meta.labels))
-			map_set(&ret->names, object_key(&q->arena, &p.meta), q);
+			map_set(&ret->uids, object_key(&q->arena, &p.meta),
+				arena_strdup(&q->arena, str_or_empty(p.meta.uid)));
 	}
 	return 0;
+}
+
+/* An endpoint of a pod that is gone may have the name of one that is there. */
+static bool is_selected(struct asking *q, const struct preview_pods *pods,
+			const struct sidestep_endpoint *e)
+{
+	const char *uid;
+
+	if (pods->all)
+		return true;
+	uid = map_get(&pods->uids, arena_printf(&q->arena, "%s/%s", e->namespace, e->pod));
+	return uid && (str_empty(e->uid) || str_eq(e->uid, uid));
 }
 
 static int64_t count_selected(struct asking *q, const struct sidestep_request *r,
@@ -293,8 +309,7 @@ static int64_t count_selected(struct asking *q, const struct sidestep_request *r
 
 		if (r->namespace && !str_eq(r->namespace, e->namespace))
 			continue;
-		n += pods->all ||
-		     map_has(&pods->names, arena_printf(&q->arena, "%s/%s", e->namespace, e->pod));
+		n += is_selected(q, pods, e);
 	}
 	return n;
 }
@@ -318,7 +333,7 @@ static int preview(struct asking *q, const struct sidestep_request *r, struct er
 			    count_selected(q, r, &pods, job.turns[i].node));
 		doc_set_bool(&q->arena, row, "ready", !job.turns[i].not_ready);
 	}
-	map_release(&pods.names);
+	map_release(&pods.uids);
 	regenerate_print_preview(q->call->out, items, q->o->node.output);
 	return CLI_OK;
 }

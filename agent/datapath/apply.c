@@ -34,21 +34,29 @@ struct applier {
 
 void apply_note(const struct apply_report *report, const char *line)
 {
-	struct strings *s = report->lines;
-	const char **items = arena_array(report->arena, s->n + 1, const char *);
+	struct datapath_regenerated *found = report->found;
+	struct strings *s = &found->corrupted;
 
-	if (s->n)
-		memcpy(items, s->items, s->n * sizeof(*items));
-	items[s->n] = line;
-	s->items = items;
-	s->n++;
+	found->n_corrupted++;
+	if (!line || s->n >= DATAPATH_MAX_CORRUPTED)
+		return;
+	if (!s->items)
+		s->items = arena_array(report->arena, DATAPATH_MAX_CORRUPTED, const char *);
+	s->items[s->n++] = line;
+}
+
+bool apply_names(const struct apply_report *report)
+{
+	return report->found->corrupted.n < DATAPATH_MAX_CORRUPTED;
 }
 
 void apply_note_row(const struct apply_report *report, enum map_id map, const void *key,
 		    const void *have, const void *want)
 {
 	if (report)
-		apply_note(report, row_text(report->arena, map, key, have, want));
+		apply_note(report, apply_names(report)
+					   ? row_text(report->arena, map, key, have, want)
+					   : NULL);
 }
 
 static int put(struct applier *ap, enum map_id map, const void *key, const void *value)

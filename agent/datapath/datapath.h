@@ -97,10 +97,12 @@ struct datapath_endpoint {
 int datapath_endpoint(struct datapath *dp, uint32_t id, struct datapath_endpoint *ret,
 		      struct error *err);
 
+#define DATAPATH_MAX_CORRUPTED 64
 struct datapath_regenerated {
 	uint32_t generation_before, generation_after;
 	bool program_replaced;    /* another program than ours was attached, or none */
-	struct strings corrupted; /* one line for each row that differed, was missing or too much */
+	size_t n_corrupted;       /* rows that differed, were missing or too much */
+	struct strings corrupted; /* a line for each of the first DATAPATH_MAX_CORRUPTED */
 };
 /*
  * Reads every row that *desired says of the endpoint (its own row and indexes, both policy sets),

@@ -71,7 +71,7 @@ int datapath_regenerate(struct datapath *dp, const struct mesh_desired *desired,
 {
 	const struct mesh_endpoint *e = mesh_desired_endpoint(desired, id);
 	struct datapath_regenerated done = {0};
-	struct apply_report report = {a, &done.corrupted};
+	struct apply_report report = {a, &done};
 	struct datapath_change change = {0};
 	struct endpoint row;
 	uint32_t slot;

@@ -114,14 +114,16 @@ int attach_check_pod(struct datapath *dp, uint32_t ifindex, bool *ret_replaced, 
 /* apply.c */
 struct apply_report {
 	struct arena *arena;
-	struct strings *lines; /* of what differed */
+	struct datapath_regenerated
+		*found; /* what differed is counted, and the first of it named */
 };
 int apply(struct datapath *dp, const struct mesh_desired *desired, struct datapath_change *change,
 	  const struct apply_report *report, struct error *err);
 /* Slot of the agent's endpoint number; 0: none. *ret_row may be NULL. */
 uint32_t apply_slot(struct datapath *dp, uint32_t id, struct endpoint *ret_row);
-/* line is in the report's arena. */
+/* line is in the report's arena; NULL when apply_names() says that it is only counted. */
 void apply_note(const struct apply_report *report, const char *line);
+bool apply_names(const struct apply_report *report);
 /* A row that differs; report may be NULL. */
 void apply_note_row(const struct apply_report *report, enum map_id map, const void *key,
 		    const void *have, const void *want);

@@ -75,6 +75,14 @@ static void ask_ready(struct asking *k)
 			health_say(k, FINDING_UNKNOWN, "it does not say when it said this");
 			return;
 		}
+		/* Clocks differ a little; what is dated later than that never grows old. */
+		if (health_since(updated, k->q->wall_ns, &age) &&
+		    (uint64_t)age > k->q->max_age_ns) {
+			health_say(k, FINDING_UNKNOWN,
+				   "its clock is %" PRId64 " s ahead: how old this is is not known",
+				   age / (int64_t)NS_PER_S);
+			return;
+		}
 		if (health_since(k->q->wall_ns, updated, &age) &&
 		    (uint64_t)age > k->q->max_age_ns) {
 			health_say(k, FINDING_UNKNOWN, "it has said nothing for %" PRId64 " s",
@@ -241,7 +249,7 @@ static void ask_generation(struct asking *k)
 {
 	const struct sidestep_node *was = k->q->before, *now = k->q->now;
 	const char *stuck[NAMED];
-	size_t n = 0, of = 0;
+	size_t n = 0, of = 0, unknown = 0;
 
 	if (!k->q->regenerated) {
 		health_say(k, FINDING_SKIP, "no regeneration was asked for");
@@ -260,13 +268,19 @@ static void ask_generation(struct asking *k)
 		if (!e || e->id != old->id)
 			continue;
 		of++;
+		if (old->generation <= 0 || e->generation <= 0) {
+			unknown++; /* an endpoint without a row in the kernel has none */
+			continue;
+		}
 		if (e->generation > old->generation)
 			continue;
 		if (n < NAMED)
 			stuck[n] = pod_name(k, e);
 		n++;
 	}
-	if (n)
+	if (!n && unknown)
+		health_say(k, FINDING_UNKNOWN, "of %zu of %zu no generation is told", unknown, of);
+	else if (n)
 		health_say(k, FINDING_FAIL, "%zu of %zu have not advanced: %s", n, of,
 			   some(k, stuck, MIN(n, (size_t)NAMED), n));
 	else

@@ -176,24 +176,105 @@ void health_ask_drops(struct asking *k)
 	health_say(k, worst, "%s", words ? words : "no more than usual");
 }
 
-static const struct sidestep_counter *counter_of(const struct sidestep_node *n,
-						 const struct sidestep_counter *like,
-						 const char *verdict)
-{
-	for (size_t i = 0; i < n->n_counters; i++) {
-		const struct sidestep_counter *c = &n->counters[i];
+/* --- refusals --- */
 
-		if (c->source == like->source && c->destination == like->destination &&
-		    c->port == like->port && str_eq(c->protocol, like->protocol) &&
-		    str_eq(c->verdict, verdict))
-			return c;
+/* What is told of a pair of identities, a protocol and a verdict. */
+struct told {
+	bool exact;  /* of that port */
+	bool many;   /* that port may be among others that are told as one sum */
+	int64_t sum; /* over all ports */
+};
+
+static void add_told(const struct sidestep_counter *rows, size_t n,
+		     const struct sidestep_counter *like, const char *verdict, struct told *t)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct sidestep_counter *c = &rows[i];
+
+		if (c->source != like->source || c->destination != like->destination ||
+		    !str_eq(c->protocol, like->protocol) || !str_eq(c->verdict, verdict))
+			continue;
+		if (c->port == COUNTER_PORT_MANY || like->port == COUNTER_PORT_MANY)
+			t->many = true;
+		else
+			t->exact |= c->port == like->port;
+		if (__builtin_add_overflow(t->sum, MAX(c->count, (int64_t)0), &t->sum))
+			t->sum = INT64_MAX;
 	}
-	return NULL;
+}
+
+static struct told refused(const struct sidestep_node *n, const struct sidestep_counter *like)
+{
+	struct told t = {0};
+
+	add_told(n->counters, n->n_counters, like, "dropped", &t);
+	return t;
+}
+
+static struct told let_through(const struct sidestep_node *n, const struct sidestep_counter *like)
+{
+	struct told t = {0};
+
+	add_told(n->counters, n->n_counters, like, "forwarded", &t);
+	if (n->sent)
+		add_told(n->sent->items, n->sent->n_items, like, "forwarded", &t);
+	return t;
+}
+
+static bool is_here(const struct sidestep_node *n, int64_t identity)
+{
+	for (size_t i = 0; i < n->n_endpoints; i++) {
+		if (n->endpoints[i].identity == identity)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a row that was not there says that nothing came: without `sent`, nothing is known of
+ * what left here for another node. */
+static bool told_all(const struct sidestep_node *was, const struct sidestep_node *now,
+		     const struct sidestep_counter *like)
+{
+	if (was->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
+		return false;
+	if (was->sent)
+		return was->sent->rows <= (int64_t)was->sent->n_items;
+	return !is_here(was, like->source) && !is_here(now, like->source);
+}
+
+/* Is *c, a row of refusals as it is now, of somebody who was let through before? */
+static enum finding_result judge_refusal(const struct sidestep_node *was,
+					 const struct sidestep_node *now,
+					 const struct sidestep_counter *c)
+{
+	struct told had = refused(was, c), passed = let_through(was, c);
+
+	if (had.exact || (had.many && refused(now, c).sum <= had.sum))
+		return FINDING_PASS;
+	if (passed.exact && !had.many)
+		return FINDING_FAIL;
+	if (passed.exact || passed.many)
+		return FINDING_UNKNOWN;
+	return told_all(was, now, c) ? FINDING_PASS : FINDING_UNKNOWN;
+}
+
+static void say_refusal(struct asking *k, enum finding_result r, const struct sidestep_counter *c)
+{
+	const char *port = c->port == COUNTER_PORT_MANY
+				   ? "many ports"
+				   : arena_printf(k->a, "port %" PRId64, c->port);
+
+	health_say(k, r, "identity %" PRId64 " to %" PRId64 " %s %s (%" PRId64 ")%s", c->source,
+		   c->destination, port,
+		   r == FINDING_FAIL ? "was let through before and is refused now"
+				     : "is refused now",
+		   c->count, r == FINDING_FAIL ? "" : "; whether it was before is not known");
 }
 
 void health_ask_denied(struct asking *k)
 {
 	const struct sidestep_node *was = k->q->before, *now = k->q->now;
+	enum finding_result worst = FINDING_PASS;
 
 	if (!health_same_boot(was, now) || !was->counters_epoch ||
 	    !str_eq(was->counters_epoch, now->counters_epoch)) {
@@ -203,15 +284,16 @@ void health_ask_denied(struct asking *k)
 	for (size_t i = 0; i < now->n_counters; i++) {
 		const struct sidestep_counter *c = &now->counters[i];
 
-		if (!str_eq(c->verdict, "dropped") || counter_of(was, c, "dropped") ||
-		    !counter_of(was, c, "forwarded"))
+		enum finding_result r =
+			str_eq(c->verdict, "dropped") ? judge_refusal(was, now, c) : FINDING_PASS;
+
+		if (worse(worst, r) == worst)
 			continue;
-		health_say(k, FINDING_FAIL,
-			   "identity %" PRId64 " to %" PRId64 " port %" PRId64
-			   " was let through before and is refused now (%" PRId64 ")",
-			   c->source, c->destination, c->port, c->count);
-		return;
+		worst = r;
+		say_refusal(k, r, c);
 	}
+	if (worst != FINDING_PASS)
+		return;
 	if (now->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
 		health_say(k, FINDING_UNKNOWN, "there are more pairs than the agent can tell");
 	else

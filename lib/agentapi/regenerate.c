@@ -161,14 +161,15 @@ static bool worth_naming(const struct doc *endpoint)
 	return doc_get(endpoint, "error") || doc_find_int(endpoint, "corrupted", 0);
 }
 
-/* Keeps at most `most` of those worth naming. */
+/* Keeps at most `most` of those worth naming: all alike when nothing was to be done to them. */
 static void name_some(struct arena *a, struct doc *item, size_t most)
 {
 	struct doc *list = doc_get(item, "endpoints");
 	size_t kept = 0, before = doc_len(list);
+	bool alike = !doc_get(item, "regenerated");
 
 	for (size_t i = 0; i < doc_len(list);) {
-		if (kept < most && worth_naming(doc_at(list, i))) {
+		if (kept < most && (alike || worth_naming(doc_at(list, i)))) {
 			kept++;
 			i++;
 		} else {

@@ -54,7 +54,8 @@ const struct regenerate_turn *regenerate_turn_of(const struct regenerate_job *jo
 
 /*
  * Leaves as many endpoints named in a node's answer (an item of status.nodes) as the limits of
- * lib/object/sidestep.h allow, when the answers of the other nodes take others_bytes: all, those
- * that failed or were repaired, or none; what is left out is added to "omitted".
+ * lib/object/sidestep.h allow, when the answers of the other nodes take others_bytes: all, some
+ * (those that failed or were repaired; of an audit the first), or none; what is left out is added
+ * to "omitted".
  */
 void regenerate_trim(struct arena *a, struct doc *item, size_t others_bytes);

@@ -33,6 +33,12 @@ static const struct bind_field counter_fields[] = {
 };
 static BIND_TABLE(counter_table, struct sidestep_counter, counter_fields);
 
+static const struct bind_field sent_fields[] = {
+	BIND(struct sidestep_sent, rows, "rows", BIND_INT64, 0),
+	BIND_ITEMS(struct sidestep_sent, items, "items", 0, &counter_table),
+};
+static BIND_TABLE(sent_table, struct sidestep_sent, sent_fields);
+
 static const struct bind_field identity_fields[] = {
 	BIND(struct sidestep_identity, id, "id", BIND_INT64, 0),
 	BIND(struct sidestep_identity, labels, "labels", BIND_STRINGS, 0),
@@ -67,6 +73,7 @@ static const struct bind_field node_fields[] = {
 	BIND_ITEMS(struct sidestep_node, endpoints, "status.endpoints", 0, &endpoint_table),
 	BIND_ITEMS(struct sidestep_node, counters, "status.counters", 0, &counter_table),
 	BIND(struct sidestep_node, counters_epoch, "status.countersEpoch", BIND_STRING, 0),
+	BIND_NESTED(struct sidestep_node, sent, "status.sent", BIND_PTR, 0, &sent_table),
 	BIND_ITEMS(struct sidestep_node, identities, "status.identities", 0, &identity_table),
 	BIND(struct sidestep_node, lost_events, "status.lostEvents", BIND_INT64, 0),
 	BIND_ITEMS(struct sidestep_node, unsupported, "status.unsupported", 0, &unsupported_table),
@@ -81,6 +88,7 @@ static const struct bind_field request_endpoint_fields[] = {
 	BIND(struct sidestep_request_endpoint, id, "id", BIND_INT64, 0),
 	BIND(struct sidestep_request_endpoint, namespace, "namespace", BIND_STRING, 0),
 	BIND(struct sidestep_request_endpoint, pod, "pod", BIND_STRING, 0),
+	BIND(struct sidestep_request_endpoint, uid, "uid", BIND_STRING, 0),
 	BIND(struct sidestep_request_endpoint, generation_before, "generationBefore", BIND_INT64,
 	     0),
 	BIND(struct sidestep_request_endpoint, generation_after, "generationAfter", BIND_INT64, 0),
@@ -157,7 +165,13 @@ int sidestep_node_decode(struct arena *a, const struct doc *d, struct sidestep_n
 int sidestep_request_decode(struct arena *a, const struct doc *d, struct sidestep_request *out,
 			    struct error *err)
 {
-	return object_decode(a, &sidestep_request_table, d, out, err);
+	int r = object_decode(a, &sidestep_request_table, d, out, err);
+
+	/* The CRD says so, too; it may be another release's, or none. */
+	if (r == 0 && out->nodes.n > REQUEST_MAX_NODES)
+		return error_set(err, -EINVAL, "spec.nodes: %zu are named, and at most %d may be",
+				 out->nodes.n, REQUEST_MAX_NODES);
+	return r;
 }
 
 int sidestep_run_decode(struct arena *a, const struct doc *d, struct sidestep_run *out,

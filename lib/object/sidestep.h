@@ -69,6 +69,19 @@ struct sidestep_unsupported {
  * to that; with as many as this, some may be missing.
  */
 #define SIDESTEP_NODE_MAX_COUNTERS 4096
+/* And of those in `sent`. */
+#define SIDESTEP_NODE_MAX_SENT 2048
+
+/*
+ * What this node's pods were let send to pods. The node of the other end counts the same calls as
+ * forwarded, so nobody adds these up; they tell who was let through here before, when a call to
+ * another node is refused where it leaves.
+ */
+struct sidestep_sent {
+	int64_t rows; /* that there are; more than items: some are missing */
+	struct sidestep_counter *items;
+	size_t n_items;
+};
 
 struct sidestep_node {
 	struct object_meta meta;
@@ -86,6 +99,7 @@ struct sidestep_node {
 	struct sidestep_counter *counters;
 	size_t n_counters;
 	const char *counters_epoch; /* changes when the counters started again from zero */
+	struct sidestep_sent *sent; /* of that epoch, too; NULL: not told */
 	struct sidestep_identity *identities;
 	size_t n_identities;
 	int64_t lost_events;
@@ -129,6 +143,7 @@ enum regenerate_level {
 struct sidestep_request_endpoint {
 	int64_t id;
 	const char *namespace, *pod;
+	const char *uid; /* of the pod: another may have its name meanwhile */
 	int64_t generation_before, generation_after;
 	struct opt_int duration_ms; /* rounded up; not there: not known (the agent was killed) */
 	int64_t corrupted;          /* kernel rows that differed from what was compiled; repaired */
@@ -148,7 +163,7 @@ struct sidestep_request_node {
 	int64_t observed_generation; /* metadata.generation of the request it answers */
 	const char *message;
 	const char *updated;
-	/* Regenerate: how many endpoints, whatever is named below */
+	/* Regenerate: how many endpoints, whatever is named below; selected: Audit, too */
 	struct opt_int selected, regenerated, failed, repaired;
 	struct opt_int duration_ms;
 	struct sidestep_request_endpoint *endpoints;

@@ -149,21 +149,90 @@ int nodes_setup(void **state)
 	return 0;
 }
 
-/* It ends by itself, and (with a sanitizer) leaves nothing behind. */
-static void agent_end(struct nodes *n, int node)
+static void on_timer(void *arg)
 {
-	assert_int_equal(kill(n->node[node].agent, SIGTERM), 0);
-	assert_int_equal(cli_end(n, n->node[node].agent), 0);
-	n->node[node].agent = 0;
+	*(bool *)arg = true;
+}
+
+/* Lets the server and everybody else go on for a moment. */
+static void breathe(struct nodes *n)
+{
+	bool over = false;
+	struct loop_timer *t = loop_timer_new(n->loop, on_timer, &over);
+
+	loop_timer_set(t, 20 * NS_PER_MS);
+	while (!over)
+		ok(loop_turn(n->loop, true, &err));
+	loop_timer_free(t);
+}
+
+static void add_file(struct strbuf *out, const char *path, size_t most)
+{
+	struct strbuf text = STRBUF_INIT;
+	size_t from;
+
+	if (io_read_file(path, 64 << 20, &text, NULL) < 0)
+		strbuf_adds(&text, "cannot be read");
+	from = text.len > most ? text.len - most : 0;
+	strbuf_addf(out, "%s: %s\n", path, strbuf_cstr(&text) + from);
+	strbuf_release(&text);
+}
+
+/* What somebody needs to find out why it is still there. */
+static const char *where_it_is(struct nodes *n, const struct node_process *p)
+{
+	static const char *const files[] = {"wchan", "syscall", "stack", "status"};
+	struct strbuf out = STRBUF_INIT;
+	const char *text;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		add_file(&out, arena_printf(&n->arena, "/proc/%d/%s", (int)p->agent, files[i]),
+			 2048);
+	add_file(&out, arena_printf(&n->arena, "%s/%s.log", n->dir, p->name), 2048);
+	text = arena_strdup(&n->arena, strbuf_cstr(&out));
+	strbuf_release(&out);
+	return text;
+}
+
+/*
+ * It ends by itself, and (with a sanitizer) leaves nothing behind; NULL. One that does not is
+ * killed, so that what it held is taken away all the same. The server goes on meanwhile.
+ */
+static const char *agent_end(struct nodes *n, int node)
+{
+	struct node_process *p = &n->node[node];
+	uint64_t end = loop_now_ns(n->loop) + PATIENCE;
+	const char *wrong = NULL;
+	int status = 0;
+	pid_t gone;
+
+	if (!p->agent)
+		return NULL;
+	assert_int_equal(kill(p->agent, SIGTERM), 0);
+	while (!(gone = waitpid(p->agent, &status, WNOHANG)) && loop_now_ns(n->loop) < end)
+		breathe(n);
+	if (!gone) {
+		wrong = arena_printf(&n->arena, "agent %s does not end: %s", p->name,
+				     where_it_is(n, p));
+		kill(p->agent, SIGKILL);
+		waitpid(p->agent, &status, 0);
+	} else if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		wrong = arena_printf(&n->arena, "agent %s ended with %d: %s", p->name, status,
+				     where_it_is(n, p));
+	}
+	p->agent = 0;
+	return wrong;
 }
 
 int nodes_teardown(void **state)
 {
 	struct nodes *n = *state;
+	const char *wrong = NULL;
 
 	for (int i = 0; i < NODES; i++) {
-		if (n->node[i].agent)
-			agent_end(n, i);
+		const char *said = agent_end(n, i);
+
+		wrong = wrong ? wrong : said;
 		ok(datapath_unload(n->node[i].pins, &err));
 		ok(netns_delete(n->node[i].netns, &err));
 	}
@@ -174,9 +243,11 @@ int nodes_teardown(void **state)
 	apiserver_free(n->api);
 	loop_free(n->loop);
 	io_remove_tree(n->dir, NULL);
+	if (wrong)
+		fprintf(stderr, "%s\n", wrong);
 	arena_release(&n->arena);
 	free(n);
-	return 0;
+	return wrong ? -1 : 0;
 }
 
 /* --- agents --- */
@@ -266,23 +337,6 @@ const char *agent_text(struct nodes *n, int node, const char *path)
 	text = arena_strdup(&n->arena, strbuf_cstr(&resp.body));
 	http_response_release(&resp);
 	return text;
-}
-
-static void on_timer(void *arg)
-{
-	*(bool *)arg = true;
-}
-
-/* Lets the server and everybody else go on for a moment. */
-static void breathe(struct nodes *n)
-{
-	bool over = false;
-	struct loop_timer *t = loop_timer_new(n->loop, on_timer, &over);
-
-	loop_timer_set(t, 20 * NS_PER_MS);
-	while (!over)
-		ok(loop_turn(n->loop, true, &err));
-	loop_timer_free(t);
 }
 
 void agent_wait(struct nodes *n, int node)

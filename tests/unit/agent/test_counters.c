@@ -3,6 +3,8 @@
  * how long they are one row of numbers. */
 #include "tests/support/test.h"
 
+#include <arpa/inet.h>
+
 #include "agent/agent.h"
 #include "agent/counters.h"
 #include "lib/base/io.h"
@@ -117,6 +119,66 @@ TEST(an_epoch_is_that_of_the_pin)
 	arena_release(&a);
 }
 
+#define DECIDED(from, to, way, how)                                                                \
+	{                                                                                          \
+		.key = {.src_identity = (from),                                                    \
+			.dst_identity = (to),                                                      \
+			.port = htons(8080),                                                       \
+			.proto = IPPROTO_TCP,                                                      \
+			.direction = (way),                                                        \
+			.verdict = (how)},                                                         \
+		.value = {                                                                         \
+			.decisions = 5                                                             \
+		}                                                                                  \
+	}
+
+TEST(a_call_to_another_node_stands_where_it_leaves_too)
+{
+	const struct datapath_traffic rows_of_kernel[] = {
+		DECIDED(300, 400, DIRECTION_EGRESS, VERDICT_FORWARDED), /* to a pod somewhere */
+		DECIDED(300, 2, DIRECTION_EGRESS, VERDICT_FORWARDED),   /* out of the cluster */
+		DECIDED(300, 301, DIRECTION_INGRESS, VERDICT_FORWARDED),
+		DECIDED(300, 401, DIRECTION_EGRESS, VERDICT_DROPPED),
+		DECIDED(300, 402, DIRECTION_EGRESS, VERDICT_AUDIT),
+	};
+	struct arena a = ARENA_INIT;
+	struct sidestep_node n = {0};
+
+	counters_list(&a, rows_of_kernel, ARRAY_SIZE(rows_of_kernel), &n);
+	assert_int_equal(n.n_counters, 4);
+	assert_int_equal(n.sent->n_items, 1);
+	assert_int_equal(n.sent->rows, 1);
+	assert_int_equal(n.sent->items[0].destination, 400);
+	assert_int_equal(n.sent->items[0].port, 8080);
+	assert_int_equal(n.sent->items[0].count, 5);
+	for (size_t i = 0; i < n.n_counters; i++)
+		assert_int_not_equal(n.counters[i].destination, 400);
+	n = (struct sidestep_node){0};
+	counters_list(&a, NULL, 0, &n);
+	assert_non_null(n.sent); /* none is told, too */
+	arena_release(&a);
+}
+
+TEST(what_does_not_fit_of_what_was_sent_is_said_to_be_missing)
+{
+	struct arena a = ARENA_INIT;
+	struct datapath_traffic *many =
+		arena_array(&a, SIDESTEP_NODE_MAX_SENT + 2, struct datapath_traffic);
+	struct sidestep_node n = {0};
+
+	for (uint32_t i = 0; i < SIDESTEP_NODE_MAX_SENT + 2; i++)
+		many[i] = (struct datapath_traffic)DECIDED(300, 1000 + i, DIRECTION_EGRESS,
+							   VERDICT_FORWARDED);
+	counters_list(&a, many, SIDESTEP_NODE_MAX_SENT, &n);
+	assert_int_equal(n.sent->rows, SIDESTEP_NODE_MAX_SENT);
+	assert_int_equal(n.sent->n_items, SIDESTEP_NODE_MAX_SENT);
+	n = (struct sidestep_node){0};
+	counters_list(&a, many, SIDESTEP_NODE_MAX_SENT + 2, &n);
+	assert_int_equal(n.sent->n_items, SIDESTEP_NODE_MAX_SENT);
+	assert_true(n.sent->rows > SIDESTEP_NODE_MAX_SENT);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +187,8 @@ int main(void)
 		cmocka_unit_test(no_more_is_summed_than_must_be),
 		cmocka_unit_test(too_many_pairs_are_as_many_as_fit),
 		cmocka_unit_test(an_epoch_is_that_of_the_pin),
+		cmocka_unit_test(a_call_to_another_node_stands_where_it_leaves_too),
+		cmocka_unit_test(what_does_not_fit_of_what_was_sent_is_said_to_be_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,10 @@
 /* The journal of a regeneration: what a killed agent finds again. */
 #include "tests/support/test.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/job.h"
@@ -167,6 +170,52 @@ TEST(one_generation_has_one_journal)
 	job_free(job, true);
 }
 
+/* No room for the first line: nothing is left that would be in the way when there is. */
+TEST(what_could_not_be_begun_can_be_begun_later)
+{
+	struct job *job = xcalloc(1, sizeof(*job));
+	struct rlimit had, no_room;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &had), 0);
+	no_room = had;
+	no_room.rlim_cur = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &no_room), 0);
+	assert_int_equal(job_create(job, dir, "all", "uid-1", 3, NULL), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &had), 0);
+	assert_false(io_exists(job->path));
+	job_free(job, false);
+	job = xcalloc(1, sizeof(*job));
+	create(job);
+	job_free(job, true);
+}
+
+/* One more endpoint than there can be is refused; those that are there come to their end. */
+TEST(a_full_journal_refuses_and_goes_on)
+{
+	struct job *job = xcalloc(1, sizeof(*job)), *back;
+	struct sidestep_request_endpoint done = {.id = 2};
+	struct error err = ERROR_INIT;
+	char *path;
+
+	create(job);
+	assert_int_equal(job_begins(job, &pods[0], 7, NULL), 0);
+	while (job->records.n < JOB_MAX_RECORDS)
+		vec_push(&job->records, ((struct job_record){.uid = "x", .done = {.id = 1}}));
+	assert_int_equal(job_begins(job, &pods[1], 7, &err), -ENOSPC);
+	assert_non_null(strstr(err.msg, "endpoints"));
+	assert_null(job_record(job, pods[1].id, pods[1].uid));
+	assert_int_equal(job_ends(job, job_record(job, 2, "u2"), &done, NULL), 0);
+	assert_false(job_record(job, 2, "u2")->begun);
+	assert_int_equal(job_ends(job, &(struct job_record){.uid = "u9"}, &done, NULL), -ENOSPC);
+	path = xstrdup(job->path);
+	job_free(job, false);
+	back = loaded(path);
+	assert_int_equal(back->records.n, 1); /* what was refused stands nowhere */
+	job_free(back, true);
+	free(path);
+}
+
 static int make_dir(UNUSED void **state)
 {
 	return mkdtemp(dir) ? 0 : -1;
@@ -184,6 +233,8 @@ int main(void)
 		cmocka_unit_test(a_line_that_is_not_whole_was_not_written),
 		cmocka_unit_test(what_is_no_journal_is_refused),
 		cmocka_unit_test(one_generation_has_one_journal),
+		cmocka_unit_test(what_could_not_be_begun_can_be_begun_later),
+		cmocka_unit_test(a_full_journal_refuses_and_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -259,6 +259,7 @@ static void a_node_tells_what_gates_ask(void **state)
 	assert_int_equal(h->endpoints.not_ready.value, 0);
 	assert_int_equal(h->failing_controllers.value, 0);
 	assert_int_equal(h->programs.wrong.value, 0);
+	assert_non_null(published.sent);
 	assert_non_null(h->metrics_epoch);
 	assert_non_null(h->started);
 	assert_true(h->n_maps >= 8);

@@ -114,6 +114,9 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 
 #define STATUS(text) "status: {" text "}"
 #define HEALTH(text) "status: {health: {" text "}}"
+#define COUNTER(from, to, at, how, n)                                                              \
+	"{source: " #from ", destination: " #to ", port: " #at ", protocol: TCP, verdict: " how    \
+	", count: " #n "}"
 #define DROP(reason, direction, n)                                                                 \
 	"{reason: " #reason ", name: X, direction: " direction ", packets: " #n "}"
 #define USUAL DROP(133, "ingress", 1020)
@@ -131,6 +134,11 @@ static const struct {
 	 {.now = STATUS("updated: '2026-11-23T12:00:00Z'")},
 	 "nothing for 125 s"},
 	{HEALTH_READY, FINDING_UNKNOWN, {.now = STATUS("updated: null")}, NULL},
+	{HEALTH_READY, FINDING_PASS, {.now = STATUS("updated: '2026-11-23T12:02:35Z'")}, NULL},
+	{HEALTH_READY,
+	 FINDING_UNKNOWN,
+	 {.now = STATUS("updated: '2026-11-23T12:02:36Z'")},
+	 "31 s ahead"},
 
 	{HEALTH_VERSION, FINDING_PASS, {0}, NULL},
 	{HEALTH_VERSION, FINDING_FAIL, {.now = STATUS("version: 0.2.0")}, "should be 0.3.0"},
@@ -193,6 +201,14 @@ static const struct {
 	 {.now = STATUS("endpoints: [{id: 2, uid: u1, generation: 5}, {id: 3, namespace: shop, "
 			"pod: cart, uid: u2, generation: 7}]")},
 	 "1 of 2 have not advanced: shop/cart"},
+	{HEALTH_GENERATION,
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("endpoints: [{id: 2, uid: u1, generation: 4}, {id: 3, uid: u2}]")},
+	 "of 1 of 2 no generation is told"},
+	{HEALTH_GENERATION,
+	 FINDING_FAIL,
+	 {.before = STATUS("endpoints: [{id: 2, uid: u1, generation: 5}, {id: 3, uid: u2}]")},
+	 "1 of 2 have not advanced"},
 	{HEALTH_GENERATION, FINDING_SKIP, {.quiet = true}, NULL},
 	{HEALTH_GENERATION, FINDING_UNKNOWN, {.no_before = true}, NULL},
 	{HEALTH_GENERATION, FINDING_UNKNOWN, {.now = STATUS("bootID: c")}, NULL},
@@ -261,6 +277,62 @@ static const struct {
 	 {.now = STATUS("counters: [{source: 302, destination: 301, port: 80, protocol: TCP, "
 			"verdict: dropped, count: 4}]")},
 	 NULL},
+	/* Its other end is on another node. */
+	{HEALTH_DENIED,
+	 FINDING_FAIL,
+	 {.before = STATUS("sent: {rows: 1, items: [" COUNTER(300, 400, 80, "forwarded", 3) "]}"),
+	  .now = STATUS("counters: [" COUNTER(300, 400, 80, "dropped", 4) "]")},
+	 "300 to 400 port 80 was let through"},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("sent: {rows: 9, items: [" COUNTER(300, 400, 80, "forwarded", 3) "]}"),
+	  .now = STATUS("counters: [" COUNTER(300, 400, 81, "dropped", 4) "]")},
+	 "300 to 400 port 81"},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("endpoints: [{id: 2, uid: u1, identity: 500, generation: 4}]"),
+	  .now = STATUS("counters: [" COUNTER(500, 301, 80, "dropped", 4) "]")},
+	 "whether it was before is not known"},
+	{HEALTH_DENIED,
+	 FINDING_PASS,
+	 {.before = STATUS("sent: {}, endpoints: [{id: 2, uid: u1, identity: 500, generation: 4}]"),
+	  .now = STATUS("counters: [" COUNTER(500, 301, 80, "dropped", 4) "]")},
+	 NULL},
+	/* Sums over ports that are not told one by one, at either moment. */
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.now = STATUS("counters: [" COUNTER(300, 301, -1, "dropped", 900) "]")},
+	 "300 to 301 many ports is refused now"},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, -1, "forwarded", 900) "]"),
+	  .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 4) "]")},
+	 "300 to 301 port 80 is refused now"},
+	{HEALTH_DENIED,
+	 FINDING_PASS,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded",
+						 9) ", " COUNTER(300, 301, -1, "dropped", 900) "]"),
+	  .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 4) "]")},
+	 NULL},
+	{HEALTH_DENIED,
+	 FINDING_PASS,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded",
+						 9) ", " COUNTER(300, 301, 81, "dropped", 900) "]"),
+	  .now = STATUS("counters: [" COUNTER(300, 301, -1, "dropped", 900) "]")},
+	 NULL},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded",
+						 9) ", " COUNTER(300, 301, 81, "dropped", 900) "]"),
+	  .now = STATUS("counters: [" COUNTER(300, 301, -1, "dropped", 901) "]")},
+	 "many ports"},
+	{HEALTH_DENIED, /* what is certain is said first */
+	 FINDING_FAIL,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded",
+						 9) ", " COUNTER(300, 302, 80, "forwarded", 9) "]"),
+	  .now = STATUS("counters: [" COUNTER(300, 301, -1, "dropped",
+					      9) ", " COUNTER(300, 302, 80, "dropped", 9) "]")},
+	 "300 to 302 port 80"},
 	{HEALTH_DENIED, FINDING_UNKNOWN, {.now = STATUS("countersEpoch: f")}, NULL},
 	{HEALTH_DENIED, FINDING_UNKNOWN, {.no_before = true}, NULL},
 

@@ -157,6 +157,8 @@ static struct doc *answer_of(size_t node, size_t n_endpoints, bool failed)
 		e[i] = (struct sidestep_request_endpoint){.id = (int64_t)i + 2,
 							  .namespace = "payments",
 							  .pod = "checkout-6d5f7c9b4-x2x7k",
+							  .uid = "0b8d2b0c-6f0e-4a57-9d1f-"
+								 "3c7f1f3f9a11",
 							  .generation_before = 4,
 							  .generation_after = 5,
 							  .duration_ms = {true, 3}};
@@ -210,6 +212,22 @@ TEST(five_thousand_nodes_fit_into_one_object)
 	}
 }
 
+/* Of an audit all are alike: it is said how many there are, and the first are named. */
+TEST(an_audit_that_is_cut_says_so)
+{
+	struct doc *item = answer_of(1, 40, false);
+
+	doc_del(item, "regenerated");
+	regenerate_trim(&arena, item, REQUEST_NAME_ALL_BYTES);
+	assert_int_equal(doc_len(doc_get(item, "endpoints")), REQUEST_MAX_SOME);
+	assert_int_equal(doc_find_int(item, "omitted", 0), 40 - REQUEST_MAX_SOME);
+	regenerate_trim(&arena, item, REQUEST_NAME_SOME_BYTES);
+	assert_null(doc_get(item, "endpoints"));
+	assert_int_equal(doc_find_int(item, "omitted", 0), 40);
+	assert_int_equal(doc_find_int(item, "selected", 0), 110);
+	arena_release(&arena);
+}
+
 TEST(who_failed_is_named_longer_than_who_did_not)
 {
 	struct doc *item = answer_of(1, 3, false);
@@ -233,6 +251,7 @@ int main(void)
 		cmocka_unit_test(turns_are_taken_in_order),
 		cmocka_unit_test(counts_are_added_up),
 		cmocka_unit_test(five_thousand_nodes_fit_into_one_object),
+		cmocka_unit_test(an_audit_that_is_cut_says_so),
 		cmocka_unit_test(who_failed_is_named_longer_than_who_did_not),
 	};
 

@@ -163,11 +163,13 @@ TEST(our_own_objects_go_out_and_come_back)
 {
 	struct sidestep_counter counter = {256, 257, 80, "TCP", "audit", 0, 5};
 	struct sidestep_conntrack conntrack = {.layout = 2, .entries = 4};
+	struct sidestep_sent sent = {0};
 	struct sidestep_node n = {.meta = {.name = "n1"},
 				  .ready = true,
 				  .counters = &counter,
 				  .n_counters = 1,
 				  .conntrack = &conntrack,
+				  .sent = &sent,
 				  .version = "1"};
 	struct sidestep_node back;
 	struct sidestep_request request;
@@ -179,6 +181,7 @@ TEST(our_own_objects_go_out_and_come_back)
 	assert_int_equal(back.counters[0].count, 5);
 	assert_string_equal(back.counters[0].verdict, "audit");
 	assert_int_equal(back.conntrack->layout, 2);
+	assert_non_null(back.sent); /* none is told, too */
 	assert_int_equal(back.conntrack->remaining, 0);
 	assert_int_equal(
 		sidestep_request_decode(&arena,
@@ -195,6 +198,22 @@ TEST(our_own_objects_go_out_and_come_back)
 	assert_int_equal(
 		sidestep_request_decode(&arena, yaml("{spec: {kind: Nonsense}}"), &request, NULL),
 		-EINVAL);
+}
+
+/* The limit is the agent's own: the server's may be that of another release. */
+TEST(a_request_names_no_more_nodes_than_there_may_be)
+{
+	struct doc *d = doc_clone(&arena, yaml("{spec: {kind: Regenerate}}"));
+	struct doc *nodes = doc_set_list(&arena, doc_get(d, "spec"), "nodes");
+	struct sidestep_request request;
+	struct error err = ERROR_INIT;
+
+	for (size_t i = 0; i < REQUEST_MAX_NODES; i++)
+		doc_append(&arena, nodes, doc_string(&arena, "n"));
+	assert_int_equal(sidestep_request_decode(&arena, d, &request, NULL), 0);
+	doc_append(&arena, nodes, doc_string(&arena, "n"));
+	assert_int_equal(sidestep_request_decode(&arena, d, &request, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "5001"));
 }
 
 TEST(what_an_agent_does_not_tell_is_not_zero)
@@ -286,6 +305,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_policy_with_a_wrong_type_names_the_place, release),
 		cmocka_unit_test_teardown(a_kubernetes_policy, release),
 		cmocka_unit_test_teardown(our_own_objects_go_out_and_come_back, release),
+		cmocka_unit_test_teardown(a_request_names_no_more_nodes_than_there_may_be, release),
 		cmocka_unit_test_teardown(what_an_agent_does_not_tell_is_not_zero, release),
 		cmocka_unit_test_teardown(a_regeneration_says_how_it_goes_on, release),
 		cmocka_unit_test_teardown(identities_workloads_and_budgets, release),

@@ -24,6 +24,7 @@ enum agent_fault {
 	AGENT_WELL,
 	AGENT_REFUSED, /* its pod is ready, and it says that the kernel refuses its programs */
 	AGENT_DROPS,   /* refuses pairs that it let through */
+	AGENT_MUTES,   /* the same where they leave for another node */
 	AGENT_LEAKS,
 	AGENT_LATE,         /* is ready only at the sixth look */
 	AGENT_UNREGENERATE, /* fails to build an endpoint */
@@ -38,7 +39,8 @@ enum agent_fault {
 struct stand_in_node {
 	const char *name, *pod_uid;
 	const char *version; /* that publishes; NULL: nobody yet */
-	int64_t starts, generation, looks, refused;
+	int64_t starts, generation, looks;
+	int64_t refused; /* the identity that nobody reaches from there any more; 0: none */
 	int64_t started_wall, started_ms;
 };
 

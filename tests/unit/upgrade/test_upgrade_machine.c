@@ -217,7 +217,8 @@ TEST(a_release_that_is_bad_only_later_is_taken_back_at_the_canary)
 		enum agent_fault fault;
 		const char *says;
 	} rows[] = {
-		{AGENT_DROPS, "was let through before and is refused now"},
+		{AGENT_DROPS, "identity 1 to 2 port 80 was let through before"},
+		{AGENT_MUTES, "identity 1 to 3 port 80 was let through before"},
 		{AGENT_LEAKS, "MiB"},
 	};
 
