@@ -221,25 +221,19 @@ static struct told let_through(const struct sidestep_node *n, const struct sides
 	return t;
 }
 
-static bool is_here(const struct sidestep_node *n, int64_t identity)
-{
-	for (size_t i = 0; i < n->n_endpoints; i++) {
-		if (n->endpoints[i].identity == identity)
-			return true;
-	}
-	return false;
-}
-
 /* Whether a row that was not there says that nothing came: without `sent`, nothing is known of
  * what left here for another node. */
-static bool told_all(const struct sidestep_node *was, const struct sidestep_node *now,
-		     const struct sidestep_counter *like)
+static bool told_all(const struct sidestep_node *was, const struct sidestep_counter *like)
 {
 	if (was->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
 		return false;
 	if (was->sent)
 		return was->sent->rows <= (int64_t)was->sent->n_items;
-	return !is_here(was, like->source) && !is_here(now, like->source);
+	for (size_t i = 0; i < was->n_endpoints; i++) {
+		if (was->endpoints[i].identity == like->source)
+			return false;
+	}
+	return true;
 }
 
 /* Is *c, a row of refusals as it is now, of somebody who was let through before? */
@@ -255,7 +249,7 @@ static enum finding_result judge_refusal(const struct sidestep_node *was,
 		return FINDING_FAIL;
 	if (passed.exact || passed.many)
 		return FINDING_UNKNOWN;
-	return told_all(was, now, c) ? FINDING_PASS : FINDING_UNKNOWN;
+	return told_all(was, c) ? FINDING_PASS : FINDING_UNKNOWN;
 }
 
 static void say_refusal(struct asking *k, enum finding_result r, const struct sidestep_counter *c)

@@ -298,6 +298,10 @@ static const struct {
 	 {.before = STATUS("sent: {}, endpoints: [{id: 2, uid: u1, identity: 500, generation: 4}]"),
 	  .now = STATUS("counters: [" COUNTER(500, 301, 80, "dropped", 4) "]")},
 	 NULL},
+	{HEALTH_DENIED, /* nobody of that identity was there */
+	 FINDING_PASS,
+	 {.now = STATUS("counters: [" COUNTER(500, 301, 80, "dropped", 4) "]")},
+	 NULL},
 	/* Sums over ports that are not told one by one, at either moment. */
 	{HEALTH_DENIED,
 	 FINDING_UNKNOWN,
