@@ -286,34 +286,6 @@ static int selected_pods(struct asking *q, const struct sidestep_request *r,
 	return 0;
 }
 
-/* An endpoint of a pod that is gone may have the name of one that is there. */
-static bool is_selected(struct asking *q, const struct preview_pods *pods,
-			const struct sidestep_endpoint *e)
-{
-	const char *uid;
-
-	if (pods->all)
-		return true;
-	uid = map_get(&pods->uids, arena_printf(&q->arena, "%s/%s", e->namespace, e->pod));
-	return uid && (str_empty(e->uid) || str_eq(e->uid, uid));
-}
-
-static int64_t count_selected(struct asking *q, const struct sidestep_request *r,
-			      const struct preview_pods *pods, const char *node)
-{
-	const struct sidestep_node *agent = agent_of(q, node);
-	int64_t n = 0;
-
-	for (size_t i = 0; agent && i < agent->n_endpoints; i++) {
-		const struct sidestep_endpoint *e = &agent->endpoints[i];
-
-		if (r->namespace && !str_eq(r->namespace, e->namespace))
-			continue;
-		n += is_selected(q, pods, e);
-	}
-	return n;
-}
-
 static int preview(struct asking *q, const struct sidestep_request *r, struct error *err)
 {
 	struct regenerate_job job;
@@ -330,7 +302,8 @@ static int preview(struct asking *q, const struct sidestep_request *r, struct er
 		doc_set_int(&q->arena, row, "turn", (int64_t)i + 1);
 		doc_set_string(&q->arena, row, "node", job.turns[i].node);
 		doc_set_int(&q->arena, row, "endpoints",
-			    count_selected(q, r, &pods, job.turns[i].node));
+			    regenerate_count(agent_of(q, job.turns[i].node), r->namespace,
+					     pods.all ? NULL : &pods.uids));
 		doc_set_bool(&q->arena, row, "ready", !job.turns[i].not_ready);
 	}
 	map_release(&pods.uids);

@@ -145,6 +145,27 @@ const struct regenerate_turn *regenerate_turn_of(const struct regenerate_job *jo
 	return NULL;
 }
 
+int64_t regenerate_count(const struct sidestep_node *agent, const char *namespace,
+			 const struct map *uids)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; agent && i < agent->n_endpoints; i++) {
+		const struct sidestep_endpoint *e = &agent->endpoints[i];
+		struct arena a = ARENA_INIT;
+		const char *uid = NULL;
+
+		if (namespace && !str_eq(namespace, e->namespace))
+			continue;
+		if (uids)
+			uid = map_get(uids, arena_printf(&a, "%s/%s", str_or_empty(e->namespace),
+							 str_or_empty(e->pod)));
+		n += !uids || (uid && (str_empty(e->uid) || str_eq(e->uid, uid)));
+		arena_release(&a);
+	}
+	return n;
+}
+
 static size_t bytes_of(const struct doc *d)
 {
 	struct strbuf sb = STRBUF_INIT;

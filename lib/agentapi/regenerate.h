@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "lib/base/map.h"
 #include "lib/object/cluster.h"
 #include "lib/object/sidestep.h"
 
@@ -51,6 +52,15 @@ void regenerate_job(struct arena *a, const struct sidestep_request *r, const str
 /* NULL when the node is not concerned. */
 const struct regenerate_turn *regenerate_turn_of(const struct regenerate_job *job,
 						 const char *node);
+
+/*
+ * How many of the endpoints that a node has published (NULL: nothing) a request would take: of that
+ * namespace (NULL: of all), and of pods that are selected; uids has their uids, as strings, by
+ * "namespace/pod" (NULL: every pod). An endpoint of a pod that is gone may have the name of one
+ * that is there; one whose pod's uid is not known goes by its name.
+ */
+int64_t regenerate_count(const struct sidestep_node *agent, const char *namespace,
+			 const struct map *uids);
 
 /*
  * Leaves as many endpoints named in a node's answer (an item of status.nodes) as the limits of

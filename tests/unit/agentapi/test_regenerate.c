@@ -129,6 +129,30 @@ TEST(counts_are_added_up)
 	arena_release(&arena);
 }
 
+/* A pod was made again under its name, and the endpoint of the one before is still there. */
+TEST(who_is_selected_is_told_by_uid)
+{
+	static char uid[] = "u2", other[] = "u9";
+	struct sidestep_endpoint endpoints[] = {
+		{.namespace = "shop", .pod = "web", .uid = "u1"},
+		{.namespace = "shop", .pod = "web", .uid = "u2"},
+		{.namespace = "shop", .pod = "web"}, /* not told: by its name */
+		{.namespace = "shop", .pod = "cart", .uid = "u2"},
+		{.namespace = "bank", .pod = "web", .uid = "u2"},
+	};
+	struct sidestep_node n = {.endpoints = endpoints, .n_endpoints = ARRAY_SIZE(endpoints)};
+	struct map uids = MAP_INIT;
+
+	map_set(&uids, "shop/web", uid);
+	map_set(&uids, "shop/none", other);
+	assert_int_equal(regenerate_count(&n, NULL, &uids), 2);
+	assert_int_equal(regenerate_count(&n, "bank", &uids), 0);
+	assert_int_equal(regenerate_count(&n, "shop", NULL), 4);
+	assert_int_equal(regenerate_count(&n, NULL, NULL), 5);
+	assert_int_equal(regenerate_count(NULL, NULL, NULL), 0);
+	map_release(&uids);
+}
+
 static struct doc *answer_of(size_t node, size_t n_endpoints, bool failed)
 {
 	struct sidestep_request_endpoint *e =
@@ -251,6 +275,7 @@ int main(void)
 		cmocka_unit_test(turns_are_taken_in_order),
 		cmocka_unit_test(counts_are_added_up),
 		cmocka_unit_test(five_thousand_nodes_fit_into_one_object),
+		cmocka_unit_test(who_is_selected_is_told_by_uid),
 		cmocka_unit_test(an_audit_that_is_cut_says_so),
 		cmocka_unit_test(who_failed_is_named_longer_than_who_did_not),
 	};
