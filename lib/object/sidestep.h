@@ -19,7 +19,7 @@ struct sidestep_endpoint {
 	const char *address;
 	int64_t identity;
 	const char *state;         /* ready, regenerating, waiting-for-identity, ... (not-ready) */
-	int64_t generation;        /* policy generation in force in the kernel */
+	int64_t generation;        /* in force in the kernel; 0: not known, it has no row there */
 	int64_t policy_revision;   /* revision of the compiled input it was made from */
 	const char *policy_digest; /* digest of the compiled set, hexadecimal */
 	bool deny_ingress, deny_egress; /* default deny in that direction */
