@@ -178,7 +178,8 @@ static void add_file(struct strbuf *out, const char *path, size_t most)
 	strbuf_release(&text);
 }
 
-/* What somebody needs to find out why it is still there. */
+/* What somebody needs to find out why it is still there. A state of "t" with a TracerPid is the
+ * sanitizer itself: it looks for leaks from outside, and may hang (google/sanitizers 777, 1330). */
 static const char *where_it_is(struct nodes *n, const struct node_process *p)
 {
 	static const char *const files[] = {"wchan", "syscall", "stack", "status"};
@@ -187,7 +188,7 @@ static const char *where_it_is(struct nodes *n, const struct node_process *p)
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		add_file(&out, arena_printf(&n->arena, "/proc/%d/%s", (int)p->agent, files[i]),
-			 2048);
+			 4096);
 	add_file(&out, arena_printf(&n->arena, "%s/%s.log", n->dir, p->name), 2048);
 	text = arena_strdup(&n->arena, strbuf_cstr(&out));
 	strbuf_release(&out);
