@@ -484,9 +484,44 @@ TEST(who_says_nothing_passes_nothing)
 	arena_release(&arena);
 }
 
+/* A list that was full may have left out just the row that is asked for. */
+TEST(a_list_that_was_full_is_no_proof)
+{
+	static struct sidestep_counter many[SIDESTEP_NODE_MAX_COUNTERS];
+	struct sidestep_counter refused = {.source = 300,
+					   .destination = 301,
+					   .port = 80,
+					   .protocol = "TCP",
+					   .verdict = "dropped",
+					   .count = 1};
+	struct sidestep_sent none = {0};
+	struct sidestep_node was = {.boot_id = "b",
+				    .counters_epoch = "e",
+				    .counters = many,
+				    .n_counters = SIDESTEP_NODE_MAX_COUNTERS - 1,
+				    .sent = &none},
+			     now = {.boot_id = "b",
+				    .counters_epoch = "e",
+				    .counters = &refused,
+				    .n_counters = 1};
+	struct health_question q = {.before = &was, .now = &now};
+	struct health_item items[HEALTH_ITEM_COUNT];
+
+	for (size_t i = 0; i < SIDESTEP_NODE_MAX_COUNTERS; i++)
+		many[i] = (struct sidestep_counter){
+			.source = 1, .protocol = "TCP", .verdict = "forwarded"};
+	health_ask(&arena, &q, items);
+	assert_int_equal(items[HEALTH_DENIED].result, FINDING_PASS);
+	was.n_counters++;
+	health_ask(&arena, &q, items);
+	assert_int_equal(items[HEALTH_DENIED].result, FINDING_UNKNOWN);
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_list_that_was_full_is_no_proof),
 		cmocka_unit_test(every_question_is_answered_by_the_status),
 		cmocka_unit_test(all_is_well_after_a_good_upgrade),
 		cmocka_unit_test(who_says_nothing_passes_nothing),
