@@ -127,6 +127,42 @@ static bool waits_for_approval(const struct runner *r, const char *step)
 	return false;
 }
 
+/* Whoever only looked learns how to go further. */
+static const char *further(struct runner *r)
+{
+	bool changes = false;
+
+	for (size_t i = 0; i < r->rb.n_steps && !changes; i++)
+		changes = walk_changes(&r->rb.steps[i]);
+	if (changes && r->mode == MODE_DIAGNOSE && runbook_allows(&r->rb, MODE_PROPOSE))
+		return "; the same command with --mode propose shows what it would change";
+	if (changes && r->mode == MODE_PROPOSE && runbook_allows(&r->rb, MODE_EXECUTE))
+		return "; the same command with --mode execute (and without --dry-run) changes it, "
+		       "once those have agreed whom it asks";
+	return "";
+}
+
+struct doc *run_advice(struct runner *r, const struct run_end *end)
+{
+	struct doc *list = doc_list(&r->arena);
+
+	for (size_t i = 0; end->outcome && i < r->rb.n_outcomes; i++) {
+		const struct outcome *o = &r->rb.outcomes[i];
+
+		for (size_t k = 0; str_eq(o->id, end->outcome) && k < o->next.n; k++) {
+			const char *what = strchr(o->next.items[k], ':');
+
+			doc_append(&r->arena, list,
+				   doc_stringf(&r->arena, "%s%s",
+					       str_starts(o->next.items[k], "runbook:")
+						       ? "sidestep runbook run "
+						       : "",
+					       what ? what + 1 : o->next.items[k]));
+		}
+	}
+	return list;
+}
+
 const char *run_next_words(struct runner *r, const struct run_end *end)
 {
 	struct arena *a = &r->arena;
@@ -157,7 +193,8 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 				    r->run, r->run, back);
 	if (end->exit == CLI_ROLLED_BACK)
 		return "it is over; what it changed is as it was, but for what says it was left";
-	return arena_printf(a, "'sidestep runbook report %s' tells it; %s", r->run, back);
+	return arena_printf(a, "'sidestep runbook report %s' tells it; %s%s", r->run, back,
+			    has_changed(r) ? "" : further(r));
 }
 
 struct doc *run_account(struct runner *r)
@@ -185,6 +222,7 @@ struct doc *run_account(struct runner *r)
 	doc_set_string(a, d, "cause", end.cause);
 	doc_set_string(a, d, "why", end.why);
 	doc_set_string(a, d, "waiting", end.ended ? NULL : end.waiting);
+	doc_set(a, d, "advice", run_advice(r, &end));
 	doc_set_string(a, d, "next", run_next_words(r, &end));
 	add_steps(r, &w, d);
 	add_records(r, d);
@@ -332,6 +370,8 @@ void run_account_page(const struct doc *d, struct page *p)
 		     exit);
 	if (doc_find_str(d, "why"))
 		page_note(p, PAGE_DOUBT, "%s", doc_find_str(d, "why"));
+	doc_foreach_item (doc_get(d, "advice"), s)
+		page_text(p, "The runbook advises: %s", doc_str(s));
 	page_text(p, "Next: %s.", str_or_empty(doc_find_str(d, "next")));
 	page_heading(p, "Steps");
 	page_steps(doc_get(d, "steps"), p);

@@ -64,6 +64,18 @@ static void print_doc(const struct cli_call *call, const struct doc *d, int form
 	put_doc(call->out, d, format == PRINT_JSON ? FORMAT_JSON : FORMAT_YAML);
 }
 
+static const char *ending(int code)
+{
+	return code == CLI_BLOCKED ? "a step failed, and the runbook goes on behind it no further"
+				   : exit_code_meaning(code);
+}
+
+static void say_advice(struct runner *r, const struct run_end *end, struct strbuf *out)
+{
+	doc_foreach_item (run_advice(r, end), d)
+		strbuf_addf(out, "the runbook advises: %s\n", doc_str(d));
+}
+
 static int tell(const struct cli_call *call, struct runner *r, const struct run_end *end,
 		int format)
 {
@@ -77,10 +89,15 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 		strbuf_addf(&out, "%s: %s\n", end->outcome, str_or_empty(end->cause));
 	/* What it waits for was said with its step. */
 	if (end->why && end->exit && !end->waiting)
-		strbuf_addf(&out, "%s%s\n", end->outcome ? "in doubt: " : "", end->why);
-	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, exit_code_meaning(end->exit));
+		strbuf_addf(&out, "%s%s\n",
+			    end->exit == CLI_BLOCKED ? "ended at "
+			    : end->outcome           ? "in doubt: "
+						     : "",
+			    end->why);
+	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, ending(end->exit));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
+	say_advice(r, end, &out);
 	strbuf_addf(&out, "next: %s\n", run_next_words(r, end));
 	put_plain(call->out, &out);
 	return end->exit;
@@ -495,6 +512,7 @@ static int show_one(const struct cli_call *call, struct runner *r, struct error 
 		strbuf_addf(&out, "%s: %s\n", end.outcome, str_or_empty(end.cause));
 	if (end.why)
 		strbuf_addf(&out, "%s\n", end.why);
+	say_advice(r, &end, &out);
 	strbuf_addf(&out, "%s\nnext: %s\n", end.ended ? "it has ended" : "it has not ended",
 		    run_next_words(r, &end));
 	put_plain(call->out, &out);
