@@ -221,57 +221,133 @@ TEST(killed_at_every_boundary_it_converges)
 	printf("%d boundaries there, %d back\n", n, n_back);
 }
 
-/* Every answer of the server in turn is a refusal, a delay or a cut. Whatever stopped it, going on
- * comes to the same end. Answers whether the fault was met. */
-static bool faulted(struct stage *s, const char *fault, int skip)
+/* Whether the scripted fault has struck. */
+static bool struck(struct stage *s)
+{
+	struct kube_request request = {.verb = KUBE_GET, .path = "/sidestep/faults"};
+	struct error err = ERROR_INIT;
+	struct doc *d = NULL;
+
+	if (cluster_do(&s->cluster, &request, &s->arena, &d, &err))
+		fail_msg("%s", err.msg);
+	return doc_find_int(d, "faults[0].times", 0) == 0;
+}
+
+static void set_fault(struct stage *s, const char *match, const char *fault, int skip)
+{
+	const char *text = arena_printf(
+		&s->arena, "{faults: [{match: {user: bert%s}, skip: %d, times: 1, %s}]}", match,
+		skip, fault);
+	struct doc_stream docs;
+	struct error err = ERROR_INIT;
+
+	if (doc_read_yaml(&s->arena, text, strlen(text), "faults", &docs, &err) ||
+	    apiserver_set_faults(s->server, docs.docs[0], &err))
+		fail_msg("%s", err.msg);
+}
+
+/* bert at alice's run, once; false: he could not even take it up, or not go on. */
+static bool at_it(struct stage *s, const char *run, bool rollback, struct run_end *end)
 {
 	struct error err = ERROR_INIT;
-	struct run_end end;
-	struct doc *d;
-	const char *run = until_approval(s, "alice");
-	const char *text = arena_printf(
-		&s->arena, "{\"faults\": [{\"skip\": %d, \"times\": 1, %s}]}", skip, fault);
 	static struct attempt t;
 	int rc;
 
-	if (attempt_approve(s, "bob", run, "agree", &err))
-		fail_msg("%s", err.msg);
-	assert_int_equal(doc_read_json(&s->arena, text, strlen(text), NULL, &d, &err), 0);
-	assert_int_equal(apiserver_set_faults(s->server, d, &err), 0);
 	t = (struct attempt){.kill_at = -1};
 	attempt_open(&t, s, "bert", "alice");
 	rc = runner_find(&t.r, run, true, &err);
 	if (!rc)
-		rc = runner_go(&t.r, &end, &err);
+		rc = rollback ? runner_rollback(&t.r, NULL, end, &err) : runner_go(&t.r, end, &err);
+	end->why = end->why ? arena_strdup(&s->arena, end->why) : NULL;
 	attempt_close(&t);
-	apiserver_set_faults(s->server, NULL, NULL);
-	if (rc || end.exit)
-		end = resume(s, "bert", "alice", run, false);
-	if (end.exit)
-		fail_msg("%s at %d: exit %d: %s", fault, skip, end.exit, str_or_empty(end.why));
-	assert_string_equal(size_of(s), "2");
-	return rc != 0 || end.exit == 0;
+	if (rc && !err.msg[0])
+		fail_msg("it stopped and says nothing");
+	return !rc;
 }
 
-TEST(any_fault_of_the_server_anywhere_ends_the_same)
+/*
+ * Call number `skip` is answered with the fault, on the way there or back. What stopped is gone on
+ * with; what has failed says why, and is taken back. false: it has not so many calls.
+ */
+static bool faulted(const char *match, const char *fault, int skip, bool back, const char *before,
+		    const char *done)
 {
-	static const char *const faults[] = {
-		/* to a write, as somebody else's would be */
-		"\"match\": {\"user\": \"bert\", \"verb\": \"patch\"}, \"status\": 409, "
-		"\"reason\": \"Conflict\"",
-		"\"match\": {\"user\": \"bert\"}, \"status\": 429, \"retryAfterSeconds\": 1",
-		"\"match\": {\"user\": \"bert\"}, \"status\": 500",
-		"\"match\": {\"user\": \"bert\"}, \"status\": 503"};
+	struct error err = ERROR_INIT;
+	struct run_end end = {0};
+	struct stage s;
+	const char *run;
+	bool went, met, ended_well;
 
-	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
-		for (int skip = 0; skip < 40; skip++) {
-			struct stage s;
-
-			stage_new(&s);
-			faulted(&s, faults[i], skip);
-			stage_free(&s);
-		}
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	if (back)
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	set_fault(&s, match, fault, skip);
+	went = at_it(&s, run, back, &end);
+	met = struck(&s);
+	apiserver_set_faults(s.server, NULL, NULL);
+	for (int tries = 0; tries < 3 && (!went || end.exit != (back ? 9 : 0)); tries++) {
+		if (went && str_empty(end.why))
+			fail_msg("%s at %d: exit %d, and no reason", fault, skip, end.exit);
+		end = resume(&s, "bert", "alice", run, back);
+		went = true;
 	}
+	/* A step that the server refused has failed: the way back is open. */
+	ended_well = end.exit == (back ? 9 : 0);
+	if (!ended_well && !back && end.exit == 3)
+		end = resume(&s, "bert", "alice", run, true);
+	if (!ended_well && (back || end.exit != 9))
+		fail_msg("%s at %d%s: exit %d: %s", fault, skip, back ? ", back" : "", end.exit,
+			 str_or_empty(end.why));
+	assert_string_equal(stage_state(&s, &s.arena), ended_well && !back ? done : before);
+	stage_free(&s);
+	return met;
+}
+
+static void every_call(const char *match, const char *fault, const char *before, const char *done)
+{
+	for (int back = 0; back < 2; back++) {
+		int n = 0;
+
+		while (faulted(match, fault, n, back, before, done))
+			n++;
+		printf("%s%s%s: %d calls\n", fault, match, back ? ", back" : "", n);
+		assert_int_not_equal(n, 0);
+	}
+}
+
+/* FAULT=n runs that row alone. */
+TEST(any_fault_of_the_server_at_every_call_ends_well)
+{
+	static const struct {
+		const char *match, *fault;
+	} rows[] = {
+		{"", "status: 500"},
+		{"", "status: 503"},
+		{"", "status: 429, retryAfterSeconds: 1"},
+		{"", "status: 410, reason: Expired"},
+		{", verb: patch", "status: 409, reason: Conflict"},
+		{", verb: patch", "status: 422, reason: Invalid"},
+		{", verb: patch", "status: 403, reason: Forbidden"},
+	};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	const char *one = getenv("FAULT"), *before, *done, *run;
+	struct stage s;
+
+	stage_new(&s);
+	before = stage_state(&s, &a);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	done = stage_state(&s, &a);
+	stage_free(&s);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!one || (size_t)atoi(one) == i)
+			every_call(rows[i].match, rows[i].fault, before, done);
 }
 
 TEST(reading_leaves_nothing_and_proposing_changes_nothing)
@@ -655,7 +731,7 @@ static const struct CMUnitTest tests[] = {
 };
 static const struct CMUnitTest boundaries[] = {
 	cmocka_unit_test(killed_at_every_boundary_it_converges),
-	cmocka_unit_test(any_fault_of_the_server_anywhere_ends_the_same),
+	cmocka_unit_test(any_fault_of_the_server_at_every_call_ends_well),
 };
 
 int main(int argc, char **argv)
