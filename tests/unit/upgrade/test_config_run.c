@@ -581,6 +581,9 @@ TEST(a_plan_says_which_default_will_be_there)
 	api_free(&w);
 }
 
+/* A boundary at which everything is changed and nothing is recorded yet. */
+#define LATE 45
+
 /* Whether the scripted fault has struck. */
 static bool struck(struct api *w)
 {
@@ -656,6 +659,48 @@ static bool faulty(const char *match, const char *fault, int skip, const char *b
 	return did;
 }
 
+/* The same on the way back of an apply that was killed when all but its end was done. */
+static bool faulty_back(const char *match, const char *fault, int skip, const char *before)
+{
+	const struct apply_options first = {.manifests = FIRST, .prune = true},
+				   third = {.manifests = THIRD, .prune = true};
+	static struct apply t;
+	const char *subject;
+	struct api w;
+	bool did;
+	int code = -1;
+
+	api_new(&w);
+	boundaries(&w, "mine", &first, -1, false);
+	t.meanwhile = deploy;
+	apply_open(&t, &w, "mine", LATE);
+	apply_must_propose(&t, &third);
+	assert_false(apply_go(&t, &code));
+	apply_close(&t);
+	apply_open(&t, &w, "mine", -1);
+	api_faults(
+		&w,
+		arena_printf(&w.arena,
+			     "faults: [{match: {user: sidestep-config%s}, skip: %d, times: 1, %s}]",
+			     match, skip, fault));
+	code = apply_back(&t);
+	did = struck(&w);
+	api_faults(&w, NULL);
+	apply_close(&t);
+	for (int tries = 0; code && tries < 4; tries++) {
+		apply_open(&t, &w, "mine", -1);
+		if (session_subject(&t.session, CONFIG_NAME_DEFAULT, false, &subject, NULL))
+			code = 0; /* it has ended; the answer got lost */
+		else
+			assert_true(apply_again(&t, true, &code));
+		apply_close(&t);
+	}
+	if (code || strcmp(apply_state(&w), before) != 0)
+		fail_msg("%s at call %d, back: exit %d\n%s", fault, skip, code, apply_state(&w));
+	api_free(&w);
+	return did;
+}
+
 static void every_call(const char *match, const char *fault)
 {
 	const struct apply_options first = {.manifests = FIRST, .prune = true},
@@ -674,6 +719,9 @@ static void every_call(const char *match, const char *fault)
 		n++;
 	printf("%s: %d calls\n", fault, n);
 	assert_int_not_equal(n, 0);
+	for (n = 0; faulty_back(match, fault, n, before);)
+		n++;
+	printf("%s: %d calls back\n", fault, n);
 	free(before);
 	free(after);
 }
