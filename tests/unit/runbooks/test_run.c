@@ -159,6 +159,93 @@ TEST(a_forged_or_late_approval_does_not_count)
 	stage_free(&s);
 }
 
+/* As a server has it that enforces runbooks/cluster/approvals.yaml; this one does not. */
+static void put_admission(struct stage *s, const char *kind, const char *plural, const char *spec)
+{
+	struct error err = ERROR_INIT;
+	struct doc_stream docs;
+	const char *text = arena_printf(&s->arena,
+					"{apiVersion: admissionregistration.k8s.io/v1, kind: %s, "
+					"metadata: {name: sidestep-approvals}, spec: %s}",
+					kind, spec);
+	struct kube_request request = {
+		.verb = KUBE_CREATE,
+		.path = arena_printf(&s->arena, "/apis/admissionregistration.k8s.io/v1/%s",
+				     plural)};
+
+	stage_put(s, arena_printf(&s->arena,
+				  "{apiVersion: apiextensions.k8s.io/v1, kind: "
+				  "CustomResourceDefinition, metadata: {name: "
+				  "%s.admissionregistration.k8s.io}, spec: {group: "
+				  "admissionregistration.k8s.io, scope: Cluster, names: {kind: %s, "
+				  "plural: %s}, versions: [{name: v1, served: true, storage: true, "
+				  "schema: {openAPIV3Schema: {type: object, "
+				  "x-kubernetes-preserve-unknown-fields: true}}}]}}",
+				  plural, kind, plural));
+	if (doc_read_yaml(&s->arena, text, strlen(text), "admission", &docs, &err))
+		fail_msg("%s", err.msg);
+	request.body = docs.docs[0];
+	for (int i = 0; cluster_do(&s->cluster, &request, &s->arena, NULL, &err); i++) {
+		if (i == 10 || cluster_wait(&s->cluster, NS_PER_S, &err))
+			fail_msg("%s", err.msg);
+		step_aside(&err);
+	}
+}
+
+static void enforce(struct stage *s, const char *policy, const char *binding)
+{
+	if (policy)
+		put_admission(s, "ValidatingAdmissionPolicy", "validatingadmissionpolicies",
+			      policy);
+	if (binding)
+		put_admission(s, "ValidatingAdmissionPolicyBinding",
+			      "validatingadmissionpolicybindings", binding);
+	fake_clock_advance(&s->clock, 2 * NS_PER_S);
+}
+
+TEST(a_name_is_the_servers_word_only_where_it_gives_it)
+{
+#define BOUND(how) "{policyName: sidestep-approvals, validationActions: [" how "]}"
+	static const struct {
+		const char *policy, *binding;
+		bool late, vouched;
+	} rows[] = {
+		{NULL, NULL, false, false},
+		{"{failurePolicy: Fail}", NULL, false, false},
+		{"{failurePolicy: Fail}", BOUND("Audit, Warn"), false, false},
+		{"{failurePolicy: Ignore}", BOUND("Deny"), false, false},
+		{"{failurePolicy: Fail}", "{policyName: other, validationActions: [Deny]}", false,
+		 false},
+		{"{failurePolicy: Fail}", BOUND("Deny"), true, false},
+		{"{failurePolicy: Fail}", BOUND("Deny"), false, true},
+	};
+#undef BOUND
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct attempt t = {.kill_at = -1};
+		struct error err = ERROR_INIT;
+		struct stage s;
+		const char *run;
+
+		stage_new(&s);
+		run = until_approval(&s, "alice");
+		if (!rows[i].late)
+			enforce(&s, rows[i].policy, rows[i].binding);
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		if (rows[i].late)
+			enforce(&s, rows[i].policy, rows[i].binding);
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+		attempt_open(&t, &s, "alice", "alice");
+		assert_int_equal(attempt_find(&t, run, &err), 0);
+		if (doc_bool_or(doc_find(run_account(&t.r), "approvals[0].by[0].vouched"), false) !=
+		    rows[i].vouched)
+			fail_msg("row %zu", i);
+		attempt_close(&t);
+		stage_free(&s);
+	}
+}
+
 /* Runs to the end with one kill; afterwards somebody goes on, every second time a colleague who has
  * nothing but the cluster. How many boundaries were passed by the first. */
 static int killed_at(struct stage *s, const char *run, int kill_at, bool rollback, int want)
@@ -716,6 +803,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
+	cmocka_unit_test(a_name_is_the_servers_word_only_where_it_gives_it),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
 	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
 	cmocka_unit_test(undone_at_once_by_steps_of_its_own),
