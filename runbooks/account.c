@@ -286,15 +286,13 @@ static void page_changes(const struct doc *d, struct page *p)
 	page_heading(p, "What was changed");
 	page_table(p, columns);
 	doc_foreach_item (doc_get(d, "changes"), c) {
-		auto_release(strbuf) struct strbuf ref = STRBUF_INIT, before = STRBUF_INIT;
+		auto_release(strbuf) struct strbuf before = STRBUF_INIT;
 
-		if (doc_get(c, "ref"))
-			doc_write_json(doc_get(c, "ref"), DOC_COMPACT, &ref);
 		if (doc_get(c, "backward"))
 			doc_write_json(doc_get(c, "backward"), DOC_COMPACT, &before);
 		page_row(p, PAGE_PLAIN, doc_find_str(c, "step"),
 			 str_or_empty(doc_find_str(c, doc_get(c, "op") ? "op" : "record")),
-			 strbuf_cstr(&ref),
+			 doc_get(c, "ref") ? change_object(&p->arena, doc_get(c, "ref")) : "",
 			 before.len > 400 ? "(in the journal)" : strbuf_cstr(&before), NULL);
 	}
 }

@@ -66,6 +66,8 @@ static void print_doc(const struct cli_call *call, const struct doc *d, int form
 
 static const char *ending(int code)
 {
+	if (code == CLI_OK)
+		return "it has come to a conclusion";
 	return code == CLI_BLOCKED ? "a step failed, and the runbook goes on behind it no further"
 				   : exit_code_meaning(code);
 }

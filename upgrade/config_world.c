@@ -487,6 +487,11 @@ static struct doc *world_wanted(UNUSED void *ctx, struct arena *a, const struct 
 	return d;
 }
 
+static const char *world_foreign(UNUSED void *ctx, const struct doc *view)
+{
+	return view_state(view);
+}
+
 static void world_digest(UNUSED void *ctx, const struct doc *view, char *buf, size_t size)
 {
 	snprintf(buf, size, "%.100s", view_state(view));
@@ -498,6 +503,7 @@ void config_world_attach(UNUSED struct config_run *run, struct step_host *host)
 	host->write = world_write;
 	host->wanted = world_wanted;
 	host->digest = world_digest;
+	host->foreign = world_foreign;
 }
 
 int config_world_try(struct config_run *run, const struct config_op *op, struct arena *a,

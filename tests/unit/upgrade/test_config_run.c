@@ -267,6 +267,16 @@ TEST(what_does_not_become_ready_is_put_back)
 	api_free(&w);
 }
 
+/* Why the newest run stands where it does, as people read it. */
+static const char *why_it_stands(struct apply *t)
+{
+	struct run_status status;
+
+	run_status(&t->session.arena, t->session.journal, t->session.steps, t->session.n_steps,
+		   &status);
+	return str_or_empty(status.reason);
+}
+
 /* Somebody edits between the kill and the resume, or before the way back. */
 static void edited(bool abort, int kill_at, const char *edit, const char *stays, int want)
 {
@@ -287,6 +297,9 @@ static void edited(bool abort, int kill_at, const char *edit, const char *stays,
 	assert_true(apply_again(&t, abort, &code));
 	if (code != want)
 		fail_msg("exit %d: %s", code, apply_state(&w));
+	if (want == CLI_BLOCKED || want == CLI_ROLLBACK_FAILED)
+		assert_string_equal(why_it_stands(&t),
+				    "config: ConfigMap/shop/rates: data.eur is \"9\", not \"1.2\"");
 	if (!strstr(apply_state(&w), stays))
 		fail_msg("%s", apply_state(&w));
 	apply_close(&t);
