@@ -3,7 +3,6 @@
 final, asked for again and finished. Afterwards RB-3 finds the agent that was left without a process. Connections are held
 meanwhile, and none is lost.
 """
-import json
 import os
 import shutil
 import signal
