@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Manifests that are broken, or made to be something else than they seem: each is refused with its place, and no terminal obeys
-what it holds. Without a cluster.
+what it holds. Whatever real file: it does not differ from itself, or the error names it. Without a cluster.
 
   config_malformed.py BIN_DIR
 """
+import glob
 import os
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def write(folder, name, text):
         f.write(text)
 
 
+def the_same(bin_dir, folder):
+    """diff(a, a) is empty, by the program, for every manifest there is here. How many of them could be read."""
+    source = os.path.abspath(os.environ.get("SIDESTEP_SOURCE_DIR", "."))
+    shared = os.path.abspath(os.environ.get("SIDESTEP_SHARED") or os.path.join(source, "../shared"))
+    read = 0
+    for path in sorted(glob.glob(source + "/deploy/**/*.yaml", recursive=True) + glob.glob(shared + "/corpus/**/*.yaml", recursive=True) +
+                       glob.glob(shared + "/article-manifests/**/*.yaml", recursive=True)):
+        done = call(bin_dir, folder, "diff", "-f", path, "--against", path, "--detailed-exitcode", "-o", "json")
+        check(done.returncode == 0 or (done.returncode == 1 and path in done.stderr), f"{path}: exit {done.returncode}: {done.stdout[:300]}{done.stderr[:600]}")
+        read += done.returncode == 0
+    check(read > 20, f"only {read} manifests could be read")
+    return read
+
+
 def main():
     bin_dir = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +96,8 @@ def main():
         for form in ("diff", "table", "json", "yaml", "junit", "markdown", "html"):
             check(call(bin_dir, folder, "diff", "-f", "m.yaml", "--against", "good.yaml", "-o", form).returncode == 0, f"-o {form}")
         check(call(bin_dir, folder, "diff", "-f", "nowhere.yaml", "--against", "good.yaml").returncode == 1, "a file that is not there")
-    print(f"{len(REFUSED)} manifests and {len(NOTHING)} empty ones refused")
+        read = the_same(bin_dir, folder)
+    print(f"{len(REFUSED)} manifests and {len(NOTHING)} empty ones refused, {read} do not differ from themselves")
 
 
 main()
