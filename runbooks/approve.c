@@ -498,8 +498,10 @@ int approval_of_run(struct runner *r, const char *step, struct approval_wanted *
 			str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step);
 	}
 	if (!s || s->kind != STEP_APPROVE || !asked || doc_get(r->answers, step))
-		return error_set(err, -ENOENT, "run %s does not wait for an approval of %s", r->run,
-				 step);
+		return error_set(err, -ENOENT,
+				 "run %s does not wait for an approval of %s; 'sidestep runbook "
+				 "status %s' tells where it stands",
+				 r->run, step, r->run);
 	wanted_of(&r->arena, wanted_doc(r, step, s), ret);
 	return 0;
 }
@@ -515,7 +517,7 @@ int approval_of_file(struct arena *a, const char *state, const char *run, const 
 	if (!evidence_plain_name(run) || !io_exists(path))
 		return error_set(err, -ENOENT,
 				 "run %.60s does not wait for an approval of %.60s here "
-				 "(%s)",
+				 "(%s); 'sidestep runbook status' tells what waits",
 				 run, step, spool(a, state));
 	rc = io_read_file(path, 65536, &text, err);
 	if (!rc)

@@ -198,9 +198,24 @@ static int check_ids(const struct cli_call *call, const struct runbook *rb)
 		while (ids[i] && k < rb->n_steps && !str_eq(rb->steps[k].id, ids[i]))
 			k++;
 		if (ids[i] && k == rb->n_steps)
-			return cli_usage(call, "runbook %s has no step %s", rb->name, ids[i]);
+			return cli_usage(call,
+					 "runbook %s has no step %s: 'sidestep runbook show %s' "
+					 "lists them",
+					 rb->name, ids[i], call->args[0]);
 	}
 	return 0;
+}
+
+static const char *modes_of(struct arena *a, const struct runbook *rb)
+{
+	static const enum runbook_mode all[] = {MODE_DIAGNOSE, MODE_PROPOSE, MODE_EXECUTE};
+	const char *text = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (runbook_allows(rb, all[i]))
+			text = arena_printf(a, "%s%s%s", text, *text ? ", " : "",
+					    runbook_mode_names[all[i]]);
+	return text;
 }
 
 static int carry_out(const struct cli_call *call, struct runbook *rb, enum runbook_mode mode,
@@ -250,8 +265,8 @@ int cmd_run(const struct cli_call *call, struct error *err)
 		return rc;
 	mode = o->mode ? (enum runbook_mode)o->mode : (enum runbook_mode)rb.default_mode;
 	if (!runbook_allows(&rb, mode))
-		return cli_usage(call, "runbook %s has no mode %s", rb.name,
-				 runbook_mode_names[mode]);
+		return cli_usage(call, "runbook %s has no mode %s, only %s", rb.name,
+				 runbook_mode_names[mode], modes_of(call->arena, &rb));
 	/* A dry run is what propose is, of whatever would be done. */
 	if (o->dry_run && mode == MODE_EXECUTE)
 		mode = MODE_PROPOSE;
