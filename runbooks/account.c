@@ -127,16 +127,21 @@ static bool waits_for_approval(const struct runner *r, const char *step)
 	return false;
 }
 
-/* Whoever only looked learns how to go further. */
+/* Whoever only looked, and came by a change, learns how to go further. */
 static const char *further(struct runner *r)
 {
-	bool changes = false;
+	bool passed_by = false;
+	struct run_end end;
+	struct walk w;
 
-	for (size_t i = 0; i < r->rb.n_steps && !changes; i++)
-		changes = walk_changes(&r->rb.steps[i]);
-	if (changes && r->mode == MODE_DIAGNOSE && runbook_allows(&r->rb, MODE_PROPOSE))
+	runner_status(r, &w, &end);
+	for (size_t i = 0; i < w.n_met; i++)
+		passed_by |= walk_changes(w.met[i].step) &&
+			     (w.met[i].status == STATUS_ASSUMED ||
+			      (w.met[i].status == STATUS_SKIPPED && !w.met[i].step->when));
+	if (passed_by && r->mode == MODE_DIAGNOSE && runbook_allows(&r->rb, MODE_PROPOSE))
 		return "; the same command with --mode propose shows what it would change";
-	if (changes && r->mode == MODE_PROPOSE && runbook_allows(&r->rb, MODE_EXECUTE))
+	if (passed_by && r->mode == MODE_PROPOSE && runbook_allows(&r->rb, MODE_EXECUTE))
 		return "; the same command with --mode execute (and without --dry-run) changes it, "
 		       "once those have agreed whom it asks";
 	return "";

@@ -253,7 +253,10 @@ def mistyped(w):
     done = w.call("run", w.file, "--no-cluster")
     text = done.stdout.decode()
     check(done.returncode == 3 and "ended at second: there is no cluster to ask" in text and "exit 3: a step failed" in text and
-          "next: 'sidestep runbook report good-" in text and "--mode propose shows what it would change" in text, text)
+          "next: 'sidestep runbook report good-" in text and "--mode propose" not in text, text)
+    w.write(GOOD)
+    text = w.call("run", w.file, "--no-cluster").stdout.decode()
+    check("nothing was changed; the same command with --mode propose shows what it would change" in text, text)
     done = w.call("run", "RB-5", "--no-cluster")
     check(done.returncode == 0 and "api-down: " in done.stdout.decode(), done.stdout.decode())
 
