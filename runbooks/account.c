@@ -235,6 +235,54 @@ struct doc *run_account(struct runner *r)
 	return d;
 }
 
+/* --- as a case -------------------------------------------------------------------------------
+ */
+
+static void record_answers(struct runner *r, const struct walk *w, struct doc *answers,
+			   struct doc *path)
+{
+	struct arena *a = &r->arena;
+
+	for (size_t i = 0; i < w->n_ran; i++) {
+		const struct doc *answer = doc_get(doc_get(r->answers, w->ran[i]->id), "answer");
+		struct doc *kept = answer ? doc_clone(a, answer) : NULL;
+
+		doc_append(a, path, doc_string(a, w->ran[i]->id));
+		if (!kept || kept->kind != DOC_MAP)
+			continue;
+		/* Who agreed, and what was changed, is this run's alone. */
+		doc_del(kept, "by");
+		doc_del(kept, "would");
+		doc_set(a, answers, w->ran[i]->id, kept);
+	}
+}
+
+int run_fixture(struct runner *r, struct doc **ret_fixture, struct error *err)
+{
+	struct arena *a = &r->arena;
+	struct doc *d = doc_map(a), *expect, *answers;
+	struct run_end end;
+	struct walk w;
+
+	if (doc_get(r->plan, "from") || doc_get(r->plan, "until"))
+		return error_set(err, -EINVAL,
+				 "run %s was one of a part of its runbook: it is no case", r->run);
+	runner_status(r, &w, &end);
+	doc_set_string(a, d, "apiVersion", RUNBOOK_API_VERSION);
+	doc_set_string(a, d, "kind", RUNBOOK_FIXTURE);
+	doc_set_string(a, doc_set_map(a, d, "metadata"), "name", r->run);
+	doc_set_string(a, d, "runbook", r->rb.name);
+	doc_set_string(a, d, "mode", runbook_mode_names[r->mode]);
+	doc_set(a, d, "params", doc_clone(a, doc_get(r->plan, "params")));
+	answers = doc_set_map(a, d, "answers");
+	expect = doc_set_map(a, d, "expect");
+	record_answers(r, &w, answers, doc_set_list(a, expect, "path"));
+	doc_set_string(a, expect, "outcome", end.outcome ? end.outcome : "none");
+	doc_set_int(a, expect, "exit", end.exit);
+	*ret_fixture = d;
+	return 0;
+}
+
 /* --- the page ----------------------------------------------------------------------------------
  */
 

@@ -565,6 +565,21 @@ static const struct cli_command commands[] = {
 		CLI_DEFAULTS(look_defaults),
 	},
 	{
+		.name = "record",
+		.summary = "a run as a recorded case, for sidestep runbook test",
+		.args = "RUN",
+		.min_args = 1,
+		.max_args = 1,
+		.details =
+			"What each step answered, with secrets as digests and long lists cut, and "
+			"where that led:\nread it before you keep it.\n\n"
+			"Example:\n"
+			"  sidestep runbook record RUN\n",
+		.run = cmd_record,
+		CLI_OPTIONS(status_options),
+		CLI_DEFAULTS(look_defaults),
+	},
+	{
 		.name = "rules",
 		.summary = "every rule of the lint, and why it is one",
 		.details = "Example:\n  sidestep runbook rules -o yaml\n",

@@ -681,3 +681,21 @@ int cmd_report(const struct cli_call *call, struct error *err)
 
 	return with_run(call, &o->where, call->args[0], report_run_of, err);
 }
+
+static int record_run(const struct cli_call *call, struct runner *r, struct error *err)
+{
+	const struct look_opts *o = call->opts;
+	struct doc *d;
+	int rc = run_fixture(r, &d, err);
+
+	if (!rc)
+		print_doc(call, d, o->output);
+	return rc;
+}
+
+int cmd_record(const struct cli_call *call, struct error *err)
+{
+	const struct look_opts *o = call->opts;
+
+	return with_run(call, &o->where, call->args[0], record_run, err);
+}

@@ -96,6 +96,21 @@ def check(ok, what):
         sys.exit(1)
 
 
+def recorded(bin_dir, folder, config):
+    """What was looked at is a case that leads to the same."""
+    env = {"PATH": bin_dir, "HOME": folder, "KUBECONFIG": config, "SIDESTEP_STATE": folder + "/state"}
+    runs = sorted(os.listdir(folder + "/state/runbooks"))
+    check(len(runs) == 4, f"{runs}")
+    for run in runs:
+        told = subprocess.run([bin_dir + "/sidestep-runbook", "record", run], capture_output=True, text=True, timeout=60, check=False, env=env)
+        case = os.path.join(folder, run + ".yaml")
+        with open(case, "w", encoding="utf-8") as f:
+            f.write(told.stdout)
+        done = subprocess.run([bin_dir + "/sidestep-runbook", "test", case, "-o", "json"], capture_output=True, text=True, timeout=60, check=False)
+        led = [f for f in json.loads(done.stdout)["findings"] if f["id"] == "RBT-001"]
+        check(told.returncode == 0 and len(led) == 1 and led[0]["result"] == "pass", f"{run}: {told.stdout}{told.stderr}{done.stdout[-800:]}{done.stderr}")
+
+
 def main():
     bin_dir = os.path.abspath(sys.argv[1])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
@@ -118,6 +133,7 @@ def main():
             check(done.returncode in codes, told)
             check(Server.asked, f"it asked nothing: {told}")
             check(words[0] != "rollback" or "nor any other yet" in done.stderr, told)
+        recorded(bin_dir, folder, config)
     server.shutdown()
     print(f"{len(LOOKS)} ways to look, nothing written")
 

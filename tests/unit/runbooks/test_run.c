@@ -437,6 +437,50 @@ TEST(any_fault_of_the_server_at_every_call_ends_well)
 			every_call(rows[i].match, rows[i].fault, before, done);
 }
 
+/* What was walked live is walked the same from its record. */
+static void must_be_a_case(struct stage *s, const char *run, int want)
+{
+	struct attempt t = {.kill_at = -1};
+	struct bind_unknown unknown = {.arena = &s->arena};
+	struct error err = ERROR_INIT;
+	struct fixture f;
+	struct doc *d;
+	struct walk w;
+
+	attempt_open(&t, s, "alice", "alice");
+	assert_int_equal(runner_find(&t.r, run, false, &err), 0);
+	if (run_fixture(&t.r, &d, &err) || fixture_decode(&s->arena, d, &f, &unknown, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(unknown.n, 0);
+	runbook_walk(&s->arena, &t.r.rb, (enum runbook_mode)f.mode, f.params, f.answers, &w);
+	assert_int_equal(f.exit.value, want);
+	assert_int_equal(w.exit, want);
+	assert_string_equal(w.outcome ? w.outcome->id : "none", f.outcome);
+	assert_int_equal(w.n_ran, f.path.n);
+	for (size_t i = 0; i < w.n_ran; i++)
+		assert_string_equal(w.ran[i]->id, f.path.items[i]);
+	attempt_close(&t);
+}
+
+TEST(a_run_is_a_case_that_leads_to_the_same)
+{
+	for (int idle = 0; idle < 2; idle++) {
+		struct error err = ERROR_INIT;
+		struct stage s;
+		const char *run;
+
+		stage_new(&s);
+		run = until_approval(&s, "alice");
+		must_be_a_case(&s, run, 7);
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		s.idle = idle;
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, idle ? 3 : 0);
+		must_be_a_case(&s, run, idle ? 3 : 0);
+		stage_free(&s);
+	}
+}
+
 TEST(reading_leaves_nothing_and_proposing_changes_nothing)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -451,12 +495,14 @@ TEST(reading_leaves_nothing_and_proposing_changes_nothing)
 		struct error err = ERROR_INIT;
 		struct run_end end;
 		struct doc *account;
+		const char *run;
 
 		attempt_open(&t, &s, "alice", "alice");
 		if (attempt_start(&t, "raise", modes[i], &err))
 			fail_msg("%s", err.msg);
 		assert_true(attempt_go(&t, false, &end));
 		assert_int_equal(end.exit, 0);
+		run = arena_strdup(&s.arena, t.r.run);
 		account = run_account(&t.r);
 		assert_string_equal(doc_find_str(account, "steps[3].status"),
 				    modes[i] == MODE_PROPOSE ? "assumed" : "skipped");
@@ -465,6 +511,7 @@ TEST(reading_leaves_nothing_and_proposing_changes_nothing)
 								  "forward.data.size"),
 					    "2");
 		attempt_close(&t);
+		must_be_a_case(&s, run, 0);
 	}
 	assert_string_equal(stage_state(&s, &a), before);
 	assert_int_equal(apiserver_count(s.server, "sidestep.dev", "sidestepruns"), 0);
@@ -805,6 +852,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
 	cmocka_unit_test(a_name_is_the_servers_word_only_where_it_gives_it),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
+	cmocka_unit_test(a_run_is_a_case_that_leads_to_the_same),
 	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
 	cmocka_unit_test(undone_at_once_by_steps_of_its_own),
 	cmocka_unit_test(what_cannot_be_seen_pauses_and_is_asked_again),
