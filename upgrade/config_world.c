@@ -577,13 +577,6 @@ static int read_op(struct config_run *run, const struct doc *d, struct config_op
 	return 0;
 }
 
-const char *config_op_name(enum config_op_kind op)
-{
-	static const char *const names[] = {"create", "update", "delete"};
-
-	return names[op];
-}
-
 int config_ops_read(struct config_run *run, const struct doc *kept, struct error *err)
 {
 	const struct doc *list = doc_get(kept, "operations");
