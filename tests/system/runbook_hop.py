@@ -9,11 +9,11 @@ import signal
 
 import daemonset
 import labs
-from carried import NODES, TREE, Carried, Mesh, release
+from carried import NODES, OLDER, TREE, Carried, Mesh, release
 from labs import check, kill, until
 from runbooks import SILENT_S, People, kept, run_of
 
-OLDER, LINES, RATE = "0.2.0", 20, 10
+LINES, RATE = 20, 10
 HURRY = {"name": "a hurry", "canarySoak": "3s", "waveSoak": "1s", "soak": "1s", "settle": "1s"}
 
 
