@@ -127,6 +127,47 @@ static bool waits_for_approval(const struct runner *r, const char *step)
 	return false;
 }
 
+/* Whoever only looked, and came by a change, learns how to go further. */
+static const char *further(struct runner *r)
+{
+	bool passed_by = false;
+	struct run_end end;
+	struct walk w;
+
+	runner_status(r, &w, &end);
+	for (size_t i = 0; i < w.n_met; i++)
+		passed_by |= walk_changes(w.met[i].step) &&
+			     (w.met[i].status == STATUS_ASSUMED ||
+			      (w.met[i].status == STATUS_SKIPPED && !w.met[i].step->when));
+	if (passed_by && r->mode == MODE_DIAGNOSE && runbook_allows(&r->rb, MODE_PROPOSE))
+		return "; the same command with --mode propose shows what it would change";
+	if (passed_by && r->mode == MODE_PROPOSE && runbook_allows(&r->rb, MODE_EXECUTE))
+		return "; the same command with --mode execute (and without --dry-run) changes it, "
+		       "once those have agreed whom it asks";
+	return "";
+}
+
+struct doc *run_advice(struct runner *r, const struct run_end *end)
+{
+	struct doc *list = doc_list(&r->arena);
+
+	for (size_t i = 0; end->outcome && i < r->rb.n_outcomes; i++) {
+		const struct outcome *o = &r->rb.outcomes[i];
+
+		for (size_t k = 0; str_eq(o->id, end->outcome) && k < o->next.n; k++) {
+			const char *what = strchr(o->next.items[k], ':');
+
+			doc_append(&r->arena, list,
+				   doc_stringf(&r->arena, "%s%s",
+					       str_starts(o->next.items[k], "runbook:")
+						       ? "sidestep runbook run "
+						       : "",
+					       what ? what + 1 : o->next.items[k]));
+		}
+	}
+	return list;
+}
+
 const char *run_next_words(struct runner *r, const struct run_end *end)
 {
 	struct arena *a = &r->arena;
@@ -157,7 +198,8 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 				    r->run, r->run, back);
 	if (end->exit == CLI_ROLLED_BACK)
 		return "it is over; what it changed is as it was, but for what says it was left";
-	return arena_printf(a, "'sidestep runbook report %s' tells it; %s", r->run, back);
+	return arena_printf(a, "'sidestep runbook report %s' tells it; %s%s", r->run, back,
+			    has_changed(r) ? "" : further(r));
 }
 
 struct doc *run_account(struct runner *r)
@@ -185,11 +227,60 @@ struct doc *run_account(struct runner *r)
 	doc_set_string(a, d, "cause", end.cause);
 	doc_set_string(a, d, "why", end.why);
 	doc_set_string(a, d, "waiting", end.ended ? NULL : end.waiting);
+	doc_set(a, d, "advice", run_advice(r, &end));
 	doc_set_string(a, d, "next", run_next_words(r, &end));
 	add_steps(r, &w, d);
 	add_records(r, d);
 	add_evidence(r, d);
 	return d;
+}
+
+/* --- as a case -------------------------------------------------------------------------------
+ */
+
+static void record_answers(struct runner *r, const struct walk *w, struct doc *answers,
+			   struct doc *path)
+{
+	struct arena *a = &r->arena;
+
+	for (size_t i = 0; i < w->n_ran; i++) {
+		const struct doc *answer = doc_get(doc_get(r->answers, w->ran[i]->id), "answer");
+		struct doc *kept = answer ? doc_clone(a, answer) : NULL;
+
+		doc_append(a, path, doc_string(a, w->ran[i]->id));
+		if (!kept || kept->kind != DOC_MAP)
+			continue;
+		/* Who agreed, and what was changed, is this run's alone. */
+		doc_del(kept, "by");
+		doc_del(kept, "would");
+		doc_set(a, answers, w->ran[i]->id, kept);
+	}
+}
+
+int run_fixture(struct runner *r, struct doc **ret_fixture, struct error *err)
+{
+	struct arena *a = &r->arena;
+	struct doc *d = doc_map(a), *expect, *answers;
+	struct run_end end;
+	struct walk w;
+
+	if (doc_get(r->plan, "from") || doc_get(r->plan, "until"))
+		return error_set(err, -EINVAL,
+				 "run %s was one of a part of its runbook: it is no case", r->run);
+	runner_status(r, &w, &end);
+	doc_set_string(a, d, "apiVersion", RUNBOOK_API_VERSION);
+	doc_set_string(a, d, "kind", RUNBOOK_FIXTURE);
+	doc_set_string(a, doc_set_map(a, d, "metadata"), "name", r->run);
+	doc_set_string(a, d, "runbook", r->rb.name);
+	doc_set_string(a, d, "mode", runbook_mode_names[r->mode]);
+	doc_set(a, d, "params", doc_clone(a, doc_get(r->plan, "params")));
+	answers = doc_set_map(a, d, "answers");
+	expect = doc_set_map(a, d, "expect");
+	record_answers(r, &w, answers, doc_set_list(a, expect, "path"));
+	doc_set_string(a, expect, "outcome", end.outcome ? end.outcome : "none");
+	doc_set_int(a, expect, "exit", end.exit);
+	*ret_fixture = d;
+	return 0;
 }
 
 /* --- the page ----------------------------------------------------------------------------------
@@ -248,15 +339,13 @@ static void page_changes(const struct doc *d, struct page *p)
 	page_heading(p, "What was changed");
 	page_table(p, columns);
 	doc_foreach_item (doc_get(d, "changes"), c) {
-		auto_release(strbuf) struct strbuf ref = STRBUF_INIT, before = STRBUF_INIT;
+		auto_release(strbuf) struct strbuf before = STRBUF_INIT;
 
-		if (doc_get(c, "ref"))
-			doc_write_json(doc_get(c, "ref"), DOC_COMPACT, &ref);
 		if (doc_get(c, "backward"))
 			doc_write_json(doc_get(c, "backward"), DOC_COMPACT, &before);
 		page_row(p, PAGE_PLAIN, doc_find_str(c, "step"),
 			 str_or_empty(doc_find_str(c, doc_get(c, "op") ? "op" : "record")),
-			 strbuf_cstr(&ref),
+			 doc_get(c, "ref") ? change_object(&p->arena, doc_get(c, "ref")) : "",
 			 before.len > 400 ? "(in the journal)" : strbuf_cstr(&before), NULL);
 	}
 }
@@ -332,6 +421,8 @@ void run_account_page(const struct doc *d, struct page *p)
 		     exit);
 	if (doc_find_str(d, "why"))
 		page_note(p, PAGE_DOUBT, "%s", doc_find_str(d, "why"));
+	doc_foreach_item (doc_get(d, "advice"), s)
+		page_text(p, "The runbook advises: %s", doc_str(s));
 	page_text(p, "Next: %s.", str_or_empty(doc_find_str(d, "next")));
 	page_heading(p, "Steps");
 	page_steps(doc_get(d, "steps"), p);

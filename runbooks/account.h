@@ -11,12 +11,20 @@
 
 /*
  * {run, runbook, id, version, mode, params, requester, digest, state, exit, outcome, cause, why,
- * waiting, next, steps: [{step, title, status, why, branch}], approvals, changes, records,
- * evidence: {dir, files, problems}}. In the runner's arena.
+ * waiting, advice: [what the outcome says to type], next, steps: [{step, title, status, why,
+ * branch}], approvals, changes, records, evidence: {dir, files, problems}}. In the runner's arena.
  */
 struct doc *run_account(struct runner *r);
 void run_account_page(const struct doc *account, struct page *page);
 /* suite: the runbook, case: the step; skipped, inconclusive as an error. */
 void run_account_report(const struct doc *account, struct report *report);
+/*
+ * The run as a recorded case (RunbookFixture): what each step of the runbook's own list answered,
+ * as far as the journal kept it, and where it led. -EINVAL for a run of a part. In the runner's
+ * arena.
+ */
+int run_fixture(struct runner *r, struct doc **ret_fixture, struct error *err);
+/* What the runbook says to go on with, as it is typed: a list, in the runner's arena. */
+struct doc *run_advice(struct runner *r, const struct run_end *end);
 /* What can be typed next, one sentence. */
 const char *run_next_words(struct runner *r, const struct run_end *end);

@@ -91,12 +91,6 @@ static bool split_ref(struct arena *a, const char *ref, const char **version, co
 	return n >= 2;
 }
 
-bool object_name(const char *s)
-{
-	return !str_empty(s) && strlen(s) <= 253 &&
-	       s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.:")] == 0 && !strstr(s, "..");
-}
-
 int ref_doc(struct arena *a, const char *text, bool write, struct doc **ret_ref,
 	    const struct object_kind **ret_kind, struct error *err)
 {
@@ -105,8 +99,8 @@ int ref_doc(struct arena *a, const char *text, bool write, struct doc **ret_ref,
 
 	if (why)
 		return error_set(err, -EPERM, "%.120s: %s", text, why);
-	if (!split_ref(a, text, &version, &kind, &ns, &name) || (ns && !object_name(ns)) ||
-	    (name && !object_name(name)))
+	if (!split_ref(a, text, &version, &kind, &ns, &name) || (ns && !known_name(ns)) ||
+	    (name && !known_name(name)))
 		return error_set(err, -EINVAL,
 				 "%.120s names no object: want version, kind and [namespace/]name",
 				 text);
@@ -165,7 +159,7 @@ static int list_objects(const struct scope *s, const struct step_k8s *k, const c
 	struct doc *ref, *page = NULL, *rows;
 	int r = ref_doc(a, text, false, &ref, &q.kind, err);
 
-	if (!r && ns && !object_name(ns))
+	if (!r && ns && !known_name(ns))
 		return error_set(err, -EINVAL, "%.60s is no namespace", ns);
 	if (r)
 		return r;

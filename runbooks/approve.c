@@ -125,14 +125,41 @@ static const char *file_of(struct arena *a, const char *state, const char *run, 
 	return arena_printf(a, "%s/%s.%s.%s", spool(a, state), run, short_name(a, run, step), end);
 }
 
-static bool vouched(struct runner *r)
+static struct doc *of_admission(struct runner *r, const char *resource)
 {
 	struct kube_request q = {.verb = KUBE_GET,
-				 .path = "/apis/admissionregistration.k8s.io/v1/"
-					 "validatingadmissionpolicies/" APPROVAL_POLICY};
-	struct doc *policy = NULL;
+				 .path = arena_printf(&r->arena,
+						      "/apis/admissionregistration.k8s.io/v1/%s/%s",
+						      resource, APPROVAL_POLICY)};
+	struct doc *d = NULL;
 
-	return cluster_do(&r->cluster, &q, &r->arena, &policy, NULL) == 0 && policy;
+	return cluster_do(&r->cluster, &q, &r->arena, &d, NULL) ? NULL : d;
+}
+
+static int64_t made_ns(const struct doc *d)
+{
+	const char *when = str_or_empty(doc_find_str(d, "metadata.creationTimestamp"));
+	int64_t ns;
+
+	return clock_parse_rfc3339(when, &ns) ? INT64_MAX : ns;
+}
+
+/* Since when the server refuses approvals in another's name; INT64_MAX: it does not. */
+static int64_t vouched_since(struct runner *r)
+{
+	const struct doc *policy = of_admission(r, "validatingadmissionpolicies");
+	const struct doc *binding =
+		policy ? of_admission(r, "validatingadmissionpolicybindings") : NULL;
+	bool denies = false;
+
+	doc_foreach_item (doc_find(binding, "spec.validationActions"), d)
+		denies = denies || str_eq(doc_str(d), "Deny");
+	if (!denies || !str_eq(doc_find_str(binding, "spec.policyName"), APPROVAL_POLICY) ||
+	    doc_len(doc_find(binding, "spec.matchResources.namespaceSelector")) ||
+	    doc_len(doc_find(binding, "spec.matchResources.objectSelector")) ||
+	    str_eq(doc_find_str(policy, "spec.failurePolicy"), "Ignore"))
+		return INT64_MAX;
+	return MAX(made_ns(policy), made_ns(binding));
 }
 
 static struct strings strings_of(struct arena *a, const struct doc *list)
@@ -146,7 +173,7 @@ static struct strings strings_of(struct arena *a, const struct doc *list)
 
 static int votes_in_cluster(struct runner *r, const char *step, struct votes *v, struct error *err)
 {
-	const bool sure = vouched(r);
+	const int64_t since_ns = vouched_since(r);
 	struct doc *list;
 	int rc = cluster_list(&r->cluster, v->a, object_kind(KIND_SIDESTEP_RUN), NULL, &list, err);
 
@@ -164,10 +191,10 @@ static int votes_in_cluster(struct runner *r, const char *step, struct votes *v,
 		vote = &v->items[v->n];
 		*vote = (struct vote){.who = doc_find_str(d, "spec.holder"),
 				      .groups = strings_of(v->a, doc_find(d, "spec.groups")),
-				      .vouched = sure};
-		if (vote->who && !clock_parse_rfc3339(str_or_empty(doc_find_str(
-							      d, "metadata.creationTimestamp")),
-						      &vote->at_ns))
+				      .at_ns = made_ns(d)};
+		/* Within its second, too, nobody knows which was first. */
+		vote->vouched = vote->at_ns > since_ns;
+		if (vote->who && vote->at_ns != INT64_MAX)
 			v->n++;
 	}
 	return 0;
@@ -471,8 +498,10 @@ int approval_of_run(struct runner *r, const char *step, struct approval_wanted *
 			str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step);
 	}
 	if (!s || s->kind != STEP_APPROVE || !asked || doc_get(r->answers, step))
-		return error_set(err, -ENOENT, "run %s does not wait for an approval of %s", r->run,
-				 step);
+		return error_set(err, -ENOENT,
+				 "run %s does not wait for an approval of %s; 'sidestep runbook "
+				 "status %s' tells where it stands",
+				 r->run, step, r->run);
 	wanted_of(&r->arena, wanted_doc(r, step, s), ret);
 	return 0;
 }
@@ -488,7 +517,7 @@ int approval_of_file(struct arena *a, const char *state, const char *run, const 
 	if (!evidence_plain_name(run) || !io_exists(path))
 		return error_set(err, -ENOENT,
 				 "run %.60s does not wait for an approval of %.60s here "
-				 "(%s)",
+				 "(%s); 'sidestep runbook status' tells what waits",
 				 run, step, spool(a, state));
 	rc = io_read_file(path, 65536, &text, err);
 	if (!rc)

@@ -13,7 +13,8 @@
  * the approver with their own credentials. The API server dates it; a run counts it for as long as
  * the step says. That spec.holder and spec.groups are the maker's own is enforced by the server
  * where runbooks/cluster/approvals.yaml is applied (a ValidatingAdmissionPolicy: they must equal
- *   request.userInfo, and an approval is never changed). Where it is not, whoever may create
+ *   request.userInfo, and an approval is never changed). Where it is not, is not bound to deny, or
+ *   came after the approval, whoever may create
  *   SidestepRuns can write another's name; the run then says "not vouched for" beside the approval,
  *   in its journal and report. Nothing here protects against whoever may impersonate others, change
  *   admission policies or write etcd, and nothing stops a person from having two accounts.

@@ -153,7 +153,7 @@ static void count_branches(struct report *r, const struct book *b, const struct 
 			   size_t *all, size_t *hit)
 {
 	for (size_t i = 0; i < b->rb.n_steps; i++) {
-		for (size_t k = 0; k < b->rb.steps[i].n_next; k++) {
+		for (size_t k = 0; k < walk_branches(&b->rb.steps[i]); k++) {
 			size_t c = 0;
 
 			while (c < b->n && !takes(&walks[c], i, k))
@@ -163,7 +163,8 @@ static void count_branches(struct report *r, const struct book *b, const struct 
 			if (c == b->n)
 				report_add(r, &rows[1], FINDING_FAIL, b->rb.name,
 					   "no case goes from %s to %s (branch %zu)",
-					   b->rb.steps[i].id, b->rb.steps[i].next[k].to, k);
+					   b->rb.steps[i].id, walk_branch_to(&b->rb.steps[i], k),
+					   k);
 		}
 	}
 }

@@ -162,7 +162,7 @@ static int plan_apply(struct change_plan *p, const struct doc *args, struct erro
 	struct doc *live = NULL, *ref;
 	int rc;
 
-	if (why || !kind || !object_name(name) || (ns && !object_name(ns)))
+	if (why || !kind || !known_name(name) || (ns && !known_name(ns)))
 		return error_set(err, -EPERM, "this object is not applied: %s",
 				 why ? why : "its kind or name is none");
 	rc = cluster_get(&p->s->r->cluster, a, kind, ns, name, &live, err);

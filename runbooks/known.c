@@ -204,6 +204,34 @@ const char *known_ref_refused(const char *ref, bool write)
 	return kind_refused(kind, n, write);
 }
 
+bool known_name(const char *s)
+{
+	return !str_empty(s) && strlen(s) <= 253 &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.:")] == 0 && !strstr(s, "..");
+}
+
+const char *known_ref_name_refused(struct arena *a, const char *ref)
+{
+	auto_release(strbuf) struct strbuf name = STRBUF_INIT;
+	const char *at = strchr(str_or_empty(ref), ' '), *end;
+	char *slash;
+
+	at = at ? strchr(at + 1, ' ') : NULL;
+	if (!at)
+		return NULL;
+	/* What is filled in is looked at once it is; here it is some name. */
+	for (at++; *at; at++) {
+		end = str_starts(at, "${") ? strchr(at, '}') : NULL;
+		strbuf_addc(&name, end ? 'x' : *at);
+		at = end ? end : at;
+	}
+	slash = strchr(strbuf_cstr(&name), '/');
+	if (known_name(slash ? slash + 1 : strbuf_cstr(&name)) &&
+	    (!slash || known_name(arena_strndup(a, name.buf, (size_t)(slash - name.buf)))))
+		return NULL;
+	return "the name is none: want namespace/name, or a name alone";
+}
+
 const char *known_object_refused(const struct doc *object)
 {
 	const char *kind = doc_str(doc_get(object, "kind"));

@@ -52,6 +52,10 @@ const struct known_command *known_command_find(const char *const *argv, size_t n
  * no Secret is read or written, and only kinds of the table are written. Answers NULL, or why not.
  */
 const char *known_ref_refused(const char *ref, bool write);
+/* A name (or namespace) of an object, and nothing that a path would read otherwise. */
+bool known_name(const char *s);
+/* The same of a ref's third word, where ${...} stands for some name; NULL also without one. */
+const char *known_ref_name_refused(struct arena *a, const char *ref);
 /* The same for an object that is applied. */
 const char *known_object_refused(const struct doc *object);
 

@@ -139,6 +139,13 @@ RULE(rule_unsafe)
 /* --- what is touched ---------------------------------------------------------------------------
  */
 
+static const char *ref_refused(struct lint *l, const char *ref, bool write)
+{
+	const char *why = known_ref_refused(ref, write);
+
+	return why ? why : known_ref_name_refused(l->arena, ref);
+}
+
 static void check_refs(struct lint *l, const struct site *s)
 {
 	const struct step_k8s *k = s->step->k8s;
@@ -146,13 +153,13 @@ static void check_refs(struct lint *l, const struct site *s)
 	const char *why = NULL;
 
 	if (k)
-		why = known_ref_refused(k->get ? k->get : k->list, false);
+		why = ref_refused(l, k->get ? k->get : k->list, false);
 	if (why)
 		lint_fail(l, lint_path(l, s, "k8s"), "%s", why);
 	if (!op || op->kind != DOC_MAP || op->map.n != 1)
 		return;
 	args = op->map.entries[0].value;
-	why = doc_get(args, "ref") ? known_ref_refused(doc_find_str(args, "ref"), true) : NULL;
+	why = doc_get(args, "ref") ? ref_refused(l, doc_find_str(args, "ref"), true) : NULL;
 	if (!why && doc_get(args, "object"))
 		why = known_object_refused(doc_get(args, "object"));
 	if (why)

@@ -58,9 +58,12 @@ static void cover_branch(struct lint *l, struct covered *c, size_t step, size_t 
 			return;
 		}
 	}
-	lint_fail(l, arena_printf(l->arena, "steps[%zu].next[%zu]", step, branch),
+	lint_fail(l,
+		  branch < l->rb.steps[step].n_next
+			  ? arena_printf(l->arena, "steps[%zu].next[%zu]", step, branch)
+			  : arena_printf(l->arena, "steps[%zu].on_error", step),
 		  "no fixture goes from %s to %s", l->rb.steps[step].id,
-		  l->rb.steps[step].next[branch].to);
+		  walk_branch_to(&l->rb.steps[step], branch));
 }
 
 static void cover_outcome(struct lint *l, struct covered *c, size_t outcome)
@@ -90,7 +93,7 @@ RULE(rule_coverage)
 			c.walks[c.n++] = walk_of(l, &l->fixtures[i]);
 	}
 	for (size_t i = 0; i < l->rb.n_steps; i++) {
-		for (size_t k = 0; k < l->rb.steps[i].n_next; k++)
+		for (size_t k = 0; k < walk_branches(&l->rb.steps[i]); k++)
 			cover_branch(l, &c, i, k);
 	}
 	for (size_t i = 0; i < l->rb.n_outcomes; i++)

@@ -515,7 +515,9 @@ static const struct cli_command commands[] = {
 		.args = "RUN",
 		.min_args = 1,
 		.max_args = 1,
-		.details = "The runbook's `finally` steps are done. Exit 8.\n\n"
+		.details = "The runbook's `finally` steps are done. Exit 8. Afterwards 'sidestep "
+			   "runbook\n"
+			   "rollback RUN' still takes back what it changed.\n\n"
 			   "Example:\n"
 			   "  sidestep runbook abort RUN\n",
 		.exits = RUN_EXITS,
@@ -563,6 +565,21 @@ static const struct cli_command commands[] = {
 		CLI_DEFAULTS(look_defaults),
 	},
 	{
+		.name = "record",
+		.summary = "a run as a recorded case, for sidestep runbook test",
+		.args = "RUN",
+		.min_args = 1,
+		.max_args = 1,
+		.details =
+			"What each step answered, with secrets as digests and long lists cut, and "
+			"where that led:\nread it before you keep it.\n\n"
+			"Example:\n"
+			"  sidestep runbook record RUN\n",
+		.run = cmd_record,
+		CLI_OPTIONS(status_options),
+		CLI_DEFAULTS(look_defaults),
+	},
+	{
 		.name = "rules",
 		.summary = "every rule of the lint, and why it is one",
 		.details = "Example:\n  sidestep runbook rules -o yaml\n",
@@ -585,7 +602,18 @@ int main(int argc, char **argv)
 	static const struct cli_program program = {
 		.name = "sidestep-runbook",
 		.summary = "what to do when something is wrong, as data that can be checked",
-		.details = "Begin with:  sidestep runbook list\n",
+		.details =
+			"The usual way:\n"
+			"  sidestep runbook list                                   # which there "
+			"are\n"
+			"  sidestep runbook show RB-3                              # what it asks\n"
+			"  sidestep runbook run RB-3 -p since=2h                   # only reads\n"
+			"  sidestep runbook run RB-3 -p since=2h --mode propose    # shows "
+			"changes\n"
+			"  sidestep runbook run RB-3 -p since=2h --mode execute    # makes them\n"
+			"  sidestep runbook status                                 # what waits\n"
+			"  sidestep runbook rollback RUN                           # takes it "
+			"back\n",
 		.commands = commands,
 		.n_commands = ARRAY_SIZE(commands),
 		.topics = topics,

@@ -133,8 +133,10 @@ static int check_names(const struct runbook *rb, const char *const *given, size_
 			known |= strlen(rb->params[k].name) == len &&
 				 strncmp(rb->params[k].name, given[i], len) == 0;
 		if (!known)
-			return error_set(err, -EINVAL, "runbook %s has no parameter %.*s", rb->name,
-					 (int)MIN(len, 60), given[i]);
+			return error_set(err, -EINVAL,
+					 "runbook %s has no parameter %.*s: 'sidestep runbook show "
+					 "%s' lists them",
+					 rb->name, (int)MIN(len, 60), given[i], rb->name);
 	}
 	return 0;
 }

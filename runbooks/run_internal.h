@@ -61,8 +61,6 @@ void resample(const struct scope *s, const char *expr, const struct doc *data, s
 /* "apps/v1 DaemonSet ns/name" as lib/step's ref; refused as the lint refuses it. */
 int ref_doc(struct arena *a, const char *text, bool write, struct doc **ret_ref,
 	    const struct object_kind **ret_kind, struct error *err);
-/* A name (or namespace) of an object, and nothing that a path would read otherwise. */
-bool object_name(const char *s);
 /* Runs an argv filled in with data; the answer and its source go into d. */
 int run_argv(const struct scope *s, const struct strings *argv, const char *output, bool mutates,
 	     const char *timeout, const struct doc *data, struct arena *a, struct done *d,

@@ -371,7 +371,13 @@ static int open_journal(struct runner *r, const struct sidestep_run *copy, bool 
 		r->journal = NULL;
 		rename(path, arena_printf(&r->arena, "%s.older", path));
 	} else if (!copy) {
-		return error_set(err, -ENOENT, "there is no run %s here (%s)", r->run, r->dir);
+		return error_set(err, -ENOENT,
+				 "there is no run %s: not in %s, and %s; 'sidestep runbook status' "
+				 "lists those there are",
+				 r->run, r->dir,
+				 r->cluster.client ? "not in the cluster, where those are kept "
+						     "that may change something"
+						   : "no cluster was asked");
 	}
 	rc = io_mkdirs(r->dir, 0700, err);
 	return rc ? rc

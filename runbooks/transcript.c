@@ -28,7 +28,9 @@ void transcript_end(const struct walk *w, struct strbuf *out)
 	else
 		strbuf_adds(out,
 			    w->exit == 7 ? "  waits for an approval\n" : "  concludes nothing\n");
-	if (w->inconclusive && w->why)
+	if (w->why && w->exit == 3)
+		strbuf_addf(out, "  ends at %s\n", w->why);
+	else if (w->inconclusive && w->why)
 		strbuf_addf(out, "  in doubt: %s\n", w->why);
 	for (size_t i = 0; o && i < o->next.n; i++)
 		strbuf_addf(out, "  go on with %s\n", o->next.items[i]);

@@ -64,6 +64,20 @@ static void print_doc(const struct cli_call *call, const struct doc *d, int form
 	put_doc(call->out, d, format == PRINT_JSON ? FORMAT_JSON : FORMAT_YAML);
 }
 
+static const char *ending(int code)
+{
+	if (code == CLI_OK)
+		return "it has come to a conclusion";
+	return code == CLI_BLOCKED ? "a step failed, and the runbook goes on behind it no further"
+				   : exit_code_meaning(code);
+}
+
+static void say_advice(struct runner *r, const struct run_end *end, struct strbuf *out)
+{
+	doc_foreach_item (run_advice(r, end), d)
+		strbuf_addf(out, "the runbook advises: %s\n", doc_str(d));
+}
+
 static int tell(const struct cli_call *call, struct runner *r, const struct run_end *end,
 		int format)
 {
@@ -77,10 +91,15 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 		strbuf_addf(&out, "%s: %s\n", end->outcome, str_or_empty(end->cause));
 	/* What it waits for was said with its step. */
 	if (end->why && end->exit && !end->waiting)
-		strbuf_addf(&out, "%s%s\n", end->outcome ? "in doubt: " : "", end->why);
-	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, exit_code_meaning(end->exit));
+		strbuf_addf(&out, "%s%s\n",
+			    end->exit == CLI_BLOCKED ? "ended at "
+			    : end->outcome           ? "in doubt: "
+						     : "",
+			    end->why);
+	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, ending(end->exit));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
+	say_advice(r, end, &out);
 	strbuf_addf(&out, "next: %s\n", run_next_words(r, end));
 	put_plain(call->out, &out);
 	return end->exit;
@@ -179,9 +198,24 @@ static int check_ids(const struct cli_call *call, const struct runbook *rb)
 		while (ids[i] && k < rb->n_steps && !str_eq(rb->steps[k].id, ids[i]))
 			k++;
 		if (ids[i] && k == rb->n_steps)
-			return cli_usage(call, "runbook %s has no step %s", rb->name, ids[i]);
+			return cli_usage(call,
+					 "runbook %s has no step %s: 'sidestep runbook show %s' "
+					 "lists them",
+					 rb->name, ids[i], call->args[0]);
 	}
 	return 0;
+}
+
+static const char *modes_of(struct arena *a, const struct runbook *rb)
+{
+	static const enum runbook_mode all[] = {MODE_DIAGNOSE, MODE_PROPOSE, MODE_EXECUTE};
+	const char *text = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (runbook_allows(rb, all[i]))
+			text = arena_printf(a, "%s%s%s", text, *text ? ", " : "",
+					    runbook_mode_names[all[i]]);
+	return text;
 }
 
 static int carry_out(const struct cli_call *call, struct runbook *rb, enum runbook_mode mode,
@@ -231,8 +265,8 @@ int cmd_run(const struct cli_call *call, struct error *err)
 		return rc;
 	mode = o->mode ? (enum runbook_mode)o->mode : (enum runbook_mode)rb.default_mode;
 	if (!runbook_allows(&rb, mode))
-		return cli_usage(call, "runbook %s has no mode %s", rb.name,
-				 runbook_mode_names[mode]);
+		return cli_usage(call, "runbook %s has no mode %s, only %s", rb.name,
+				 runbook_mode_names[mode], modes_of(call->arena, &rb));
 	/* A dry run is what propose is, of whatever would be done. */
 	if (o->dry_run && mode == MODE_EXECUTE)
 		mode = MODE_PROPOSE;
@@ -495,6 +529,7 @@ static int show_one(const struct cli_call *call, struct runner *r, struct error 
 		strbuf_addf(&out, "%s: %s\n", end.outcome, str_or_empty(end.cause));
 	if (end.why)
 		strbuf_addf(&out, "%s\n", end.why);
+	say_advice(r, &end, &out);
 	strbuf_addf(&out, "%s\nnext: %s\n", end.ended ? "it has ended" : "it has not ended",
 		    run_next_words(r, &end));
 	put_plain(call->out, &out);
@@ -645,4 +680,22 @@ int cmd_report(const struct cli_call *call, struct error *err)
 	const struct look_opts *o = call->opts;
 
 	return with_run(call, &o->where, call->args[0], report_run_of, err);
+}
+
+static int record_run(const struct cli_call *call, struct runner *r, struct error *err)
+{
+	const struct look_opts *o = call->opts;
+	struct doc *d;
+	int rc = run_fixture(r, &d, err);
+
+	if (!rc)
+		print_doc(call, d, o->output);
+	return rc;
+}
+
+int cmd_record(const struct cli_call *call, struct error *err)
+{
+	const struct look_opts *o = call->opts;
+
+	return with_run(call, &o->where, call->args[0], record_run, err);
 }

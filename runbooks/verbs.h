@@ -30,6 +30,7 @@ struct look_opts {
 extern const char *const account_formats[], *const run_mode_names[];
 
 int cmd_run(const struct cli_call *call, struct error *err);
+int cmd_record(const struct cli_call *call, struct error *err);
 int cmd_resume(const struct cli_call *call, struct error *err);
 int cmd_abort(const struct cli_call *call, struct error *err);
 int cmd_rollback(const struct cli_call *call, struct error *err);

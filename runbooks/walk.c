@@ -83,6 +83,23 @@ static enum expr_truth decide(struct walker *w, const char *id, const char *text
 	return t;
 }
 
+static const char *error_goto(const struct runbook_step *s)
+{
+	const char *action = s->on_error ? str_or_empty(s->on_error->action) : "";
+
+	return str_starts(action, "goto:") ? action + 5 : NULL;
+}
+
+size_t walk_branches(const struct runbook_step *s)
+{
+	return s->n_next + (error_goto(s) != NULL);
+}
+
+const char *walk_branch_to(const struct runbook_step *s, size_t branch)
+{
+	return branch < s->n_next ? s->next[branch].to : error_goto(s);
+}
+
 bool walk_changes(const struct runbook_step *s)
 {
 	if (s->kind == STEP_MUTATE || s->mutates.value)
@@ -140,10 +157,15 @@ static size_t after_failure(struct walker *w, size_t i, const char *why)
 	w->met->why = why;
 	w->walk->rollback = str_eq(action, "rollback");
 	if (str_starts(action, "goto:")) {
+		w->walk->taken[w->walk->n_taken++] = (struct walk_branch){i, s->n_next};
 		w->met->branch = action + 5;
 		return index_of(w, action + 5);
 	}
-	return str_eq(action, "continue") ? onward(w, i) : end(w, EXIT_FAILED);
+	if (str_eq(action, "continue"))
+		return onward(w, i);
+	/* Whatever else was in doubt before: it ends for this reason. */
+	w->walk->why = arena_printf(w->arena, "%s: %s", s->id, why);
+	return end(w, EXIT_FAILED);
 }
 
 /* True, false, or not known: an answer's field. */

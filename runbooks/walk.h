@@ -38,7 +38,7 @@ enum step_status {
 extern const char *const step_status_names[]; /* ends with NULL */
 
 struct walk_branch {
-	size_t step, branch; /* steps[step].next[branch] */
+	size_t step, branch; /* see walk_branches() */
 };
 
 /* A step that the way came by, skipped ones too. */
@@ -61,9 +61,11 @@ struct walk {
 	const char *cause;             /* of the outcome, filled in */
 	/* Something was unknown where it mattered: a condition, or an answer that was not had. */
 	bool inconclusive;
-	const char *why; /* the first reason, with the step's id; NULL when all was known */
-	bool rollback;   /* a step failed whose on_error says: roll back */
-	int exit;        /* 0; 3 a step failed; 5 inconclusive; 7 waiting for approval; 8 aborted */
+	/* The first reason, or that for which it failed, with the step's id; NULL: all was known.
+	 */
+	const char *why;
+	bool rollback; /* a step failed whose on_error says: roll back */
+	int exit;      /* 0; 3 a step failed; 5 inconclusive; 7 waiting for approval; 8 aborted */
 	/* Of a live walk: the step whose answer is wanted next, NULL when the way has ended. */
 	const struct runbook_step *pending;
 	struct doc *data; /* what is known by name there */
@@ -98,5 +100,8 @@ const char *walk_text(struct arena *a, const char *text, const struct doc *data,
 /* The condition; a text that is none is unknown. */
 enum expr_truth walk_decide(struct arena *a, const char *text, const struct doc *data,
 			    const char **ret_why);
+/* Ways that lead on from a step: next[0], next[1] ..., and last where on_error goes to. */
+size_t walk_branches(const struct runbook_step *s);
+const char *walk_branch_to(const struct runbook_step *s, size_t branch);
 /* It changes something, itself or within. */
 bool walk_changes(const struct runbook_step *s);

@@ -37,8 +37,8 @@ int config_go_on(struct session *s, FILE *out, struct error *err)
 	if (r)
 		return r;
 	if (state == RUN_STOPPED || state == RUN_FAILED) {
-		run_tell(s, out, state, false);
-		fprintf(out, "everything is put back\n");
+		run_say(s, out, state);
+		fprintf(out, "putting everything back\n");
 		return config_go_back(s, out, false, err);
 	}
 	run = s->env;

@@ -110,6 +110,7 @@ static void tell(const struct errand *e, enum config_format format)
 	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
 	if (format == CONFIG_DIFF && p->n_operations)
 		tell_operations(e, call->out);
+	tell_list(beside, "a default of the server's", p->given);
 	tell_list(beside, "the server was not asked about", p->notes);
 	tell_list(beside, "blocked", p->blocked);
 }
@@ -174,14 +175,16 @@ int verb_plan(const struct cli_call *call, struct error *err)
 static int read_plan(struct errand *e, const char *path, struct error *err)
 {
 	struct doc_stream stream;
+	struct error why = ERROR_INIT;
 	int r = doc_read_file(e->call->arena, path, &stream, err);
 
 	if (r)
 		return r;
 	if (stream.n != 1)
-		return error_set(err, -EINVAL, "%s is no plan", path);
+		return error_set(err, -EINVAL, "%s is no plan; manifests are given with -f", path);
 	e->plan = stream.docs[0];
-	return config_plan_read(e->plan, err);
+	r = config_plan_read(e->plan, &why);
+	return r ? error_set(err, r, "%s: %s; manifests are given with -f", path, why.msg) : 0;
 }
 
 /* What was shown, else the plan or revision that the command line names. */

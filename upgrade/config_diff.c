@@ -22,6 +22,10 @@ int config_read_desired(struct config_scene *s, const struct config_diff_opts *o
 
 	for (size_t i = 0; !r && i < o->files.n; i++)
 		r = read_set(s, &s->desired, o->files.items[i], o->namespace_, err);
+	/* A renderer that failed says nothing at all; with --prune that would be the end of all. */
+	if (!r && o->files.n && !s->desired.n)
+		return error_set(err, -ENOENT, "%s%s: no object is in there: is it what was meant?",
+				 o->files.items[0], o->files.n > 1 ? " and the others" : "");
 	return r;
 }
 

@@ -321,7 +321,9 @@ static const struct cli_command commands[] = {
 	 .max_args = 1,
 	 .details =
 		 "Takes back what its journal says was made, the last change first. What somebody "
-		 "else has changed\nsince stops it, and is named.\n\n"
+		 "else has changed\nsince stops it, and is named; then agree with them, and abort "
+		 "again. An apply that has\nended is taken back with 'sidestep config "
+		 "rollback'.\n\n"
 		 "Example:\n"
 		 "  sidestep config abort\n",
 	 .exits = CLI_EXIT(CLI_INTERRUPTED) | CLI_EXIT(CLI_ROLLBACK_FAILED),

@@ -227,6 +227,20 @@ static bool is_coming(const struct config_proposal *p, const struct config_op *o
 	return false;
 }
 
+/* What the server will say in our stead, where the manifest says nothing any more. */
+static void note_given(struct config_proposal *p, const struct config_op *op, const char *name,
+		       struct doc *given)
+{
+	struct arena *a = &p->scene.arena;
+
+	doc_set(a, doc_at(doc_get(p->kept, "operations"), op->id - 1), "given", given);
+	doc_set(a, doc_at(doc_get(p->plan, "operations"), op->id - 1), "given", given);
+	doc_foreach_item (given, d)
+		doc_append(a, p->given,
+			   doc_stringf(a, "%s: %s will be %s: nothing is wanted there any more",
+				       name, doc_find_str(d, "path"), doc_find_str(d, "value")));
+}
+
 static int ask_about(struct config_proposal *p, struct config_run *run, const struct config_op *op,
 		     struct error *err)
 {
@@ -234,6 +248,7 @@ static int ask_about(struct config_proposal *p, struct config_run *run, const st
 	const char *name = strchr(op->name, ' ') + 1, *state = NULL;
 	const struct object_kind *kind = NULL;
 	struct error why = ERROR_INIT;
+	struct doc *given;
 	int r;
 
 	if (op->op == OP_DELETE)
@@ -252,8 +267,10 @@ static int ask_about(struct config_proposal *p, struct config_run *run, const st
 			   doc_stringf(a, "%s: its namespace is yet to be made", name));
 		return 0;
 	}
-	r = config_world_try(run, op, a, &state, &why);
-	if (!r && state && !str_eq(state, op->after_state))
+	r = config_world_try(run, op, a, &state, &given, &why);
+	if (!r && given)
+		note_given(p, op, name, given);
+	else if (!r && state && !str_eq(state, op->after_state))
 		doc_append(a, p->blocked,
 			   doc_stringf(a, "%s: the server would make something else of it: %s",
 				       name, state));
@@ -362,8 +379,13 @@ static void keep(struct config_proposal *p, const struct config_request *q,
 
 	p->kept = doc_map(a);
 	list = doc_set_list(a, p->kept, "operations");
-	for (size_t i = 0; i < n; i++)
-		doc_append(a, list, op_doc(p, order[i]));
+	for (size_t i = 0; i < n; i++) {
+		const struct doc *planned = doc_at(doc_get(p->plan, "operations"), i);
+		struct doc *op = doc_append(a, list, op_doc(p, order[i]));
+
+		if (doc_get(planned, "given"))
+			doc_set(a, op, "given", doc_clone(a, doc_get(planned, "given")));
+	}
 	doc_set(a, p->kept, "revision", revision_doc(p, q, err));
 }
 
@@ -508,6 +530,7 @@ int config_propose(struct config_proposal *p, struct config_place *place,
 	config_scene_init(&p->scene);
 	p->blocked = doc_list(&p->scene.arena);
 	p->notes = doc_list(&p->scene.arena);
+	p->given = doc_list(&p->scene.arena);
 	r = look(p, q, err);
 	if (r)
 		return r;

@@ -30,6 +30,7 @@ struct config_proposal {
 	struct doc *kept;    /* for config_kept_write() */
 	struct doc *blocked; /* sentences: why it may not be carried out */
 	struct doc *notes;   /* sentences: what could not be asked */
+	struct doc *given;   /* sentences: what the server puts where nothing is wanted any more */
 	size_t n_operations;
 	bool records; /* the revision would differ from the newest */
 };

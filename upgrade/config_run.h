@@ -58,6 +58,10 @@ struct config_op {
 	const char *before_state, *after_state; /* digests; NULL = absent */
 	struct diff_object planned;             /* what it changes */
 	const char *signature;                  /* of that */
+	/* Fields that go, and what the server puts there then (a schema's default), as a dry run
+	 * told:
+	 * [{path, value, line}]; nobody's business any more. NULL: none. */
+	const struct doc *given;
 };
 
 struct config_run {
@@ -91,10 +95,11 @@ const char *config_world_state(struct config_run *run, const struct config_op *o
 /*
  * Asks the server what it would make of an operation (dry run), a deletion aside. *ret_state:
  * op->after_state when all is well, else what it would do otherwise; NULL: it could not be asked,
- * because its kind is yet to be defined.
+ * because its kind is yet to be defined. *ret_given: all is well once the operation has that as its
+ * `given`, in the arena; NULL: nothing.
  */
 int config_world_try(struct config_run *run, const struct config_op *op, struct arena *a,
-		     const char **ret_state, struct error *err);
+		     const char **ret_state, struct doc **ret_given, struct error *err);
 
 /* The phase in which an operation on an object of that kind is made, and its rank within all. */
 enum config_phase config_phase_of(enum config_op_kind op, const char *kind);

@@ -64,6 +64,13 @@ size_t config_rank_of(const char *kind)
 	return i;
 }
 
+const char *config_op_name(enum config_op_kind op)
+{
+	static const char *const names[] = {"create", "update", "delete"};
+
+	return names[op];
+}
+
 enum config_phase config_phase_of(enum config_op_kind op, const char *kind)
 {
 	const size_t rank = config_rank_of(kind);

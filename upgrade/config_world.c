@@ -56,6 +56,17 @@ static const char *signature(struct arena *a, const struct diff_object *o)
 	return arena_strdup(a, strbuf_cstr(&sb));
 }
 
+/* A field of ours that went, and the server put there what it said it would. */
+static bool was_given(const struct config_op *op, struct arena *a, const struct diff_change *c)
+{
+	if (!op->given || c->op != DIFF_REMOVE || !c->path)
+		return false;
+	doc_foreach_item (op->given, d)
+		if (str_eq(doc_find_str(d, "line"), line_of(a, c)))
+			return true;
+	return false;
+}
+
 /* What of the object is the operation's business: what it changes, or (a deletion) what we made. */
 static void look(const struct config_op *op, const struct doc *hidden, struct arena *a,
 		 struct diff_object *ret)
@@ -63,6 +74,14 @@ static void look(const struct config_op *op, const struct doc *hidden, struct ar
 	const struct doc *desired = op->after_hidden ? op->after_hidden : op->applied;
 
 	diff_object_make(ret, a, op->applied, hidden, desired, op->autoscaled, us);
+	for (size_t i = 0; i < ret->n; i++) {
+		struct diff_change *c = &ret->changes[i];
+
+		if (diff_class_pending(c->class) && was_given(op, a, c)) {
+			c->class = DIFF_APPLIED;
+			c->op = DIFF_KEEP;
+		}
+	}
 }
 
 static const char *value(struct arena *a, const struct doc *d)
@@ -187,7 +206,8 @@ struct writing {
 	const struct object_kind *kind;
 	const char *target; /* the state it is to be in */
 	struct arena *arena;
-	bool dry_run; /* asked, not done: what the server makes of it is not put back */
+	bool dry_run;           /* asked, not done: what the server makes of it is not put back */
+	struct doc **ret_given; /* when asked; see config_world_try() */
 };
 
 static bool wants_after(const struct writing *w)
@@ -284,6 +304,33 @@ static int made_otherwise(const struct writing *w, const struct doc *before, con
 			 state, r ? "It could not be put back" : "It was put back");
 }
 
+/*
+ * All that is left to do are fields which we took away and the server gave a value of its own: a
+ * default of its schema. It is nobody's business: the manifest does not name them. NULL: not so.
+ */
+static struct doc *given_back(const struct writing *w, const struct doc *now)
+{
+	struct arena *a = w->arena;
+	struct doc *list = doc_list(a);
+	struct diff_object left;
+
+	look(w->op, secret_redact(a, &w->run->place.key, now), a, &left);
+	for (size_t i = 0; i < left.n; i++) {
+		const struct diff_change *c = &left.changes[i];
+		struct doc *d;
+
+		if (!diff_class_pending(c->class))
+			continue;
+		if (c->op != DIFF_REMOVE || !c->path || c->path->part != PART_FIELD)
+			return NULL;
+		d = doc_append(a, list, doc_map(a));
+		doc_set_string(a, d, "path", diff_path_text(a, c->path));
+		doc_set_string(a, d, "value", value(a, c->live));
+		doc_set_string(a, d, "line", line_of(a, c));
+	}
+	return doc_len(list) ? list : NULL;
+}
+
 static int settle(const struct writing *w, const struct doc *before, const struct doc *now,
 		  struct doc **ret_now, struct error *err)
 {
@@ -291,6 +338,8 @@ static int settle(const struct writing *w, const struct doc *before, const struc
 
 	if (!str_eq(view_state(view), w->target) && !w->dry_run)
 		return made_otherwise(w, before, now, view_state(view), err);
+	if (w->ret_given && before && !str_eq(view_state(view), w->target))
+		*w->ret_given = given_back(w, now);
 	*ret_now = view;
 	return 0;
 }
@@ -438,6 +487,11 @@ static struct doc *world_wanted(UNUSED void *ctx, struct arena *a, const struct 
 	return d;
 }
 
+static const char *world_foreign(UNUSED void *ctx, const struct doc *view)
+{
+	return view_state(view);
+}
+
 static void world_digest(UNUSED void *ctx, const struct doc *view, char *buf, size_t size)
 {
 	snprintf(buf, size, "%.100s", view_state(view));
@@ -449,16 +503,19 @@ void config_world_attach(UNUSED struct config_run *run, struct step_host *host)
 	host->write = world_write;
 	host->wanted = world_wanted;
 	host->digest = world_digest;
+	host->foreign = world_foreign;
 }
 
 int config_world_try(struct config_run *run, const struct config_op *op, struct arena *a,
-		     const char **ret_state, struct error *err)
+		     const char **ret_state, struct doc **ret_given, struct error *err)
 {
-	struct writing w = {.run = run, .op = op, .arena = a, .dry_run = true};
+	struct writing w = {
+		.run = run, .op = op, .arena = a, .dry_run = true, .ret_given = ret_given};
 	struct doc *live = NULL, *now = NULL;
 	int r = find_kind(run, op, &w.kind, err);
 
 	*ret_state = NULL;
+	*ret_given = NULL;
 	if (r || !w.kind)
 		return r;
 	w.target = op->after_state;
@@ -493,6 +550,7 @@ static int read_op(struct config_run *run, const struct doc *d, struct config_op
 	op->after = doc_get(d, "after");
 	op->applied = doc_get(d, "applied");
 	op->autoscaled = doc_bool_or(doc_get(d, "autoscaled"), false);
+	op->given = doc_get(d, "given");
 	if (!known || str_empty(doc_find_str(op->ref, "kind")) || !doc_find_str(op->ref, "name") ||
 	    !op->before != (op->op == OP_CREATE) || !op->after != (op->op == OP_DELETE))
 		return error_set(err, -EBADMSG, "what is kept for this run cannot be read");
@@ -508,19 +566,15 @@ static int read_op(struct config_run *run, const struct doc *d, struct config_op
 	if (op->before) {
 		look(op, op->before_hidden, a, &op->planned);
 		op->signature = signature(a, &op->planned);
+		/* It says what the server says anyway: there is nothing to do, nor to take back. */
+		if (op->given && op->after && !op->signature[0])
+			op->before_state = op->after_state;
 	}
 	op->name = arena_printf(a, "%zu %s %s/%s%s%s", op->id, word, doc_find_str(op->ref, "kind"),
 				str_or_empty(doc_find_str(op->ref, "namespace")),
 				doc_find_str(op->ref, "namespace") ? "/" : "",
 				doc_find_str(op->ref, "name"));
 	return 0;
-}
-
-const char *config_op_name(enum config_op_kind op)
-{
-	static const char *const names[] = {"create", "update", "delete"};
-
-	return names[op];
 }
 
 int config_ops_read(struct config_run *run, const struct doc *kept, struct error *err)

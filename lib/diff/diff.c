@@ -83,21 +83,69 @@ static const char *key_of(struct arena *a, const struct doc *d)
 			    str_or_empty(doc_find_str(d, "metadata.name")));
 }
 
+/* As errors name it: "Deployment/shop/till". */
+static const char *called(struct arena *a, const struct doc *d)
+{
+	const char *ns = doc_find_str(d, "metadata.namespace");
+
+	return arena_printf(a, "%s/%s%s%s", str_or_empty(doc_find_str(d, "kind")), str_or_empty(ns),
+			    str_empty(ns) ? "" : "/",
+			    str_or_empty(doc_find_str(d, "metadata.name")));
+}
+
+/*
+ * What stands in a request's path, in a history's tree and on a terminal. NULL: fit for all of them
+ * (Kubernetes' own rule for the part of a path; nothing that a terminal obeys).
+ */
+static const char *unfit(const char *s)
+{
+	if (str_eq(s, ".") || str_eq(s, ".."))
+		return "is a place in a path, not a name";
+	if (strpbrk(s, "/%"))
+		return "may have no / and no %";
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return "may have no control characters";
+	return NULL;
+}
+
+static int check_called(struct arena *a, const struct doc *d, struct error *err)
+{
+	static const char *const fields[] = {"kind", "metadata.namespace", "metadata.name"};
+	const char *why = NULL;
+
+	for (size_t i = 0; !why && i < ARRAY_SIZE(fields); i++) {
+		const struct doc *f = doc_find(d, fields[i]);
+		const char *where = f ? doc_where(a, f) : "";
+
+		where = str_empty(where) ? doc_where(a, d) : where;
+		if (f && f->kind != DOC_STRING && f->kind != DOC_NULL)
+			return error_set(err, -EINVAL, "%s: %s: want a string, got %s", where,
+					 fields[i], doc_kind_name(f->kind));
+		why = f && f->kind == DOC_STRING ? unfit(f->string) : NULL;
+		if (why)
+			return error_set(err, -EINVAL, "%s: %s %s", where, fields[i], why);
+	}
+	if (str_empty(doc_find_str(d, "metadata.name")))
+		return error_set(
+			err, -EINVAL,
+			"%s: %s without metadata.name: what has no name cannot be compared",
+			doc_where(a, d), str_or_empty(doc_find_str(d, "kind")));
+	return 0;
+}
+
 /* key -> document. */
 static int index_set(struct map *m, struct arena *a, const struct snapshot *set, struct error *err)
 {
 	for (size_t i = 0; set && i < set->n; i++) {
 		struct doc *d = set->items[i], *before;
-		const char *key = key_of(a, d);
+		int r = check_called(a, d, err);
 
-		if (str_empty(doc_find_str(d, "metadata.name")))
-			return error_set(err, -EINVAL,
-					 "%s: %s without metadata.name: what has no name cannot be "
-					 "compared",
-					 doc_where(a, d), str_or_empty(doc_find_str(d, "kind")));
-		before = map_set(m, key, d);
+		if (r)
+			return r;
+		before = map_set(m, key_of(a, d), d);
 		if (before)
-			return error_set(err, -EEXIST, "%s occurs twice: %s and %s", key,
+			return error_set(err, -EEXIST, "%s occurs twice: %s and %s", called(a, d),
 					 doc_where(a, before), doc_where(a, d));
 	}
 	return 0;

@@ -38,6 +38,7 @@ static void give_namespace(struct snapshot *s, struct doc *object)
 int snapshot_add(struct snapshot *s, struct doc *object, struct error *err)
 {
 	const char *kind = doc_find_str(object, "kind");
+	const struct doc *items = doc_get(object, "items");
 	int r;
 
 	if (!object || object->kind == DOC_NULL)
@@ -45,9 +46,11 @@ int snapshot_add(struct snapshot *s, struct doc *object, struct error *err)
 	if (!kind || !doc_find_str(object, "apiVersion"))
 		return error_set(err, -EINVAL, "%s: not an object: apiVersion or kind is missing",
 				 doc_where(s->arena, object));
-	if (doc_get(object, "items") &&
-	    (str_ends(kind, "List") || str_eq(kind, "SidestepSnapshot"))) {
-		doc_foreach_item (doc_get(object, "items"), it) {
+	if (items && (str_ends(kind, "List") || str_eq(kind, "SidestepSnapshot"))) {
+		if (items->kind != DOC_LIST && items->kind != DOC_NULL)
+			return error_set(err, -EINVAL, "%s: items: want a list, got %s",
+					 doc_where(s->arena, items), doc_kind_name(items->kind));
+		doc_foreach_item (items, it) {
 			r = snapshot_add(s, it, err);
 			if (r < 0)
 				return r;

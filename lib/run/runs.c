@@ -42,26 +42,27 @@ static const char *command(const struct run_tool *tool, struct arena *a, const c
 const char *run_next(const struct run_tool *tool, struct arena *a, const char *subject,
 		     const struct run_status *s, bool alive)
 {
-	/* behind: after it comes the verb that takes a run back, and then this. */
+	/* back: then comes the command that takes a run back. */
 	static const struct {
-		const char *before, *verb, *after, *behind;
+		const char *before, *verb, *after;
+		bool back;
 	} words[] = {
-		[RUN_RUNNING] = {"it was cut short: ", "resume", " goes on, '", "' goes back"},
-		[RUN_PAUSED] = {"nothing was taken back: ", "resume", " goes on, '", "' goes back"},
-		[RUN_INCONCLUSIVE] = {"make the source named answer, then ", "resume", "; or '",
-				      "'"},
+		[RUN_RUNNING] = {"it was cut short: ", "resume", " goes on, ", true},
+		[RUN_PAUSED] = {"nothing was taken back: ", "resume", " goes on, ", true},
+		[RUN_INCONCLUSIVE] = {"make the source named answer, then ", "resume",
+				      " goes on; or ", true},
 		[RUN_STOPPED] = {"nothing was taken back: mend what the gate names, then ",
-				 "resume", "; or '", "'"},
+				 "resume", " goes on; or ", true},
 		[RUN_CONFLICT] = {"somebody else's change was left alone: agree with them, then ",
-				  "resume", "; or '", "'"},
-		[RUN_FAILED] = {"nothing was taken back: mend the cause, then ", "resume", "; or '",
-				"'"},
-		[RUN_DONE] = {"nothing to do; ", "rollback", " ", NULL},
+				  "resume", " goes on; or ", true},
+		[RUN_FAILED] = {"nothing was taken back: mend the cause, then ", "resume",
+				" goes on; or ", true},
+		[RUN_DONE] = {"nothing to do; ", "rollback", " ", false},
 		[RUN_ROLLING_BACK] = {"its way back was cut short: ", "resume", " goes on with it",
-				      NULL},
-		[RUN_ROLLED_BACK] = {"nothing to do; ", "plan", " begins anew", NULL},
+				      false},
+		[RUN_ROLLED_BACK] = {"nothing to do; ", "plan", " begins anew", false},
 		[RUN_ROLLBACK_STOPPED] = {"the way back stopped half way: mend the cause, then ",
-					  "resume", " goes on with it", NULL},
+					  "resume", " goes on with it", false},
 	};
 	const char *back = tool->back ? tool->back : "rollback";
 	enum run_state state = s->state;
@@ -73,19 +74,21 @@ const char *run_next(const struct run_tool *tool, struct arena *a, const char *s
 		return arena_printf(
 			a,
 			"%s alone was taken back: mend what the gate names, then %s tries "
-			"it again; or 'rollback'",
-			s->taken_back, command(tool, a, "resume", subject));
+			"it again; or %s takes all of it back",
+			s->taken_back, command(tool, a, "resume", subject),
+			command(tool, a, back, subject));
 	if ((s->rollback || s->taking_back) && state == RUN_PAUSED)
 		state = RUN_ROLLING_BACK;
 	if (tool->once_over && (state == RUN_DONE || state == RUN_ROLLED_BACK))
 		return arena_printf(a, "%s%s", words[state].before, tool->once_over);
 	return arena_printf(a, "%s%s%s%s%s%s", words[state].before,
 			    command(tool, a, words[state].verb, subject), words[state].after,
-			    words[state].behind ? back : "", str_or_empty(words[state].behind),
+			    words[state].back ? command(tool, a, back, subject) : "",
+			    words[state].back ? " goes back" : "",
 			    state == RUN_DONE ? tool->undoes : "");
 }
 
-int run_tell(struct session *s, FILE *out, enum run_state state, bool rollback)
+void run_say(struct session *s, FILE *out, enum run_state state)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
 	struct run_status status;
@@ -93,6 +96,15 @@ int run_tell(struct session *s, FILE *out, enum run_state state, bool rollback)
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
 	fprintf(out, "%s: %s%s%s\n", s->run, run_state_name(state), status.reason ? ": " : "",
 		str_or_empty(status.reason));
+}
+
+int run_tell(struct session *s, FILE *out, enum run_state state, bool rollback)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct run_status status;
+
+	run_say(s, out, state);
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
 	fprintf(out, "next: %s\n", run_next(s->tool, &a, s->subject, &status, false));
 	return run_exit_code(state, rollback);
 }

@@ -14,7 +14,9 @@ int run_exit_code(enum run_state state, bool rollback);
  * alive: somebody is at it. In a. */
 const char *run_next(const struct run_tool *tool, struct arena *a, const char *subject,
 		     const struct run_status *s, bool alive);
-/* Says how a session's work ended and what to type next; answers the exit code. */
+/* Says how a session's work ended, and why. */
+void run_say(struct session *s, FILE *out, enum run_state state);
+/* The same and what to type next; answers the exit code. */
 int run_tell(struct session *s, FILE *out, enum run_state state, bool rollback);
 
 /* The newest run of a subject or of that name (NULL: of all), whatever its state. -ENOENT. */

@@ -142,6 +142,19 @@ static const char *foreign_leaf(struct arena *a, const char *path, const struct 
 			    live ? strbuf_cstr(&value) : "absent");
 }
 
+const char *change_object(struct arena *a, const struct doc *ref)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	const char *kind = doc_find_str(ref, "kind"), *name = doc_find_str(ref, "name"),
+		   *ns = doc_find_str(ref, "namespace");
+
+	if (kind && name)
+		return arena_printf(a, "%s/%s%s%s", kind, str_or_empty(ns),
+				    str_empty(ns) ? "" : "/", name);
+	doc_write_json(ref, DOC_COMPACT, &text);
+	return arena_strdup(a, strbuf_cstr(&text));
+}
+
 const char *change_conflict(struct arena *a, const struct change *c, const struct doc *live)
 {
 	const char *leaf;

@@ -65,6 +65,10 @@ int change_prepare(struct arena *a, struct change *c, const struct doc *live, st
 enum change_state change_state(const struct change *c, const struct doc *live,
 			       const char *live_digest);
 
+/* The object that a ref names, as people do: "ConfigMap/shop/rates"; a ref that has no kind and
+ * name as it is, as JSON. */
+const char *change_object(struct arena *a, const struct doc *ref);
+
 /* The first leaf at which live is neither before nor after, "path: value", for a conflict's
  * message. */
 const char *change_conflict(struct arena *a, const struct change *c, const struct doc *live);

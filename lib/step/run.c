@@ -137,13 +137,12 @@ static int conflict(struct step_run *run, const struct step *step, const struct 
 		    const struct doc *live, enum run_state *ret_state, struct error *err)
 {
 	struct arena a = ARENA_INIT;
-	auto_release(strbuf) struct strbuf ref = STRBUF_INIT;
 	const char *reason;
 	int r;
 
-	doc_write_json(c->ref, DOC_COMPACT, &ref);
-	reason = arena_printf(&a, "%s: %s: %s", step->id, strbuf_cstr(&ref),
-			      change_conflict(&a, c, live));
+	reason = arena_printf(&a, "%s: %s: %s", step->id, change_object(&a, c->ref),
+			      live && run->host->foreign ? run->host->foreign(run->host->ctx, live)
+							 : change_conflict(&a, c, live));
 	r = end_in(run, RUN_CONFLICT, reason, ret_state, err);
 	arena_release(&a);
 	return r;

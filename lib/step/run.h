@@ -89,6 +89,9 @@ struct step_host {
 	struct doc *(*wanted)(void *ctx, struct arena *a, const struct doc *object);
 	/* A digest of what somebody else's edit would change. */
 	void (*digest)(void *ctx, const struct doc *object, char *buf, size_t size);
+	/* What somebody has made of it, as a sentence, for a host whose objects are no places in a
+	 * document; NULL: change_conflict(). */
+	const char *(*foreign)(void *ctx, const struct doc *live);
 	/* Waits; -EINTR when the run shall pause. */
 	int (*wait)(void *ctx, uint64_t ns, struct error *err);
 	/* Asked before every change and step: -EINTR when the run shall pause. May be NULL. */

@@ -226,6 +226,8 @@ int store_find(struct store *s, struct arena *a, const char *word,
 			return error_set(err, -EINVAL, "%s is the beginning of several ids", word);
 		at = i;
 	}
+	if (at == SIZE_MAX && !n)
+		return error_set(err, -ENOENT, "there is no revision %s, nor any other yet", word);
 	if (at == SIZE_MAX)
 		return error_set(err, -ENOENT,
 				 "there is no revision %s: give a number from 1 to %zu, a name, or "

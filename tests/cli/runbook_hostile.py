@@ -101,6 +101,10 @@ EDITS = [
     ("a Secret patched", "v1 ConfigMap web/limits", "v1 Secret web/limits", "RBL-030"),
     ("a role patched", "v1 ConfigMap web/limits", "rbac.authorization.k8s.io/v1 ClusterRole x", "RBL-030"),
     ("a kind filled in", "ref: v1 ConfigMap web/limits", 'ref: "v1 ${params.text} web/limits"', "RBL-030"),
+    ("a name that climbs", "web/limits", "web/../../kube-system/limits", "RBL-030"),
+    ("a namespace that climbs", "web/limits", "../kube-system/limits", "RBL-030"),
+    ("a third part", "ConfigMap web/limits", "ConfigMap web/x/limits", "RBL-030"),
+    ("a name with a query", "web/limits", "web/limits?force=true", "RBL-030"),
     ("an object hidden in apply", OP, "k8s.apply: {object: {apiVersion: v1, kind: Pod, metadata: {name: x, namespace: web}}}", "RBL-030"),
     ("an operation of its own", OP, "k8s.exec: {ref: v1 ConfigMap web/limits}", "RBL-011"),
     ("two operations", OP, OP + ", k8s.delete: {ref: v1 ConfigMap web/other}", "RBL-011"),
@@ -228,6 +232,35 @@ def parameters(w):
             check(done.returncode == 1, f"{verb} {run}: exit {done.returncode}")
 
 
+# What somebody mistypes at night, and what they are told to type.
+MISTYPED = [
+    (("run", "nope"), 1, "sidestep-runbook list"),
+    (("run", "RB-3"), 64, "how long ago the upgrade began"),
+    (("run", "RB-3", "-p", "since=2h", "-p", "foo=1"), 64, "'sidestep runbook show post-upgrade-disruption' lists them"),
+    (("run", "RB-3", "-p", "since=2h", "--from", "nope"), 64, "'sidestep runbook show RB-3' lists them"),
+    (("run", "RB-12", "-p", "namespace=web", "--mode", "execute"), 64, "has no mode execute, only diagnose"),
+    (("resume", "nope"), 1, "'sidestep runbook status' lists those there are"),
+    (("approve", "nope", "agree"), 1, "'sidestep runbook status' tells what waits"),
+]
+
+
+def mistyped(w):
+    for words, code, says in MISTYPED:
+        done = w.call(*words, "--no-cluster")
+        check(done.returncode == code and says in done.stderr.decode(), f"{words}: exit {done.returncode}: {done.stderr.decode()}")
+    # A step that fails and may not: the run ends there, says at which, and what is left.
+    w.write(GOOD.replace("  register: nodes\n  timeout: 5s\n  on_error: {action: continue, mark: inconclusive}\n", "  register: nodes\n  timeout: 5s\n"))
+    done = w.call("run", w.file, "--no-cluster")
+    text = done.stdout.decode()
+    check(done.returncode == 3 and "ended at second: there is no cluster to ask" in text and "exit 3: a step failed" in text and
+          "next: 'sidestep runbook report good-" in text and "--mode propose" not in text, text)
+    w.write(GOOD)
+    text = w.call("run", w.file, "--no-cluster").stdout.decode()
+    check("nothing was changed; the same command with --mode propose shows what it would change" in text, text)
+    done = w.call("run", "RB-5", "--no-cluster")
+    check(done.returncode == 0 and "api-down: " in done.stdout.decode(), done.stdout.decode())
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         w = World(sys.argv[1], folder)
@@ -237,6 +270,7 @@ def main():
         bombs(w)
         long_matches(w)
         parameters(w)
+        mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 
 

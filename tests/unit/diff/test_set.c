@@ -77,12 +77,40 @@ TEST(kinds_of_one_name_in_two_groups_are_two)
 	arena_release(&a);
 }
 
+/* Names end in a request's path, in a history's tree and on a terminal. */
+TEST(what_is_called_so_as_to_be_something_else_is_an_error)
+{
+	static const char *const rows[][2] = {
+		{"{apiVersion: v1, kind: Pod, metadata: {name: ..}}",
+		 "set:1:46: metadata.name is a place in a path, not a name"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: ../../nodes/a}}",
+		 "set:1:46: metadata.name may have no / and no %"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: a%2fb}}",
+		 "set:1:46: metadata.name may have no / and no %"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: .}}",
+		 "set:1:60: metadata.namespace is a place in a path, not a name"},
+		{"{apiVersion: v1, kind: Pod/x, metadata: {name: a}}",
+		 "set:1:24: kind may have no / and no %"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: \"a\\e[2Jb\"}}",
+		 "set:1:46: metadata.name may have no control characters"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: 5}}",
+		 "set:1:46: metadata.name: want a string, got integer"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: [b]}}",
+		 "set:1:60: metadata.namespace: want a string, got list"},
+	};
+	struct arena a = ARENA_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_string_equal(run(&a, NULL, "", rows[i][0], false), rows[i][1]);
+	arena_release(&a);
+}
+
 TEST(an_object_twice_or_without_a_name_is_an_error)
 {
 	struct arena a = ARENA_INIT;
 
 	assert_string_equal(run(&a, NULL, "", MAP("b", "1") MAP("b", "2"), false),
-			    "ConfigMap//default/b occurs twice: set:2:1 and set:7:1");
+			    "ConfigMap/default/b occurs twice: set:2:1 and set:7:1");
 	assert_non_null(strstr(run(&a, NULL, "", "{apiVersion: v1, kind: Pod}", false),
 			       "without metadata.name"));
 	arena_release(&a);
@@ -128,6 +156,7 @@ int main(void)
 		cmocka_unit_test(objects_are_paired_and_sorted),
 		cmocka_unit_test(kinds_of_one_name_in_two_groups_are_two),
 		cmocka_unit_test(an_object_twice_or_without_a_name_is_an_error),
+		cmocka_unit_test(what_is_called_so_as_to_be_something_else_is_an_error),
 		cmocka_unit_test(kubectls_note_says_what_was_applied),
 		cmocka_unit_test(an_autoscaler_keeps_the_replicas),
 	};

@@ -95,12 +95,18 @@ TEST(what_nobody_wrote_is_as_a_server_would_have_it)
 
 TEST(what_is_no_object_is_refused)
 {
+	static const char list[] = "apiVersion: v1\nkind: List\nitems: {a: b}\n";
+	struct error err = ERROR_INIT;
+	struct doc_stream docs;
 	struct arena a = ARENA_INIT;
 	struct snapshot s;
 
 	snapshot_init(&s, &a);
 	assert_int_equal(snapshot_add(&s, doc_map(&a), NULL), -EINVAL);
 	assert_int_equal(snapshot_add(&s, doc_null(&a), NULL), 0);
+	assert_int_equal(doc_read_yaml(&a, list, sizeof(list) - 1, "f.yaml", &docs, &err), 0);
+	assert_int_equal(snapshot_add(&s, docs.docs[0], &err), -EINVAL);
+	assert_string_equal(err.msg, "f.yaml:3:8: items: want a list, got map");
 	snapshot_release(&s);
 	arena_release(&a);
 }

@@ -52,7 +52,8 @@ static const char *kubeconfig_of(struct stage *s, const char *user)
 
 static void start_server(struct stage *s)
 {
-	const struct apiserver_options options = {.no_garbage_collection = true};
+	const struct apiserver_options options = {.no_garbage_collection = true,
+						  .allow_faults = true};
 	struct error err = ERROR_INIT;
 	const char *url;
 
@@ -222,8 +223,72 @@ void attempt_open(struct attempt *t, struct stage *s, const char *user, const ch
 	t->r.waiting = waiting;
 }
 
+/* --- no change without its entry: from the journal alone ---------------------------------------
+ */
+
+static const char *scope_of(struct arena *a, const char *step)
+{
+	const char *dot = strrchr(step, '.'), *slash = strrchr(step, '/');
+	const char *end = MAX(dot, slash);
+
+	return end ? arena_strndup(a, step, (size_t)(end + 1 - step)) : "";
+}
+
+/* An answer of a step of the scope (or around it) before record `end` that says so. */
+static bool answered_so(const struct journal *j, size_t end, const char *scope, const char *what)
+{
+	for (size_t i = 0; i < end; i++) {
+		const struct doc *b = journal_at(j, i)->body;
+		auto_release(arena) struct arena a = ARENA_INIT;
+
+		if (str_eq(journal_at(j, i)->type, "answer") &&
+		    str_starts(scope, scope_of(&a, doc_find_str(b, "step"))) &&
+		    doc_bool_or(doc_get(doc_get(b, "answer"), what), false))
+			return true;
+	}
+	return false;
+}
+
+/* The answer of that very step. */
+static const struct doc *answer_of(const struct journal *j, size_t end, const char *step)
+{
+	for (size_t i = end; i-- > 0;)
+		if (str_eq(journal_at(j, i)->type, "answer") &&
+		    str_eq(doc_find_str(journal_at(j, i)->body, "step"), step))
+			return doc_get(journal_at(j, i)->body, "answer");
+	return NULL;
+}
+
+/*
+ * Every runbook of these tests asks before it changes: so an approval stands in front of the first
+ * word of any change, and what was changed before it in the same list was verified.
+ */
+static void expect_entry(const struct journal *j)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *last = NULL;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+		const char *step = doc_find_str(r->body, "step");
+
+		if (!str_eq(r->type, "change") && !str_eq(r->type, "deed"))
+			continue;
+		if (!step || !answered_so(j, i, scope_of(&a, step), "approved"))
+			fail_msg("record %zu: %s is changed without an approval", i,
+				 str_or_empty(step));
+		if (last && !str_eq(last, step) && str_eq(scope_of(&a, last), scope_of(&a, step)) &&
+		    !doc_bool_or(doc_get(answer_of(j, i, last), "verified"), false))
+			fail_msg("record %zu: %s is changed, and %s was not verified", i, step,
+				 last);
+		last = arena_strdup(&a, step);
+	}
+}
+
 void attempt_close(struct attempt *t)
 {
+	if (t->r.journal)
+		expect_entry(t->r.journal);
 	runner_close(&t->r);
 	kube_client_free(t->cluster.client);
 }

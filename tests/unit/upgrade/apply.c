@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/object/canonical.h"
 #include "tests/support/test.h"
+#include "tests/unit/upgrade/entry_gates.h"
 
 #define WAITED_MAX 2000
 
@@ -137,6 +138,7 @@ static bool go(struct apply *t, int (*fn)(struct apply *), int *ret_code)
 	*ret_code = fn(t);
 	if (*ret_code < 0)
 		fail_msg("%s", t->err.msg);
+	expect_entry_gates(&t->session);
 	return true;
 }
 
@@ -166,6 +168,17 @@ int apply_on(struct apply *t)
 	t->session.host.sampled = NULL;
 	t->session.host.step.wait = wait_and_tick;
 	return config_go_on(&t->session, nowhere(), &t->err);
+}
+
+int apply_back(struct apply *t)
+{
+	int r = session_find(&t->session, CONFIG_NAME_DEFAULT, false, &t->err);
+
+	t->session.host.arg = t;
+	t->session.host.tell = NULL;
+	t->session.host.sampled = NULL;
+	t->session.host.step.wait = wait_and_tick;
+	return r ? r : config_go_back(&t->session, nowhere(), true, &t->err);
 }
 
 bool apply_go(struct apply *t, int *ret_code)

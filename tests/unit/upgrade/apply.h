@@ -54,6 +54,8 @@ const char *apply_records(struct apply *t);
 bool apply_go(struct apply *t, int *ret_code);
 /* Goes on with what was begun; the exit code, or what went wrong with the journal itself. */
 int apply_on(struct apply *t);
+/* Finds what was begun and takes it back: the same answers. */
+int apply_back(struct apply *t);
 /* Finds the run, and goes on with it, or back. */
 bool apply_again(struct apply *t, bool abort, int *ret_code);
 

@@ -267,6 +267,16 @@ TEST(what_does_not_become_ready_is_put_back)
 	api_free(&w);
 }
 
+/* Why the newest run stands where it does, as people read it. */
+static const char *why_it_stands(struct apply *t)
+{
+	struct run_status status;
+
+	run_status(&t->session.arena, t->session.journal, t->session.steps, t->session.n_steps,
+		   &status);
+	return str_or_empty(status.reason);
+}
+
 /* Somebody edits between the kill and the resume, or before the way back. */
 static void edited(bool abort, int kill_at, const char *edit, const char *stays, int want)
 {
@@ -287,6 +297,9 @@ static void edited(bool abort, int kill_at, const char *edit, const char *stays,
 	assert_true(apply_again(&t, abort, &code));
 	if (code != want)
 		fail_msg("exit %d: %s", code, apply_state(&w));
+	if (want == CLI_BLOCKED || want == CLI_ROLLBACK_FAILED)
+		assert_string_equal(why_it_stands(&t),
+				    "config: ConfigMap/shop/rates: data.eur is \"9\", not \"1.2\"");
 	if (!strstr(apply_state(&w), stays))
 		fail_msg("%s", apply_state(&w));
 	apply_close(&t);
@@ -468,6 +481,122 @@ TEST(a_value_that_is_gone_is_said_before_the_way_back)
 	api_free(&w);
 }
 
+#define TILLS                                                                                      \
+	"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"                    \
+	"metadata: {name: tills.shop.example.org}\n"                                               \
+	"spec: {group: shop.example.org, scope: Namespaced, names: {kind: Till, plural: tills}, "  \
+	"versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: "     \
+	"object, properties: {spec: {type: object, properties: {name: {type: string}, size: "      \
+	"{type: integer, default: 3}, lit: {type: boolean, default: false}, box: {type: object, "  \
+	"default: {}, properties: {depth: {type: integer, default: 7}}}}}}}}}]}\n---\n"
+#define ONE_TILL "apiVersion: shop.example.org/v1\nkind: Till\nmetadata: {name: one}\n"
+
+/* What the second revision says and the first does not. */
+static const char *const named_later[] = {"size: 4", "size: 3", "lit: true", "box: {depth: 9}",
+					  "size: 5, lit: true, box: {depth: 7}"};
+
+static void two_revisions(struct api *w, const char *fields)
+{
+	const struct apply_options one = {.manifests = SHOP TILLS ONE_TILL "spec: {name: a}\n"};
+	/* This server writes no managedFields: whose the default is, nobody can tell. */
+	struct apply_options two = {.overwrite = "Till/shop/one"};
+
+	api_new(w);
+	two.manifests =
+		arena_printf(&w->arena, SHOP TILLS ONE_TILL "spec: {name: b, %s}\n", fields);
+	boundaries(w, "mine", &one, -1, false);
+	boundaries(w, "mine", &two, -1, false);
+}
+
+/*
+ * A field that goes, and has a default in its kind's schema, is afterwards what it was before
+ * somebody named it. Killed at `at` and gone on with, or taken back. How many boundaries there are.
+ */
+static int unnamed_again(const char *fields, int at, bool abort)
+{
+	const struct apply_options back = {.back = "1"};
+	static struct apply t;
+	const char *one, *two;
+	struct api w;
+	int n;
+
+	two_revisions(&w, fields);
+	two = apply_state(&w);
+	n = boundaries(&w, "mine", &back, at, abort);
+	if (at >= 0 && abort) {
+		assert_string_equal(apply_state(&w), two);
+		n = boundaries(&w, "mine", &back, -1, false);
+	}
+	one = apply_state(&w);
+	if (!strstr(one, "\"box\":{\"depth\":7},\"lit\":false,\"name\":\"a\",\"size\":3"))
+		fail_msg("%s: %s", fields, one);
+	apply_open(&t, &w, "mine", -1);
+	apply_must_propose(&t, &back);
+	assert_int_equal(t.proposal.n_operations, 0);
+	apply_close(&t);
+	must_be_whole(&w);
+	api_free(&w);
+	return n;
+}
+
+TEST(a_field_that_goes_has_its_default_again)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(named_later); i++)
+		unnamed_again(named_later[i], -1, false);
+}
+
+TEST(a_field_that_goes_has_its_default_again_wherever_it_is_killed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(named_later); i++) {
+		const int n = unnamed_again(named_later[i], -1, false);
+
+		for (int at = 0; at < n; at++)
+			unnamed_again(named_later[i], at, at % 3 == 0);
+	}
+}
+
+/* The plan has it, for whoever carries it out without asking the server; else it is put back. */
+TEST(a_plan_says_which_default_will_be_there)
+{
+	static struct apply t;
+	auto_release(strbuf) struct strbuf plan = STRBUF_INIT;
+	struct apply_options from = {.back = "1", .unasked = true};
+	const char *two;
+	struct api w;
+	int code;
+
+	two_revisions(&w, "size: 4");
+	two = apply_state(&w);
+	apply_open(&t, &w, "mine", -1);
+	apply_must_propose(&t, &from);
+	assert_true(apply_go(&t, &code));
+	assert_int_equal(code, CLI_ROLLED_BACK);
+	apply_close(&t);
+	assert_string_equal(apply_state(&w), two);
+	fake_clock_advance(&w.clock, 2 * NS_PER_S);
+
+	from.unasked = false;
+	apply_open(&t, &w, "mine", -1);
+	apply_must_propose(&t, &from);
+	assert_int_equal(doc_len(t.proposal.given), 1);
+	assert_string_equal(
+		doc_str(doc_at(t.proposal.given, 0)),
+		"update Till/shop/one: spec.size will be 3: nothing is wanted there any more");
+	doc_write_json(t.proposal.plan, DOC_PRETTY, &plan);
+	apply_close(&t);
+	from = (struct apply_options){.plan = strbuf_cstr(&plan), .unasked = true};
+	apply_open(&t, &w, "mine", -1);
+	apply_must_propose(&t, &from);
+	assert_true(apply_go(&t, &code));
+	assert_int_equal(code, CLI_OK);
+	assert_non_null(strstr(apply_state(&w), "\"size\":3"));
+	apply_close(&t);
+	api_free(&w);
+}
+
+/* A boundary at which everything is changed and nothing is recorded yet. */
+#define LATE 45
+
 /* Whether the scripted fault has struck. */
 static bool struck(struct api *w)
 {
@@ -543,6 +672,48 @@ static bool faulty(const char *match, const char *fault, int skip, const char *b
 	return did;
 }
 
+/* The same on the way back of an apply that was killed when all but its end was done. */
+static bool faulty_back(const char *match, const char *fault, int skip, const char *before)
+{
+	const struct apply_options first = {.manifests = FIRST, .prune = true},
+				   third = {.manifests = THIRD, .prune = true};
+	static struct apply t;
+	const char *subject;
+	struct api w;
+	bool did;
+	int code = -1;
+
+	api_new(&w);
+	boundaries(&w, "mine", &first, -1, false);
+	t.meanwhile = deploy;
+	apply_open(&t, &w, "mine", LATE);
+	apply_must_propose(&t, &third);
+	assert_false(apply_go(&t, &code));
+	apply_close(&t);
+	apply_open(&t, &w, "mine", -1);
+	api_faults(
+		&w,
+		arena_printf(&w.arena,
+			     "faults: [{match: {user: sidestep-config%s}, skip: %d, times: 1, %s}]",
+			     match, skip, fault));
+	code = apply_back(&t);
+	did = struck(&w);
+	api_faults(&w, NULL);
+	apply_close(&t);
+	for (int tries = 0; code && tries < 4; tries++) {
+		apply_open(&t, &w, "mine", -1);
+		if (session_subject(&t.session, CONFIG_NAME_DEFAULT, false, &subject, NULL))
+			code = 0; /* it has ended; the answer got lost */
+		else
+			assert_true(apply_again(&t, true, &code));
+		apply_close(&t);
+	}
+	if (code || strcmp(apply_state(&w), before) != 0)
+		fail_msg("%s at call %d, back: exit %d\n%s", fault, skip, code, apply_state(&w));
+	api_free(&w);
+	return did;
+}
+
 static void every_call(const char *match, const char *fault)
 {
 	const struct apply_options first = {.manifests = FIRST, .prune = true},
@@ -561,6 +732,9 @@ static void every_call(const char *match, const char *fault)
 		n++;
 	printf("%s: %d calls\n", fault, n);
 	assert_int_not_equal(n, 0);
+	for (n = 0; faulty_back(match, fault, n, before);)
+		n++;
+	printf("%s: %d calls back\n", fault, n);
 	free(before);
 	free(after);
 }
@@ -597,10 +771,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_plan_takes_its_values_from_what_was_planned),
 		cmocka_unit_test(conflicts_and_what_cannot_be_changed_block),
 		cmocka_unit_test(a_value_that_is_gone_is_said_before_the_way_back),
+		cmocka_unit_test(a_field_that_goes_has_its_default_again),
+		cmocka_unit_test(a_plan_says_which_default_will_be_there),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_goes_on),
 		cmocka_unit_test(killed_at_every_boundary_it_goes_back),
+		cmocka_unit_test(a_field_that_goes_has_its_default_again_wherever_it_is_killed),
 	};
 	const struct CMUnitTest faults[] = {
 		cmocka_unit_test(every_call_meets_every_fault),
