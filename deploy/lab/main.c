@@ -34,6 +34,10 @@ static const struct cli_option up_rows[] = {
 		"use this real API server instead of the lab's own"),
 	CLI_OPT(struct up_options, clsact, "clsact", 0, CLI_FLAG, NULL,
 		"attach the datapath the way kernels before 6.6 need it"),
+	CLI_OPT(struct up_options, images, "image", 0, CLI_LIST, "NAME:TAG=DIR",
+		"an image that means the programs of a folder, see 'sidestep lab image'"),
+	CLI_OPT(struct up_options, agent, "agent", 0, CLI_STRING, "NAME:TAG",
+		"the image that agents start with (else that of this version)"),
 	CLI_OPT(struct up_options, timeout_ns, "timeout", 0, CLI_DURATION, "TIME",
 		"how long to wait for each stage"),
 };
