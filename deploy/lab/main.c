@@ -106,13 +106,15 @@ static const struct cli_option relay_rows[] = {
 };
 static const struct relay_role_options relay_defaults = {.lab = "lab"};
 
-static const struct workload_options workload_defaults = {.rate = 1, .version = "v1"};
+static const struct workload_options workload_defaults = {.rate = 1, .lines = 1, .version = "v1"};
 static const struct cli_option workload_rows[] = {
 	CLI_NUMBER(struct workload_options, http, "http", 0, "PORT", 0, 65535, "serve HTTP/1.1"),
 	CLI_NUMBER(struct workload_options, tcp_echo, "tcp-echo", 0, "PORT", 0, 65535,
 		   "serve TCP: every line comes back"),
 	CLI_NUMBER(struct workload_options, tcp_first, "tcp-first", 0, "PORT", 0, 65535,
 		   "serve TCP: a greeting first, then every line comes back"),
+	CLI_NUMBER(struct workload_options, udp_echo, "udp-echo", 0, "PORT", 0, 65535,
+		   "serve UDP: every line comes back"),
 	CLI_OPT(struct workload_options, version, "version", 0, CLI_STRING, "NAME",
 		"what the answers call the version"),
 	CLI_NUMBER(struct workload_options, rate, "rate", 0, "N", 1, 1000,
@@ -121,6 +123,8 @@ static const struct cli_option workload_rows[] = {
 		"a request that must pass"),
 	CLI_OPT(struct workload_options, hold, "hold", 0, CLI_LIST, "URL",
 		"a connection held for the life of the pod"),
+	CLI_NUMBER(struct workload_options, lines, "lines", 0, "N", 1, 1000,
+		   "so many connections for each --hold"),
 	CLI_OPT(struct workload_options, refuse, "refuse", 0, CLI_LIST, "URL",
 		"a request that must be refused"),
 	CLI_OPT(struct workload_options, probe, "probe", 0, CLI_FLAG, NULL,

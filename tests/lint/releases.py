@@ -9,8 +9,8 @@ import tree
 
 LIST = "deploy/releases.yaml"
 AGENT = "deploy/agent/sidestep.yaml"
-KEYS = {"version": str, "commit": str, "image": str, "conntrackLayout": int, "blocksDowngrade": list, "crds": list,
-        "notes": str}
+KEYS = {"version": str, "commit": str, "image": str, "conntrackLayout": int, "health": bool, "blocksDowngrade": list,
+        "crds": list, "notes": str}
 found = []
 
 
