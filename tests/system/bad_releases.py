@@ -67,7 +67,7 @@ def taken_back(mesh, defect, stopped_by, judge):
     check(daemonset.agent(lab, NODES[0]) == other, f"{defect}: the agent of {NODES[0]} was restarted")
     words = judge(lost_on(before, after))
     if judge is nothing:
-        alike = decided_alike(rows, decisions(lab, mesh.bin))
+        alike = decided_alike(rows, decisions(lab, mesh.bin), mesh.holders())
         check(alike >= mesh.held, f"{defect}: only {alike} connections are decided as before, not {mesh.held}")
     steady(lab)
     print(f"     {defect}: stopped at {step} by {gate}, rolled back; {words}\n       {report.get('reason')}", flush=True)
