@@ -21,6 +21,7 @@ NODES = ("node-a", "node-b")
 TCP, UDP = 7000, 7001
 IMAGE = "sidestep.dev/sidestepd:"
 TREE = next(r["version"] for r in yaml.safe_load(labs.read(SOURCE + "/deploy/releases.yaml"))["releases"] if r["commit"] == "tree")
+OLDER = "0.2.0"  # the minor before this one
 BUILD_S, HOP_S = 1500, 600
 
 # --- who talks to whom ---

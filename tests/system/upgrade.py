@@ -8,14 +8,13 @@ import json
 
 import daemonset
 import labs
-from carried import NODES, SOURCE, TREE, Carried, Mesh, counts, decisions, lost_on, release
+from carried import NODES, OLDER, SOURCE, TREE, Carried, Mesh, counts, decisions, lost_on, release
 from labs import check, kill, until
 
 RELEASES = SOURCE + "/deploy/releases.yaml"
 HURRY = {"name": "a hurry", "canarySoak": "3s", "waveSoak": "1s", "soak": "1s", "settle": "1s"}
 MANY, NEW = 80, 34  # 1280 held connections, 204 new ones a second
 FEW, SELDOM = 20, 10
-OLDER = "0.2.0"
 
 
 def planned(mesh, version, old, new):
