@@ -190,14 +190,20 @@ class Mesh:
         with open(SOURCE + "/deploy/lab/upgrade.yaml", encoding="utf-8") as f:
             return self.write("profile.yaml", [{**yaml.safe_load(f), **shorter}])
 
-    def upgrade(self, verb, *words, timeout=HOP_S):
+    def argv(self, verb, *words):
         state = [] if verb in ("plan", "status", "report") else ["--state", os.path.join(self.folder.name, "state")]
-        return run(os.path.join(BIN, "sidestep-upgrade"), verb, *words, *state, "--kubeconfig", self.lab.kubeconfig, timeout=timeout)
+        return [os.path.join(BIN, "sidestep-upgrade"), verb, *words, *state, "--kubeconfig", self.lab.kubeconfig]
+
+    def upgrade(self, verb, *words, timeout=HOP_S):
+        return run(*self.argv(verb, *words), timeout=timeout)
+
+    @staticmethod
+    def words(version, releases, profile):
+        return ["--to", version, "--yes", "--finalize", "--canary", NODES[1], "--releases", releases, "--profile", profile]
 
     def hop(self, version, releases, profile):
         """`sidestep upgrade run` to a version, node-b first; (exit code, its report, what it said)."""
-        done = self.upgrade("run", "--to", version, "--yes", "--finalize", "--canary", NODES[1], "--releases", releases,
-                            "--profile", profile)
+        done = self.upgrade("run", *self.words(version, releases, profile))
         told = self.upgrade("report", "-o", "json")
         return done.returncode, json.loads(told.stdout) if told.returncode == 0 else {}, done.stdout + done.stderr
 

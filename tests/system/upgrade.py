@@ -5,10 +5,13 @@ none is decided differently. A release without the converter is not so kind, and
 upgrade.py [TEST...]: which releases, says deploy/releases.yaml; older ones are built from history.
 """
 import json
+import random
+import subprocess
 
 import daemonset
 import labs
 from carried import NODES, OLDER, SOURCE, TREE, Carried, Mesh, counts, decisions, lost_on, release
+from kills import SEED
 from labs import check, kill, until
 
 RELEASES = SOURCE + "/deploy/releases.yaml"
@@ -67,6 +70,51 @@ def up_down_and_up_again():
         mesh.lab.check_no_traces("three upgrades and down")
 
 
+def has_begun(mesh):
+    _, runs = mesh.api.ask("GET", "/apis/sidestep.dev/v1alpha1/sidestepruns")
+    return bool(runs.get("items"))
+
+
+def strike(mesh, dice):
+    """One of what a cluster starts again by itself; agents are not among them: a gate takes back a node whose agent ended."""
+    roles = sorted((r, p) for r, p in mesh.lab.roles().items() if r != "supervise" and not r.startswith("sidestepd"))
+    role, pid = dice.choice(roles)
+    kill(pid)
+    until(f"{role} to be started again", lambda: mesh.lab.roles().get(role, pid) != pid, patience=20)
+    return role
+
+
+def carried_on(mesh, words, dice, strikes):
+    """The tool and something else are killed so often; whoever types `resume` each time comes to an end."""
+    story = []
+    for _ in range(strikes + 20):
+        with subprocess.Popen(mesh.argv(*words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tool:
+            try:
+                said = tool.communicate(timeout=1 + 5 * dice.random() if len(story) < strikes else 300)[1]
+            except subprocess.TimeoutExpired:
+                tool.kill()
+                story.append(strike(mesh, dice))
+                tool.communicate()
+                said = "killed"
+        if tool.returncode in (0, 9):
+            return tool.returncode, story
+        if has_begun(mesh):
+            words = ["resume", "--yes", "--finalize"]
+    raise labs.Failed(f"it comes to no end (seed {SEED}): exit {tool.returncode}, {said}, killed with it: {story}")
+
+
+def killed_and_resumed():
+    dice, older, newer = random.Random(SEED), release(OLDER), release(TREE)
+    with Mesh("pe-hopk", OLDER, older, FEW, SELDOM) as mesh:
+        with Carried(mesh, "a hop with kills", mesh.held):
+            words = ["run", *mesh.words(TREE, RELEASES, mesh.profile(**HURRY))]
+            code, story = carried_on(mesh, words, dice, 8)
+            version, bin_dir = (TREE, newer) if code == 0 else (OLDER, older)
+            mesh.bin = dict.fromkeys(NODES, bin_dir)
+            check(mesh.versions() == (dict.fromkeys(NODES, version),) * 2, f"exit {code}, and {mesh.versions()} (seed {SEED})")
+        print(f"     seed {SEED}: exit {code}, killed with the tool: {', '.join(story)}", flush=True)
+
+
 def without_the_converter_connections_are_lost():
     """The negative control: were this green, the tests above would prove nothing."""
     older, broken = release(OLDER), release(TREE, "no-converter")
@@ -88,4 +136,4 @@ def without_the_converter_connections_are_lost():
 
 if __name__ == "__main__":
     labs.need("sidestep-lab", "sidestepd", "sidestep", "sidestep-cni", "sidestep-upgrade")
-    labs.main([one_hop_up, up_down_and_up_again, without_the_converter_connections_are_lost])
+    labs.main([one_hop_up, up_down_and_up_again, killed_and_resumed, without_the_converter_connections_are_lost])
