@@ -20,8 +20,9 @@ NAMESPACE = "carried"
 NODES = ("node-a", "node-b")
 TCP, UDP = 7000, 7001
 IMAGE = "sidestep.dev/sidestepd:"
-TREE = next(r["version"] for r in yaml.safe_load(labs.read(SOURCE + "/deploy/releases.yaml"))["releases"] if r["commit"] == "tree")
-OLDER = "0.2.0"  # the minor before this one
+RELEASES = SOURCE + "/deploy/releases.yaml"
+VERSIONS = [r["version"] for r in yaml.safe_load(labs.read(RELEASES))["releases"]]
+OLDER, TREE = VERSIONS[-2:]  # the release before this one, and this checkout
 BUILD_S, HOP_S = 1500, 600
 
 # --- who talks to whom ---

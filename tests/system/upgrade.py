@@ -10,11 +10,10 @@ import subprocess
 
 import daemonset
 import labs
-from carried import NODES, OLDER, SOURCE, TREE, Carried, Mesh, counts, decisions, lost_on, release
+from carried import NODES, OLDER, RELEASES, TREE, VERSIONS, Carried, Mesh, counts, decisions, lost_on, release
 from kills import SEED
 from labs import check, kill, until
 
-RELEASES = SOURCE + "/deploy/releases.yaml"
 HURRY = {"name": "a hurry", "canarySoak": "3s", "waveSoak": "1s", "soak": "1s", "settle": "1s"}
 MANY, NEW = 80, 34  # 1280 held connections, 204 new ones a second
 FEW, SELDOM = 20, 10
@@ -50,6 +49,19 @@ def restarted(mesh, least):
         until("both to be ready", lambda: daemonset.numbers(mesh.api) == (2, 2, 2), patience=60)
 
 
+def no_minor_is_skipped(mesh):
+    done = mesh.upgrade("run", *mesh.words(VERSIONS[0], RELEASES, mesh.profile()))
+    check(done.returncode == 3 and OLDER in done.stdout, f"to {VERSIONS[0]}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    check(mesh.versions() == (dict.fromkeys(NODES, TREE),) * 2, f"a refused hop changed {mesh.versions()}")
+
+
+def from_the_oldest_release():
+    dirs = {version: release(version) for version in VERSIONS}
+    with Mesh("pe-oldest", VERSIONS[0], dirs[VERSIONS[0]], FEW, SELDOM) as mesh:
+        for version in VERSIONS[1:]:
+            hop(mesh, version, dirs[version], mesh.profile(**HURRY), mesh.held)
+
+
 def one_hop_up():
     older = release(OLDER)
     with Mesh("pe-hop", OLDER, older, FEW, SELDOM) as mesh:
@@ -66,6 +78,7 @@ def up_down_and_up_again():
             planned(mesh, version, *layouts)
             hop(mesh, version, bin_dir, mesh.profile(), mesh.held)
         restarted(mesh, mesh.held)
+        no_minor_is_skipped(mesh)
         mesh.lab.down()
         mesh.lab.check_no_traces("three upgrades and down")
 
@@ -136,4 +149,5 @@ def without_the_converter_connections_are_lost():
 
 if __name__ == "__main__":
     labs.need("sidestep-lab", "sidestepd", "sidestep", "sidestep-cni", "sidestep-upgrade")
-    labs.main([one_hop_up, up_down_and_up_again, killed_and_resumed, without_the_converter_connections_are_lost])
+    labs.main([one_hop_up, up_down_and_up_again, from_the_oldest_release, killed_and_resumed,
+               without_the_converter_connections_are_lost])
