@@ -12,7 +12,7 @@ CANARY = NODES[1]
 RELEASES = [{"version": TREE, "conntrackLayout": 2}, {"version": BAD, "conntrackLayout": 2}]
 PROFILE = {"name": "a hurry", "canarySoak": "15s", "settle": "2s", "gateTimeout": "30s"}
 LINES, RATE = 20, 10
-MEMORY = "384Mi"
+MEMORY = "768Mi"  # what the verifier takes while programs are loaded counts, too
 
 
 def limit(mesh):
