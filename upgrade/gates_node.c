@@ -153,6 +153,15 @@ static void question_of(struct asking *q, const struct world_node *n, const stru
 		out->before = recall_first(q->u, a, n->name, side->version);
 }
 
+/* What is usual an older release has not told: rates say nothing then, unless they are bad in
+ * themselves. */
+static bool is_moot(const struct asking *q, const struct health_question *question,
+		    enum health_item_id id, enum finding_result result)
+{
+	return result == FINDING_UNKNOWN && (id == HEALTH_DROPS || id == HEALTH_CPU) &&
+	       q->u->from.tells_no_health && !(question->baseline && question->baseline->health);
+}
+
 static enum finding_result ask_items(struct asking *q, const struct world_node *n,
 				     const struct side *side, enum health_set set,
 				     const char **ret_words)
@@ -168,6 +177,7 @@ static enum finding_result ask_items(struct asking *q, const struct world_node *
 
 		if ((r != FINDING_FAIL && r != FINDING_UNKNOWN) || worst == FINDING_FAIL ||
 		    !is_asked((enum health_item_id)i, set, question.before != NULL) ||
+		    is_moot(q, &question, (enum health_item_id)i, r) ||
 		    (r == FINDING_UNKNOWN && worst == FINDING_UNKNOWN))
 			continue;
 		worst = r;

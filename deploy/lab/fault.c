@@ -27,7 +27,7 @@ static int kill_role(struct lab *lab, const char *target, UNUSED const char *scr
 		     struct error *err)
 {
 	pid_t pid;
-	int r = lab_pid_read(lab, target, &pid);
+	int r = lab_named_pid(lab, target, &pid);
 
 	if (r)
 		return error_set(err, -ESRCH, "no process \"%s\" runs; see: sidestep lab status",

@@ -3,6 +3,7 @@
 #include "deploy/lab/lab.h"
 
 #include <ctype.h>
+#include <glob.h>
 #include <libgen.h>
 #include <limits.h>
 #include <mntent.h>
@@ -101,7 +102,8 @@ static void place_node(struct lab *lab, unsigned index)
 	n->dir = arena_printf(a, "%s/nodes/%s", lab->dir, n->name);
 	n->bpf = arena_printf(a, "%s/bpf", n->dir);
 	n->cgroup = arena_printf(a, "%s/%s", lab->cgroup, n->name);
-	n->agent_socket = arena_printf(a, "%s/sidestepd.sock", n->dir);
+	n->run = arena_printf(a, "%s/run", n->dir);
+	n->agent_socket = arena_printf(a, "%s/%s/sidestepd.sock", n->run, n->name);
 }
 
 int lab_init(struct lab *lab, const char *name, unsigned n_nodes, struct error *err)
@@ -277,4 +279,61 @@ int lab_pid_read(const struct lab *lab, const char *role, pid_t *ret_pid)
 		return -ESRCH;
 	*ret_pid = pid;
 	return 0;
+}
+
+/* The pid in a container's file, when it is that container's still. */
+static pid_t container_pid(const char *file, const char *uid)
+{
+	auto_release(strbuf) struct strbuf pid = STRBUF_INIT, group = STRBUF_INIT;
+	auto_free char *path = NULL;
+	long n;
+
+	if (io_read_file(file, 64, &pid, NULL) < 0)
+		return 0;
+	n = strtol(strbuf_cstr(&pid), NULL, 10);
+	path = xasprintf("/proc/%ld/cgroup", n);
+	if (n <= 1 || lab_start_time((pid_t)n) == 0 ||
+	    io_read_file(path, LIMIT_SYSTEM_FILE_BYTES, &group, NULL) < 0 ||
+	    !strstr(strbuf_cstr(&group), uid))
+		return 0;
+	return (pid_t)n;
+}
+
+static bool is_on(const char *pod_dir, const char *node)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc_stream docs;
+
+	return doc_read_file(&a, arena_printf(&a, "%s/state.json", pod_dir), &docs, NULL) == 0 &&
+	       docs.n == 1 && str_eq(doc_find_str(docs.docs[0], "node"), node);
+}
+
+int lab_agent_pid(const struct lab *lab, const struct lab_node *node, pid_t *ret_pid)
+{
+	auto_free char *pattern = xasprintf("%s/pods/*/" LAB_AGENT_CONTAINER ".pid", lab->dir);
+	glob_t found = {0};
+	pid_t pid = 0;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc && !pid; i++) {
+			auto_free char *copy = xstrdup(found.gl_pathv[i]);
+			const char *dir = dirname(copy), *uid = strrchr(dir, '/') + 1;
+
+			if (is_on(dir, node->name))
+				pid = container_pid(found.gl_pathv[i], uid);
+		}
+	globfree(&found);
+	if (!pid)
+		return -ESRCH;
+	*ret_pid = pid;
+	return 0;
+}
+
+int lab_named_pid(const struct lab *lab, const char *name, pid_t *ret_pid)
+{
+	static const char agents[] = "sidestepd.";
+	const struct lab_node *node =
+		str_starts(name, agents) ? lab_node(lab, name + strlen(agents)) : NULL;
+
+	return node ? lab_agent_pid(lab, node, ret_pid) : lab_pid_read(lab, name, ret_pid);
 }

@@ -13,10 +13,12 @@
  *   nodes/NODE/bpf          that node's bpffs
  *   run/ROLE.pid            "pid starttime" of a role's process
  *   log/ROLE.log            its output
- *   pods/UID/...            what the kubelets keep of their pods
- *   apiserver/              the API server's store and authority
- *   pki/istio, pki/injector the mesh's authority; the webhook's, with its port
- *   sidecars/UID/...        configuration and certificate of a pod's sidecar
+ *   nodes/NODE/run          that node's /run/sidestep: the agent's socket, the CNI's queue
+ *   images.json             which build folder an image means (images.h)
+ *   pods/UID/...            what the kubelets keep of their pods; a mount of its own, and shared,
+ * so that containers see the namespaces that are mounted in it later apiserver/              the
+ * API server's store and authority pki/istio, pki/injector the mesh's authority; the webhook's,
+ * with its port sidecars/UID/...        configuration and certificate of a pod's sidecar
  */
 #pragma once
 
@@ -54,7 +56,8 @@ struct lab_node {
 	const char *dir;          /* state of the node: DIR/nodes/NAME */
 	const char *bpf;          /* its bpffs */
 	const char *cgroup;       /* its cgroup2 folder; pods and daemons below it */
-	const char *agent_socket; /* sidestepd's */
+	const char *run;          /* its /run/sidestep */
+	const char *agent_socket; /* sidestepd's, as the agent's own defaults put it there */
 };
 
 struct lab {
@@ -94,5 +97,12 @@ const char *lab_memory_cgroup(struct arena *a, const char *cgroup);
 int lab_pid_write(const struct lab *lab, const char *role, pid_t pid, struct error *err);
 /* 0 with *ret_pid when it lives, -ESRCH when not. */
 int lab_pid_read(const struct lab *lab, const char *role, pid_t *ret_pid);
+/*
+ * The agent's process on a node, which is a container of a pod there: "sidestepd.NODE" where
+ * processes have names. -ESRCH when there is none.
+ */
+int lab_agent_pid(const struct lab *lab, const struct lab_node *node, pid_t *ret_pid);
+/* By name: a role's process or an agent's. */
+int lab_named_pid(const struct lab *lab, const char *name, pid_t *ret_pid);
 /* Field 22 of /proc/PID/stat; 0 when there is no such process. */
 uint64_t lab_start_time(pid_t pid);

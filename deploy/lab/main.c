@@ -34,6 +34,10 @@ static const struct cli_option up_rows[] = {
 		"use this real API server instead of the lab's own"),
 	CLI_OPT(struct up_options, clsact, "clsact", 0, CLI_FLAG, NULL,
 		"attach the datapath the way kernels before 6.6 need it"),
+	CLI_OPT(struct up_options, images, "image", 0, CLI_LIST, "NAME:TAG=DIR",
+		"an image that means the programs of a folder, see 'sidestep lab image'"),
+	CLI_OPT(struct up_options, agent, "agent", 0, CLI_STRING, "NAME:TAG",
+		"the image that agents start with (else that of this version)"),
 	CLI_OPT(struct up_options, timeout_ns, "timeout", 0, CLI_DURATION, "TIME",
 		"how long to wait for each stage"),
 };
@@ -64,6 +68,10 @@ static const struct cli_option demo_rows[] = {
 		"the Envoy that sidecars run"),
 	CLI_OPT(struct story_options, random, "random", 0, CLI_STRING, "SEED",
 		"tell it about a generated namespace instead"),
+	CLI_OPT(struct story_options, from, "from", 0, CLI_STRING, "VERSION=DIR",
+		"agents begin with the release that is built there, and go one minor up"),
+	CLI_OPT(struct story_options, defects, "defect", 0, CLI_LIST, "NAME=VERSION=DIR",
+		"a bad release, built there, which must be stopped at its canary and undone"),
 	CLI_OPT(struct story_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
 		"use this real API server instead of the lab's own"),
 	CLI_OPT(struct story_options, profile, "profile", 0, CLI_STRING, "FILE",
@@ -102,13 +110,15 @@ static const struct cli_option relay_rows[] = {
 };
 static const struct relay_role_options relay_defaults = {.lab = "lab"};
 
-static const struct workload_options workload_defaults = {.rate = 1, .version = "v1"};
+static const struct workload_options workload_defaults = {.rate = 1, .lines = 1, .version = "v1"};
 static const struct cli_option workload_rows[] = {
 	CLI_NUMBER(struct workload_options, http, "http", 0, "PORT", 0, 65535, "serve HTTP/1.1"),
 	CLI_NUMBER(struct workload_options, tcp_echo, "tcp-echo", 0, "PORT", 0, 65535,
 		   "serve TCP: every line comes back"),
 	CLI_NUMBER(struct workload_options, tcp_first, "tcp-first", 0, "PORT", 0, 65535,
 		   "serve TCP: a greeting first, then every line comes back"),
+	CLI_NUMBER(struct workload_options, udp_echo, "udp-echo", 0, "PORT", 0, 65535,
+		   "serve UDP: every line comes back"),
 	CLI_OPT(struct workload_options, version, "version", 0, CLI_STRING, "NAME",
 		"what the answers call the version"),
 	CLI_NUMBER(struct workload_options, rate, "rate", 0, "N", 1, 1000,
@@ -117,6 +127,8 @@ static const struct cli_option workload_rows[] = {
 		"a request that must pass"),
 	CLI_OPT(struct workload_options, hold, "hold", 0, CLI_LIST, "URL",
 		"a connection held for the life of the pod"),
+	CLI_NUMBER(struct workload_options, lines, "lines", 0, "N", 1, 1000,
+		   "so many connections for each --hold"),
 	CLI_OPT(struct workload_options, refuse, "refuse", 0, CLI_LIST, "URL",
 		"a request that must be refused"),
 	CLI_OPT(struct workload_options, probe, "probe", 0, CLI_FLAG, NULL,

@@ -182,8 +182,24 @@ static int node_up(const struct lab_node *node, struct netlink *hub, struct erro
 	return r < 0 ? error_wrap(err, r, "%s", node->name) : 0;
 }
 
+/*
+ * Pods' namespaces are mounted in here while containers run that have to see them come and go (the
+ * agent): the folder is a mount of its own whose changes reach them.
+ */
+static int share(const char *dir, struct error *err)
+{
+	int r = io_mkdirs(dir, 0755, err);
+
+	if (r < 0)
+		return r;
+	if (mount(dir, dir, NULL, MS_BIND, NULL) < 0 || mount(NULL, dir, NULL, MS_SHARED, NULL) < 0)
+		return error_errno(err, -errno, "share mounts below %s", dir);
+	return 0;
+}
+
 int lab_network_up(const struct lab *lab, struct error *err)
 {
+	auto_free char *pods = xasprintf("%s/pods", lab->dir);
 	auto_free char *dir = xasprintf("%s/netns", lab->dir);
 	auto_close int fd = -1;
 	struct netlink *hub = NULL;
@@ -195,6 +211,8 @@ int lab_network_up(const struct lab *lab, struct error *err)
 		r = netlink_open(fd, &hub, err);
 	if (!r)
 		r = hub_up(lab, hub, err);
+	if (!r)
+		r = share(pods, err);
 	for (unsigned i = 0; !r && i < lab->n_nodes; i++)
 		r = node_up(&lab->nodes[i], hub, err);
 	netlink_close(hub);

@@ -204,3 +204,30 @@ int lab_wait_deployments(struct kube_client *client, uint64_t timeout_ns, struct
 {
 	return wait_until(kube_client_loop(client), deployments_there, client, timeout_ns, p, err);
 }
+
+static int agents_there(void *arg, struct strbuf *missing, struct error *err)
+{
+	struct arena a = ARENA_INIT;
+	struct doc *d = NULL;
+	int64_t want = 0, ready = 0;
+	bool seen = false;
+	int r = kube_get(arg, &a, object_kind(KIND_DAEMON_SET), LAB_AGENT_NAMESPACE, LAB_AGENT_NAME,
+			 &d, err);
+
+	if (!r) {
+		seen = doc_find_int(d, "status.observedGeneration", 0) >=
+		       doc_find_int(d, "metadata.generation", 1);
+		want = doc_find_int(d, "status.desiredNumberScheduled", 0);
+		ready = doc_find_int(d, "status.numberReady", 0);
+		strbuf_addf(missing, "%lld of %lld agents to be ready", (long long)(want - ready),
+			    (long long)want);
+	}
+	arena_release(&a);
+	return r < 0 ? r : seen && want > 0 && ready == want;
+}
+
+int lab_wait_agents(struct kube_client *client, uint64_t timeout_ns, struct progress *p,
+		    struct error *err)
+{
+	return wait_until(kube_client_loop(client), agents_there, client, timeout_ns, p, err);
+}

@@ -15,6 +15,9 @@ int lab_wait_api(struct kube_client *client, uint64_t timeout_ns, struct error *
 int lab_wait_nodes(struct kube_client *client, unsigned n, uint64_t timeout_ns, struct progress *p,
 		   struct error *err);
 int lab_wait_webhook(struct kube_client *client, uint64_t timeout_ns, struct error *err);
+/* The agent's DaemonSet has a ready pod on every node. */
+int lab_wait_agents(struct kube_client *client, uint64_t timeout_ns, struct progress *p,
+		    struct error *err);
 /* Every Deployment of every namespace has all replicas updated and available. */
 int lab_wait_deployments(struct kube_client *client, uint64_t timeout_ns, struct progress *p,
 			 struct error *err);

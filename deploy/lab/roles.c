@@ -93,20 +93,6 @@ static void dns(struct lab *lab, UNUSED const struct lab_node *node, struct role
 	add2(out, "--listen", LAB_HUB_ADDRESS ":53");
 }
 
-static void agent(struct lab *lab, const struct lab_node *node, struct role_args *out)
-{
-	add(out, program(lab, "sidestepd"));
-	add2(out, "--node", node->name);
-	add2(out, "--kubeconfig", lab->kubeconfig_underlay);
-	add2(out, "--pin-root", arena_printf(&lab->arena, "%s/sidestep", node->bpf));
-	add2(out, "--cgroup", node->cgroup);
-	add2(out, "--state-dir", arena_printf(&lab->arena, "%s/sidestepd", node->dir));
-	add2(out, "--socket", node->agent_socket);
-	add2(out, "--queue", arena_printf(&lab->arena, "%s/cni-queue", node->dir));
-	if (lab->clsact)
-		add2(out, "--attach", "clsact");
-}
-
 static void kubelet(struct lab *lab, const struct lab_node *node, struct role_args *out)
 {
 	ourselves(lab, "kubelet", out);
@@ -121,7 +107,6 @@ const struct role lab_roles[] = {
 	{"dns", PLACE_HUB, "cluster DNS", always, dns},
 	{"istiod", PLACE_HUB, "sidecars' configuration", with_istio, istiod},
 	{"injector", PLACE_MACHINE, "injection webhook", with_istio, injector},
-	{"sidestepd", PLACE_NODE, "mesh agent", always, agent},
 	{"kubelet", PLACE_NODE, "runs pods", always, kubelet},
 };
 const size_t lab_n_roles = ARRAY_SIZE(lab_roles);

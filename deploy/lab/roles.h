@@ -2,7 +2,8 @@
 /*
  * deploy/lab/roles.h - the processes of a lab, one row each.
  *
- * A role is a program that would be a Pod, a DaemonSet or a system service in production. The
+ * A role is a program that would be a Pod or a system service in production (the agent is a
+ * DaemonSet's pod here, too, and no role). The
  * supervisor starts each in its namespace, as a process of its own, and starts it again when it
  * ends; nothing in a role knows that a lab exists beyond the options it was given.
  */

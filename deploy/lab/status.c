@@ -19,7 +19,7 @@ static struct doc *process_doc(struct arena *a, const struct lab *lab, const cha
 {
 	struct doc *d = doc_map(a);
 	pid_t pid;
-	bool alive = lab_pid_read(lab, name, &pid) == 0;
+	bool alive = lab_named_pid(lab, name, &pid) == 0;
 
 	doc_set_string(a, d, "name", name);
 	doc_set_bool(a, d, "running", alive);
@@ -43,6 +43,10 @@ static struct doc *status_doc(struct arena *a, struct lab *lab)
 	doc_append(a, processes, process_doc(a, lab, "supervise", "keeps the others running"));
 	for (size_t i = 0; i < n; i++)
 		doc_append(a, processes, process_doc(a, lab, list[i].name, list[i].role->what));
+	for (unsigned i = 0; i < lab->n_nodes; i++)
+		doc_append(a, processes,
+			   process_doc(a, lab, arena_printf(a, "sidestepd.%s", lab->nodes[i].name),
+				       "mesh agent, a pod of the DaemonSet " LAB_AGENT_NAME));
 	return d;
 }
 
@@ -100,6 +104,11 @@ static const char *pod_netns(struct lab *lab, const char *ns, const char *pod, s
 		r = kube_get(client, a, object_kind(KIND_POD), ns, pod, &object, err);
 	if (!r)
 		path = arena_printf(a, "%s/pods/%s/netns", lab->dir, kube_uid(object));
+	if (!r && doc_bool_or(doc_find(object, "spec.hostNetwork"), false)) {
+		const struct lab_node *node = lab_node(lab, doc_find_str(object, "spec.nodeName"));
+
+		path = node ? node->netns : NULL;
+	}
 	kube_client_free(client);
 	loop_free(loop);
 	return path;

@@ -12,6 +12,7 @@
 
 #include "deploy/lab/apply.h"
 #include "deploy/lab/down.h"
+#include "deploy/lab/images.h"
 #include "deploy/lab/network.h"
 #include "deploy/lab/random.h"
 #include "deploy/lab/ready.h"
@@ -21,6 +22,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/kube/config.h"
+#include "lib/kube/sync.h"
 #include "lib/loop/spawn.h"
 
 /* A port that is free now on 127.0.0.1. */
@@ -80,6 +82,22 @@ static int meet_old(const struct up_options *o, struct lab *lab, struct error *e
 	return r;
 }
 
+/* What this tree is, and what else was named: NAME:TAG=DIR. */
+static int settle_images(const struct up_options *o, struct lab *lab, struct error *err)
+{
+	const char *file = arena_printf(&lab->arena, "%s/" IMAGES_FILE, lab->dir);
+	int r = images_add(file, LAB_AGENT_IMAGE ":" SIDESTEP_VERSION, lab->bin_dir, err);
+
+	for (size_t i = 0; !r && i < o->images.n; i++) {
+		const char *text = o->images.items[i], *is = strchr(text, '=');
+
+		r = is ? images_add(file, arena_strndup(&lab->arena, text, (size_t)(is - text)),
+				    is + 1, err)
+		       : error_set(err, -EINVAL, "--image %s: want NAME:TAG=DIR", text);
+	}
+	return r;
+}
+
 static int settle(const struct up_options *o, struct lab *lab, struct error *err)
 {
 	static const char *const folders[] = {"run", "log", "pods", "nodes"};
@@ -98,7 +116,7 @@ static int settle(const struct up_options *o, struct lab *lab, struct error *err
 		r = lab_save(lab, err);
 	for (size_t i = 0; !r && i < ARRAY_SIZE(folders); i++)
 		r = io_mkdirs(arena_printf(&lab->arena, "%s/%s", lab->dir, folders[i]), 0755, err);
-	return r;
+	return r ? r : settle_images(o, lab, err);
 }
 
 static int write_kubeconfig(const struct kube_config *config, const char *name, const char *path,
@@ -201,6 +219,48 @@ static int apply_system(const struct lab *lab, struct kube_client *client, struc
 	return r;
 }
 
+struct agent_edit {
+	const struct up_options *o;
+	const struct lab *lab;
+	bool there; /* the DaemonSet is: what runs is changed by who upgrades it, not by `up` */
+};
+
+static bool edit_agent(void *arg, struct arena *a, struct doc *object)
+{
+	const struct agent_edit *e = arg;
+	const char *kind = doc_find_str(object, "kind");
+	struct doc *data = doc_get(object, "data");
+
+	if (str_eq(kind, "ConfigMap") && e->lab->clsact)
+		doc_setf(a, data, "agent.yaml", "%sattach: clsact\n",
+			 str_or_empty(doc_str(doc_get(data, "agent.yaml"))));
+	if (str_eq(kind, "DaemonSet") && e->o->agent)
+		doc_set_string(a, doc_find(object, "spec.template.spec.containers[0]"), "image",
+			       e->o->agent);
+	return !str_eq(kind, "DaemonSet") || !e->there;
+}
+
+/* What a user's cluster is given for it, by the file that a user would apply. */
+static int apply_agent(const struct up_options *o, const struct lab *lab,
+		       struct kube_client *client, struct progress *p, struct error *err)
+{
+	auto_free char *path = xasprintf("%s/deploy/agent/sidestep.yaml", lab->source_dir);
+	struct agent_edit edit = {.o = o, .lab = lab};
+	struct arena a = ARENA_INIT;
+	struct doc *found = NULL;
+	size_t n = 0;
+	int r = kube_get(client, &a, object_kind(KIND_DAEMON_SET), LAB_AGENT_NAMESPACE,
+			 LAB_AGENT_NAME, &found, err);
+
+	edit.there = r == 0;
+	if (r == 0 || r == -ENOENT)
+		r = lab_apply_edited(client, path, edit_agent, &edit, &n, err);
+	if (!r)
+		progress_line(p, "applied %s (%zu objects)", path, n);
+	arena_release(&a);
+	return r;
+}
+
 /* Written beside the rest of the lab, so that it can be read and applied by hand. */
 static int write_random(struct lab *lab, const char *seed_text, const char **ret_path,
 			const char **ret_namespace, struct error *err)
@@ -239,6 +299,8 @@ static int populate(const struct up_options *o, struct lab *lab, struct kube_cli
 	if (!r)
 		r = apply_system(lab, client, p, err);
 	if (!r)
+		r = apply_agent(o, lab, client, p, err);
+	if (!r)
 		r = lab_wait_nodes(client, lab->n_nodes, o->timeout_ns, p, err);
 	if (!r && lab->istio)
 		r = lab_wait_webhook(client, o->timeout_ns, err);
@@ -246,6 +308,8 @@ static int populate(const struct up_options *o, struct lab *lab, struct kube_cli
 		r = apply(client, p, o->manifests.items[i], err);
 	if (!r && o->random)
 		r = apply_random(o, lab, client, p, err);
+	if (!r)
+		r = lab_wait_agents(client, o->timeout_ns, p, err);
 	if (!r)
 		r = lab_wait_deployments(client, o->timeout_ns, p, err);
 	return r;

@@ -324,8 +324,8 @@ void health_ask_map_pressure(struct asking *k)
 
 		if (!m->entries.set || m->max <= 0)
 			silent = m;
-		/* A map that forgets its oldest row may be full all the time, as it was before. */
-		if (!nearly_full(m) || (m->evicts && nearly_full(map_of(k->before, m->name))))
+		/* A map that forgets its oldest rows fills in time, and is well when it is full. */
+		if (m->evicts || !nearly_full(m))
 			continue;
 		health_say(k, FINDING_FAIL, "%s holds %" PRId64 " of %" PRId64 " rows", m->name,
 			   m->entries.value, m->max);
@@ -335,7 +335,8 @@ void health_ask_map_pressure(struct asking *k)
 		health_say(k, FINDING_UNKNOWN, "how full %s is is not told",
 			   str_or_empty(silent->name));
 	else
-		health_say(k, FINDING_PASS, "%zu maps, none above %d percent", k->now->n_maps,
+		health_say(k, FINDING_PASS,
+			   "%zu maps, none that keeps its rows is above %d percent", k->now->n_maps,
 			   HEALTH_PRESSURE_PERCENT);
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/releases.yaml: minors in order, built from history, the last of them this tree; and the agent's manifest is its."""
+"""deploy/releases.yaml: minors in order, built from history, the last of them this tree; the agent's manifest is its, and the
+defects of tests/system/releases fit it."""
 import re
 import subprocess
 
@@ -9,9 +10,16 @@ import tree
 
 LIST = "deploy/releases.yaml"
 AGENT = "deploy/agent/sidestep.yaml"
-KEYS = {"version": str, "commit": str, "image": str, "conntrackLayout": int, "blocksDowngrade": list, "crds": list,
-        "notes": str}
+KEYS = {"version": str, "commit": str, "image": str, "conntrackLayout": int, "health": bool, "blocksDowngrade": list,
+        "crds": list, "notes": str}
 found = []
+
+
+def git(*words):
+    return subprocess.run(["git", "-C", tree.ROOT, *words], check=False, capture_output=True, text=True)
+
+
+SHALLOW = git("rev-parse", "--is-shallow-repository").stdout.strip() != "false"
 
 
 def check_commit(where, commit, last):
@@ -22,8 +30,7 @@ def check_commit(where, commit, last):
         found.append(f"{where}: commit is neither \"tree\" nor 40 hexadecimal digits")
     elif last:
         found.append(f"{where}: the last release is the tree")
-    elif subprocess.run(["git", "-C", tree.ROOT, "merge-base", "--is-ancestor", commit, "HEAD"], check=False,
-                        capture_output=True).returncode:
+    elif not SHALLOW and git("merge-base", "--is-ancestor", commit, "HEAD").returncode:
         found.append(f"{where}: commit {commit} is not in this tree's history")
 
 
@@ -60,4 +67,10 @@ if releases[-1]["version"] != version:
     found.append(f"{LIST}: the tree is {version}, the last release {releases[-1]['version']}")
 if f"image: sidestep.dev/sidestepd:{version}\n" not in tree.read(AGENT):
     found.append(f"{AGENT}: the image is not that of {version}")
+for path in tree.files(".patch"):
+    fits = git("apply", "--check", path)
+    if path.startswith("tests/system/releases/") and fits.returncode:
+        found.append(f"{path}: no longer fits; make the same mistake where the code is now: {fits.stderr.strip()}")
+if SHALLOW:
+    print("releases: commits were not looked at: this is no whole clone ('git fetch --unshallow')")
 tree.finish(found, "releases")

@@ -171,7 +171,7 @@ def unix(path):
 
 
 def agent_socket(lab):
-    path = os.path.join(lab.dir, "nodes/node-a/sidestepd.sock")
+    path = os.path.join(lab.dir, "nodes/node-a/run/node-a/sidestepd.sock")
     until("the agent's socket", lambda: os.path.exists(path))
     return path
 

@@ -125,9 +125,9 @@ class Lab:
         check(result.returncode == 0, f"down: exit {result.returncode}\n{result.stderr}")
 
     def print_logs(self):
-        for path in sorted(glob.glob(self.dir + "/log/*.log")):
+        for path in sorted(glob.glob(self.dir + "/log/*.log") + glob.glob(self.dir + "/pods/*/sidestep-agent.log")):
             tail = read(path).splitlines()[-15:]
-            print(f"--- {os.path.basename(path)}\n" + "\n".join(tail))
+            print(f"--- {os.path.relpath(path, self.dir)}\n" + "\n".join(tail))
 
     @property
     def kubeconfig(self):
@@ -139,12 +139,16 @@ class Lab:
     # What the lab consists of, seen from outside.
 
     def roles(self):
-        """{role: pid} of the processes that have written their pid and live."""
+        """{role: pid} of the processes that have written their pid and live; the agents, too, which are pods."""
         found = {}
         for path in glob.glob(self.dir + "/run/*.pid"):
             words = read(path).split()
             if len(words) == 2 and start_time(words[0]) == words[1]:
                 found[os.path.basename(path)[:-len(".pid")]] = int(words[0])
+        for path in glob.glob(self.dir + "/pods/*/sidestep-agent.pid"):
+            pod, pid = os.path.dirname(path), read(path).strip()
+            if pid and os.path.basename(pod) in read(f"/proc/{pid}/cgroup") and start_time(pid):
+                found["sidestepd." + json.loads(read(pod + "/state.json"))["node"]] = int(pid)
         return found
 
     def processes(self):

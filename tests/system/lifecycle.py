@@ -115,7 +115,7 @@ def down_while_a_plugin_works():
         manifest = os.path.join(folder, "pod.yaml")
         with open(manifest, "w", encoding="utf-8") as f:
             f.write(POD)
-        until("the agent to serve", lambda: glob.glob(lab.dir + "/nodes/*/sidestepd.sock"))
+        until("the agent to serve", lambda: glob.glob(lab.dir + "/nodes/*/run/*/sidestepd.sock"))
         kill(next(pid for role, pid in lab.roles().items() if role.startswith("sidestepd")), signal.SIGSTOP)
         argv = [os.path.join(labs.BIN, "sidestep-lab"), "up", "--lab", lab.name, *SMALL, "--manifests", manifest]
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The product's story, whole, and its promise judged again from report.json by somebody else's code.
 
-  story.py [--kills] [--seed N] [--random SEED] [--real-api] [--clsact]
+  story.py [--kills] [--seed N] [--random SEED] [--real-api] [--clsact] [--upgrade]
 
 --kills: agents, control plane, webhook, plugins and the tool itself, and now and then a sidecar or a workload, are killed
 (-9) while the namespace moves, by a fresh printed seed. --real-api: on a real kube-apiserver with etcd. --random: about a namespace that nobody wrote.
+--upgrade: agents begin as the release before and go one minor up; at the end two releases with a defect are undone.
 """
 import argparse
 import json
@@ -13,9 +14,11 @@ import shutil
 import sys
 import tempfile
 
+import carried
 import labs
 
 STORY_S = 900
+DEFECTS = ("verifier", "unready")
 MEMBERS = ("requests connections steps sidecars equivalence blocked waivers latency_ms memory_mib cpu_seconds "
            "pod_start_s").split()
 
@@ -27,6 +30,7 @@ def arguments():
     p.add_argument("--random")
     p.add_argument("--real-api", action="store_true")
     p.add_argument("--clsact", action="store_true")
+    p.add_argument("--upgrade", action="store_true")
     return p.parse_args()
 
 
@@ -57,6 +61,16 @@ def judge_kills(report):
               f"{k['out_of_endpoints_after_s']} s, took {k['requests']} requests and {k['connections']} connections")
 
 
+def judge_upgrade(report):
+    u, bad = report["upgrade"], report["bad_releases"]
+    labs.check((u["from"], u["to"]) == (carried.OLDER, carried.TREE), f"upgrade: {u}")
+    labs.check(u["endpoints"] >= 14 and u["regenerated"] == u["endpoints"], f"endpoints: {u}")
+    labs.check(u["connections"] >= 10 and u["connections_lost"] == 0, f"connections: {u}")
+    labs.check([b["defect"] for b in bad] == list(DEFECTS), f"bad releases: {bad}")
+    for b in bad:
+        labs.check(b["rolled_back"] and b["stopped_at"].split("/")[0] in ("U8", "U9"), f"bad release: {b}")
+
+
 def judge(report, args):
     for member in MEMBERS:
         labs.check(member in report, f"report.json has no {member}")
@@ -79,6 +93,8 @@ def judge(report, args):
             labs.check(b["object"] and b["path"] and b["reason"], f"blocked without object, path or reason: {b}")
     if args.kills:
         judge_kills(report)
+    if args.upgrade:
+        judge_upgrade(report)
 
 
 def tell(args, folder):
@@ -88,6 +104,10 @@ def tell(args, folder):
     argv += ["--kills"] * args.kills + ["--clsact"] * args.clsact
     argv += ["--seed", str(args.seed)] if args.seed else []
     argv += ["--random", args.random] if args.random else []
+    if args.upgrade:
+        argv += ["--from", f"{carried.OLDER}={carried.release(carried.OLDER)}"]
+        for defect in DEFECTS:
+            argv += ["--defect", f"{defect}=0.4.0={carried.release('0.4.0', defect)}"]
     api = os.path.join(folder, "api")
     argv += ["--kubeconfig", real_api(api)] if args.real_api else []
     try:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy/lab/kubelet/role.h"
 
-#include <libgen.h>
 #include <signal.h>
 
+#include "deploy/lab/images.h"
 #include "deploy/lab/kubelet/kubelet.h"
 #include "deploy/lab/lab.h"
 
@@ -31,7 +31,6 @@ static int run(struct lab *lab, const struct lab_node *node, const struct kube_c
 	struct kube_client *client = kube_client_new(
 		loop, config, &(struct kube_client_options){.field_manager = "kubelet"});
 	const struct log log = {stderr, LOG_LEVEL_INFO, false, "kubelet", clock_system()};
-	const char *beside = dirname(arena_strdup(&lab->arena, node->agent_socket));
 	const struct kubelet_options options = {
 		.node = node->name,
 		.lab = lab->dir,
@@ -39,9 +38,13 @@ static int run(struct lab *lab, const struct lab_node *node, const struct kube_c
 		.pod_cidr = node->pod_cidr,
 		.cgroup = node->cgroup,
 		.agent_socket = node->agent_socket,
-		.cni_queue = arena_printf(&lab->arena, "%s/cni-queue", beside),
+		.cni_queue = arena_printf(&lab->arena, "%s/cni-queue", node->run),
 		.cni = arena_printf(&lab->arena, "%s/sidestep-cni", lab->bin_dir),
 		.self = arena_printf(&lab->arena, "%s/sidestep-lab", lab->bin_dir),
+		.images = arena_printf(&lab->arena, "%s/" IMAGES_FILE, lab->dir),
+		.run = node->run,
+		.bpf = node->bpf,
+		.kubeconfig = lab->kubeconfig_underlay,
 		.dns = LAB_DNS_ADDRESS,
 		.log = &log,
 	};

@@ -61,15 +61,20 @@ static void kill_one(struct story *s)
 {
 	struct role_process list[LAB_MAX_PROCESSES];
 	size_t n = lab_processes(&s->lab, list);
-	size_t victim = next(s) % (n + 2);
+	const size_t named = n + s->lab.n_nodes;
+	size_t victim = next(s) % (named + 2);
 	pid_t pid = 0;
 
-	if (victim < n) {
-		if (lab_pid_read(&s->lab, list[victim].name, &pid) == 0 && kill(pid, SIGKILL) == 0)
-			note(s, list[victim].name, pid);
+	if (victim < named) {
+		const char *name = victim < n ? list[victim].name
+					      : arena_printf(&s->arena, "sidestepd.%s",
+							     s->lab.nodes[victim - n].name);
+
+		if (lab_named_pid(&s->lab, name, &pid) == 0 && kill(pid, SIGKILL) == 0)
+			note(s, name, pid);
 		return;
 	}
-	if (victim == n) {
+	if (victim == named) {
 		if (s->tool_pid > 0 && kill(s->tool_pid, SIGKILL) == 0)
 			note(s, "the migration tool", s->tool_pid);
 		return;

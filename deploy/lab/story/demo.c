@@ -65,6 +65,20 @@ static void sample(void *arg)
 	counts_release(&now);
 }
 
+static bool is_told(const struct story *s, size_t i)
+{
+	return !story_rows[i].told || story_rows[i].told(s);
+}
+
+static unsigned told_before(const struct story *s, size_t end)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < end; i++)
+		n += is_told(s, i);
+	return n;
+}
+
 static struct story_step *begin_step(struct story *s, size_t i)
 {
 	struct story_step *step = vec_add(&s->steps);
@@ -72,8 +86,8 @@ static struct story_step *begin_step(struct story *s, size_t i)
 	step->id = story_rows[i].id;
 	step->title = story_rows[i].title;
 	step->from_s = story_now(s);
-	s->progress.steps = story_n_rows;
-	s->progress.step = (unsigned)i;
+	s->progress.steps = told_before(s, story_n_rows);
+	s->progress.step = told_before(s, i);
 	progress_begin(&s->progress, "%s", story_rows[i].title);
 	return step;
 }
@@ -97,6 +111,8 @@ static int tell(struct story *s, struct error *err)
 	for (size_t i = 0; !r && i < story_n_rows; i++) {
 		struct story_step *step;
 
+		if (!is_told(s, i))
+			continue;
 		if (!go_on) {
 			step = vec_add(&s->steps);
 			*step = (struct story_step){.id = story_rows[i].id,

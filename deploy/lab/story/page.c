@@ -351,6 +351,36 @@ static void put_edges(const struct doc *d, struct page *p)
 			 text_at(p, e, "requests.by_kill"), text_at(p, e, "requests.failed"), NULL);
 }
 
+static void put_upgrade(const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {"release with a defect", "stopped at", "by gate",
+					      "rolled back", NULL};
+	const struct doc *bad = doc_get(d, "bad_releases");
+
+	if (!doc_get(d, "upgrade") && !doc_len(bad))
+		return;
+	page_heading(p, "The mesh's own upgrade");
+	if (doc_get(d, "upgrade"))
+		page_text(
+			p,
+			"While traffic ran the mesh went from %s to %s, one node after the other. "
+			"Of %s endpoints %s were built anew by the new release; %s connections "
+			"were held meanwhile, and lost: %s.",
+			text_at(p, d, "upgrade.from"), text_at(p, d, "upgrade.to"),
+			text_at(p, d, "upgrade.endpoints"), text_at(p, d, "upgrade.regenerated"),
+			text_at(p, d, "upgrade.connections"),
+			text_at(p, d, "upgrade.connections_lost"));
+	if (!doc_len(bad))
+		return;
+	page_text(p, "Releases with a defect were tried, too. Each must be stopped at the first "
+		     "node (steps U8 and U9) and be undone without anybody's help.");
+	page_table(p, columns);
+	doc_foreach_item (bad, b)
+		page_row(p, doc_bool_or(doc_get(b, "rolled_back"), false) ? PAGE_PLAIN : PAGE_BAD,
+			 text_at(p, b, "defect"), text_at(p, b, "stopped_at"),
+			 text_at(p, b, "stopped_by"), text_at(p, b, "rolled_back"), NULL);
+}
+
 static const char *after(struct page *p, const struct doc *kill, const char *key)
 {
 	const struct doc *v = doc_get(kill, key);
@@ -420,6 +450,7 @@ void story_page(const struct doc *d, struct page *p)
 	put_equivalence(d, p);
 	put_blocked(d, p);
 	put_costs(d, p);
+	put_upgrade(d, p);
 	put_edges(d, p);
 	put_kills(doc_get(d, "kills"), p);
 	put_end(d, p);

@@ -426,9 +426,9 @@ static struct doc *equivalence_part(struct story *s)
 
 static struct doc *evidence_doc(struct story *s)
 {
-	static const char *const names[] = {"preflight",        "inventory-%s", "translate-%s",
-					    "verify-%s",        "plan-%s",      "migrate-run",
-					    "migrate-rollback", "report-%s"};
+	static const char *const names[] = {
+		"preflight",   "inventory-%s",     "translate-%s", "verify-%s", "plan-%s",
+		"migrate-run", "migrate-rollback", "report-%s",    "upgrade",   "upgrade-report"};
 	struct arena *a = &s->arena;
 	struct doc *list = doc_list(a);
 
@@ -479,6 +479,10 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 		    s->windows[WINDOW_AFTER].taken ? s->windows[WINDOW_AFTER].sidecars : -1);
 	doc_set(a, d, "equivalence", equivalence_part(s));
 	doc_set(a, d, "blocked", s->blocked_found ? s->blocked_found : doc_list(a));
+	if (s->upgrade)
+		doc_set(a, d, "upgrade", s->upgrade);
+	if (s->bad_releases)
+		doc_set(a, d, "bad_releases", s->bad_releases);
 	doc_set(a, d, "latency_ms", latency_doc(s));
 	doc_set(a, d, "window_s", doc_real(a, (double)s->options->window_ns / 1e9));
 	doc_set(a, d, "memory_mib", windows_doc(s, memory_of));

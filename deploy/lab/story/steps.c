@@ -17,6 +17,8 @@ static int do_lab(struct story *s, enum step_outcome *outcome, const char **word
 		  struct error *err)
 {
 	const struct story_options *o = s->options;
+	const char *image =
+		o->from ? arena_printf(&s->arena, LAB_AGENT_IMAGE ":%s", o->from) : NULL;
 	struct up_options up = {.lab = o->lab,
 				.nodes = o->nodes,
 				.istio = true,
@@ -25,7 +27,9 @@ static int do_lab(struct story *s, enum step_outcome *outcome, const char **word
 				.random = o->random,
 				.envoy = o->envoy,
 				.timeout_ns = o->timeout_ns,
-				.manifests = {s->subject.manifests.items, s->subject.manifests.n}};
+				.manifests = {s->subject.manifests.items, s->subject.manifests.n},
+				.agent = o->from ? story_image(&s->arena, o->from) : NULL,
+				.images = {&image, o->from ? 1 : 0}};
 	struct lab before = {0};
 	int r = lab_load(&before, o->lab.lab, NULL);
 
@@ -102,10 +106,8 @@ static int do_traffic(struct story *s, enum step_outcome *outcome, const char **
 	return r;
 }
 
-/* Runs a tool; what its exit code means for the step. */
-static int run_tool(struct story *s, const char *title, const char *name, const char *const *args,
-		    struct tool_run *t, enum step_outcome *outcome, const char **words,
-		    struct error *err)
+int step_tool(struct story *s, const char *title, const char *name, const char *const *args,
+	      struct tool_run *t, enum step_outcome *outcome, const char **words, struct error *err)
 {
 	struct error why = ERROR_INIT;
 	int r = story_tool(s, title, name, args, t, &why);
@@ -127,16 +129,14 @@ static int run_tool(struct story *s, const char *title, const char *name, const 
 
 enum { MAX_KILLED = 20 };
 
-/* A tool that changes nothing: killed, its user asks again. */
-static int ask_tool(struct story *s, const char *title, const char *name, const char *const *args,
-		    struct tool_run *t, enum step_outcome *outcome, const char **words,
-		    struct error *err)
+int step_ask(struct story *s, const char *title, const char *name, const char *const *args,
+	     struct tool_run *t, enum step_outcome *outcome, const char **words, struct error *err)
 {
-	int r = run_tool(s, title, name, args, t, outcome, words, err);
+	int r = step_tool(s, title, name, args, t, outcome, words, err);
 
 	for (unsigned n = 0; !r && t->signal == SIGKILL && n < MAX_KILLED; n++) {
 		tool_run_release(t);
-		r = run_tool(s, title, name, args, t, outcome, words, err);
+		r = step_tool(s, title, name, args, t, outcome, words, err);
 	}
 	return r;
 }
@@ -164,7 +164,7 @@ static int do_preflight(struct story *s, enum step_outcome *outcome, const char 
 			      "json",
 			      NULL};
 	struct tool_run t;
-	int r = ask_tool(s, "preflight", "lab", args, &t, outcome, words, err);
+	int r = step_ask(s, "preflight", "lab", args, &t, outcome, words, err);
 
 	if (!r)
 		s->preflight = t.doc;
@@ -188,7 +188,7 @@ static int migrate_verb(struct story *s, const char *verb, const char *ns, struc
 			      profile(s),
 			      NULL};
 	struct tool_run t;
-	int r = ask_tool(s, title, "migrate", args, &t, outcome, words, err);
+	int r = step_ask(s, title, "migrate", args, &t, outcome, words, err);
 
 	if (!r && ret_doc)
 		*ret_doc = t.doc;
@@ -196,9 +196,7 @@ static int migrate_verb(struct story *s, const char *verb, const char *ns, struc
 	return r;
 }
 
-/* A step that a program calls good is not when something says otherwise. */
-static void doubt(struct story *s, enum step_outcome *outcome, const char **words,
-		  const char *wrong)
+void step_doubt(struct story *s, enum step_outcome *outcome, const char **words, const char *wrong)
 {
 	if (*outcome != STORY_OK || !wrong)
 		return;
@@ -213,7 +211,8 @@ static int do_inventory(struct story *s, enum step_outcome *outcome, const char 
 	int r = migrate_verb(s, "inventory", s->namespace, &d, outcome, words, err);
 
 	if (!r)
-		doubt(s, outcome, words, proof_of_inventory(&s->arena, s->namespace, &s->start, d));
+		step_doubt(s, outcome, words,
+			   proof_of_inventory(&s->arena, s->namespace, &s->start, d));
 	return r;
 }
 
@@ -229,7 +228,7 @@ static int do_verify(struct story *s, enum step_outcome *outcome, const char **w
 	int r = migrate_verb(s, "verify", s->namespace, &s->verify, outcome, words, err);
 
 	if (!r)
-		doubt(s, outcome, words, proof_of_equivalence(&s->arena, s->verify));
+		step_doubt(s, outcome, words, proof_of_equivalence(&s->arena, s->verify));
 	return r;
 }
 
@@ -239,7 +238,7 @@ static int do_plan(struct story *s, enum step_outcome *outcome, const char **wor
 	int r = migrate_verb(s, "plan", s->namespace, &s->plan, outcome, words, err);
 
 	if (!r)
-		doubt(s, outcome, words, proof_of_plan(&s->arena, &s->subject, s->plan));
+		step_doubt(s, outcome, words, proof_of_plan(&s->arena, &s->subject, s->plan));
 	return r;
 }
 
@@ -267,15 +266,29 @@ static int do_blocked(struct story *s, enum step_outcome *outcome, const char **
 	*words = arena_printf(&s->arena, "%zu of %zu namespaces blocked, for %zu reasons", refused,
 			      asked, doc_len(s->blocked_found));
 	if (!r)
-		doubt(s, outcome, words,
-		      proof_of_blocked(&s->arena, &s->subject, s->blocked_found));
+		step_doubt(s, outcome, words,
+			   proof_of_blocked(&s->arena, &s->subject, s->blocked_found));
 	return r;
 }
 
-/*
- * A verb that changes things; killed, it is taken up again by `resume`, as its user would. The tool
- * that goes on is the one that knows whether it was going forward or back.
- */
+int step_persist(struct story *s, const char *title, const char *name, const char **args,
+		 size_t n_kept, struct tool_run *t, unsigned *ret_rounds,
+		 enum step_outcome *outcome, const char **words, struct error *err)
+{
+	int r = step_tool(s, title, name, args, t, outcome, words, err);
+
+	*ret_rounds = 0;
+	while (!r && t->signal == SIGKILL && *ret_rounds < MAX_KILLED) {
+		tool_run_release(t);
+		args[0] = "resume";
+		args[1 + n_kept] = NULL;
+		r = step_tool(s, arena_printf(&s->arena, "%s-resume-%u", title, ++*ret_rounds),
+			      name, args, t, outcome, words, err);
+	}
+	return r;
+}
+
+/* The tool that goes on is the one that knows whether it was going forward or back. */
 static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 		       enum step_outcome *outcome, const char **words, struct error *err)
 {
@@ -284,22 +297,15 @@ static int moving_verb(struct story *s, const char *verb, struct tool_run *t,
 		verb,       s->namespace, "--kubeconfig", s->lab.kubeconfig_here,
 		"--state",  s->state,     "--yes",        forward ? "--profile" : NULL,
 		profile(s), NULL};
-	unsigned round = 0;
+	unsigned rounds;
 	int r;
 
 	story_chaos_start(s);
-	r = run_tool(s, arena_printf(&s->arena, "migrate-%s", verb), "migrate", args, t, outcome,
-		     words, err);
-	while (!r && t->signal == SIGKILL && round < MAX_KILLED) {
-		tool_run_release(t);
-		args[0] = "resume";
-		args[7] = NULL;
-		r = run_tool(s, arena_printf(&s->arena, "migrate-%s-resume-%u", verb, ++round),
-			     "migrate", args, t, outcome, words, err);
-	}
+	r = step_persist(s, arena_printf(&s->arena, "migrate-%s", verb), "migrate", args, 6, t,
+			 &rounds, outcome, words, err);
 	story_chaos_stop(s);
 	/* The rollback was killed when all was done: `resume` says that there is nothing left. */
-	if (!r && round && !forward && t->code == CLI_ROLLED_BACK)
+	if (!r && rounds && !forward && t->code == CLI_ROLLED_BACK)
 		*outcome = STORY_OK;
 	return r;
 }
@@ -357,7 +363,7 @@ static int do_after(struct story *s, enum step_outcome *outcome, const char **wo
 	if (!r)
 		r = proof_objects(s, &now, err);
 	if (!r)
-		doubt(s, outcome, words, proof_of_return(&s->arena, s->objects, now));
+		step_doubt(s, outcome, words, proof_of_return(&s->arena, s->objects, now));
 	return r;
 }
 
@@ -368,30 +374,34 @@ static int do_timeline(struct story *s, enum step_outcome *outcome, const char *
 		"report", s->namespace, "--kubeconfig", s->lab.kubeconfig_here, "--output",
 		"json",   NULL};
 	struct tool_run t;
-	int r = ask_tool(s, arena_printf(&s->arena, "report-%s", s->namespace), "migrate", args, &t,
+	int r = step_ask(s, arena_printf(&s->arena, "report-%s", s->namespace), "migrate", args, &t,
 			 outcome, words, err);
 
 	if (!r)
 		s->timeline = t.doc;
 	if (!r)
-		doubt(s, outcome, words, proof_of_record(&s->arena, s->plan, s->timeline));
+		step_doubt(s, outcome, words, proof_of_record(&s->arena, s->plan, s->timeline));
 	tool_run_release(&t);
 	return r;
 }
 
 const struct story_row story_rows[] = {
-	{"lab", "a cluster of two nodes with Istio in front", do_lab, true},
-	{"traffic", "traffic on every edge, and intruders", do_traffic, true},
-	{"preflight", "will it run here", do_preflight, true},
-	{"inventory", "what is there, and who calls whom", do_inventory, true},
-	{"translate", "Istio's objects to policies of the mesh", do_translate, true},
-	{"verify", "the same connections are allowed, proved", do_verify, true},
-	{"plan", "every change, gate and inverse", do_plan, true},
-	{"blocked", "what cannot move is refused, with the reason", do_blocked, true},
-	{"migrate", "the namespace leaves its sidecars", do_migrate, true},
-	{"without", "measured without sidecars", do_without, false},
-	{"rollback", "and comes back", do_rollback, true},
-	{"after", "measured with sidecars again", do_after, false},
-	{"timeline", "the run's own record", do_timeline, false},
+	{"lab", "a cluster of two nodes with Istio in front", do_lab, true, NULL},
+	{"traffic", "traffic on every edge, and intruders", do_traffic, true, NULL},
+	{"upgrade", "the mesh goes one minor up, every endpoint is built anew", story_do_upgrade,
+	 true, story_has_upgrade},
+	{"preflight", "will it run here", do_preflight, true, NULL},
+	{"inventory", "what is there, and who calls whom", do_inventory, true, NULL},
+	{"translate", "Istio's objects to policies of the mesh", do_translate, true, NULL},
+	{"verify", "the same connections are allowed, proved", do_verify, true, NULL},
+	{"plan", "every change, gate and inverse", do_plan, true, NULL},
+	{"blocked", "what cannot move is refused, with the reason", do_blocked, true, NULL},
+	{"migrate", "the namespace leaves its sidecars", do_migrate, true, NULL},
+	{"without", "measured without sidecars", do_without, false, NULL},
+	{"rollback", "and comes back", do_rollback, true, NULL},
+	{"after", "measured with sidecars again", do_after, false, NULL},
+	{"bad-releases", "bad releases are stopped at the canary, and undone", story_do_defects,
+	 false, story_has_defects},
+	{"timeline", "the run's own record", do_timeline, false, NULL},
 };
 const unsigned story_n_rows = ARRAY_SIZE(story_rows);

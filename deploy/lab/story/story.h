@@ -26,9 +26,11 @@ struct story_options {
 	const char *kubeconfig;
 	const char *random;  /* seed of a generated namespace instead of the manifests', or NULL */
 	const char *profile; /* NULL: the lab's own */
-	bool kills;          /* SIGKILL our own processes while the namespace moves */
-	int64_t seed;        /* of the kills; 0: a fresh one, printed */
-	bool keep;           /* leave the lab up */
+	const char *from;    /* VERSION=DIR of the release that agents begin with; NULL: ours */
+	struct cli_list defects; /* NAME=VERSION=DIR of releases that must be stopped and undone */
+	bool kills;              /* SIGKILL our own processes while the namespace moves */
+	int64_t seed;            /* of the kills; 0: a fresh one, printed */
+	bool keep;               /* leave the lab up */
 	bool clsact;
 	int64_t nodes;
 	uint64_t window_ns; /* how long each state is measured */
@@ -99,8 +101,10 @@ struct story {
 	struct window_figures windows[WINDOWS];
 	struct doc *preflight, *verify, *plan, *timeline; /* what the tools printed, or NULL */
 	struct doc *blocked_found;                        /* list */
-	struct doc *objects; /* of the namespace before the first change, proof.h */
-	pid_t tool_pid;      /* of the program that runs, 0 when none */
+	struct doc *upgrade;      /* from, to, endpoints ...; NULL: it was no part of it */
+	struct doc *bad_releases; /* list, or NULL */
+	struct doc *objects;      /* of the namespace before the first change, proof.h */
+	pid_t tool_pid;           /* of the program that runs, 0 when none */
 	struct loop_timer *chaos;
 	uint64_t chaos_state;
 	unsigned strikes;

@@ -36,6 +36,7 @@ struct flow {
 	struct loop_timer *timer;
 	uint64_t due_ns, period_ns;
 	uint64_t seq;
+	int64_t held; /* HOW_HOLD: so many connections */
 	struct line *lines;
 	struct ledger_flow *n;
 	struct tally tally;
@@ -364,8 +365,12 @@ static struct line *line_open(struct flow *f, const struct in_addr *addr)
 	l->next = f->lines;
 	f->lines = l;
 	l->timer = loop_timer_new(f->clients->w->loop, on_timeout, l);
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	l->fd = socket(AF_INET,
+		       (f->protocol == PROTOCOL_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC |
+			       SOCK_NONBLOCK,
+		       0);
+	if (f->protocol != PROTOCOL_UDP)
+		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	l->opened_wall = clock_wall_ns(clock_system());
 	e = connect(l->fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
 	know_socket(l);
@@ -420,21 +425,42 @@ static struct line *idle_line(struct flow *f)
 		next = l->next;
 		if (l->busy)
 			continue;
-		if (f->how != HOW_KEPT || !is_over(l))
+		if (!is_over(l))
 			return l;
 		done_with(l);
 	}
 	return NULL;
 }
 
+/* Of held connections the one that was asked longest ago; NULL: all are waiting for an answer. */
+static struct line *held_line(const struct flow *f, int64_t *ret_n)
+{
+	struct line *longest = NULL;
+
+	*ret_n = 0;
+	for (struct line *l = f->lines; l; l = l->next) {
+		++*ret_n;
+		if (!l->busy && (!longest || l->due_ns < longest->due_ns))
+			longest = l;
+	}
+	return longest;
+}
+
 static void once(struct flow *f, uint64_t due_ns)
 {
-	struct line *l = f->how == HOW_FRESH ? NULL : idle_line(f);
+	struct line *l = NULL;
 	struct in_addr addr;
+	int64_t n;
 
-	/* A held connection has one line on its way at most. */
-	if (f->how == HOW_HOLD && !l && f->lines)
-		return;
+	if (f->how == HOW_KEPT)
+		l = idle_line(f);
+	if (f->how == HOW_HOLD) {
+		l = held_line(f, &n);
+		if (n < f->held)
+			l = NULL; /* until all are there, each turn opens one */
+		else if (!l)
+			return;
+	}
 	if (!l) {
 		if (!resolved_pick(f->address, &addr))
 			return;
@@ -475,7 +501,8 @@ static int parse_target(struct flow *f, struct arena *a, const char *url, struct
 		uint16_t port;
 	} schemes[] = {{"http://", PROTOCOL_HTTP, 80},
 		       {"tcp://", PROTOCOL_TCP, 0},
-		       {"tcp-first://", PROTOCOL_TCP_FIRST, 0}};
+		       {"tcp-first://", PROTOCOL_TCP_FIRST, 0},
+		       {"udp://", PROTOCOL_UDP, 0}};
 	const char *rest = NULL, *colon;
 	uint64_t port;
 
@@ -487,7 +514,8 @@ static int parse_target(struct flow *f, struct arena *a, const char *url, struct
 		port = schemes[i].port;
 	}
 	if (!rest)
-		return error_set(err, -EINVAL, "%s: want http://, tcp:// or tcp-first://", url);
+		return error_set(err, -EINVAL, "%s: want http://, tcp://, tcp-first:// or udp://",
+				 url);
 	f->path = strchr(rest, '/') ? arena_strdup(a, strchr(rest, '/')) : "/";
 	f->host = arena_strndup(a, rest, strcspn(rest, "/"));
 	colon = strchr(f->host, ':');
@@ -506,7 +534,9 @@ static int add_flow(struct clients *c, const char *url, enum how how, bool refus
 {
 	struct flow *f = xcalloc(1, sizeof(*f));
 	const struct workload *w = c->w;
-	int64_t rate = how == HOW_HOLD ? 1 : MAX(w->options->rate, 1);
+	int64_t held = MAX(w->options->lines, 1);
+	/* Each held connection is asked once a second. */
+	int64_t rate = how == HOW_HOLD ? held : MAX(w->options->rate, 1);
 	int r = parse_target(f, &c->w->arena, url, err);
 
 	if (!r && c->flows.n == LEDGER_FLOWS)
@@ -519,6 +549,7 @@ static int add_flow(struct clients *c, const char *url, enum how how, bool refus
 	f->n = &w->ledger->flows[c->flows.n];
 	f->how = how;
 	f->refuse = refuse;
+	f->held = held;
 	f->address = resolver_follow(w->resolver, f->host);
 	f->period_ns = NS_PER_S / (uint64_t)rate;
 	/* Spread over the period, so that pods do not all begin together. */

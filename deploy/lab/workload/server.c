@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The servers of a workload: one connection type for HTTP/1.1, echo, and echo that greets first. */
+/* The servers of a workload: one connection type for HTTP/1.1, echo, and echo that greets first;
+ * datagrams are answered as they come. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ struct connection {
 
 struct servers {
 	struct workload *w;
-	struct listener listeners[3];
+	struct listener listeners[4];
 	size_t n_listeners;
 	struct connection *connections;
 	unsigned n_connections;
@@ -122,13 +123,13 @@ static void answer_http(struct connection *c, const char *request)
 }
 
 /* "hello CLIENT SEQ" comes back with who answered. */
-static void answer_line(struct connection *c, const char *line)
+static void answer_line(struct listener *l, const char *line, struct strbuf *out)
 {
-	const struct servers *s = c->listener->servers;
+	const struct servers *s = l->servers;
 	const char *client = str_starts(line, "hello ") ? line + 6 : "";
 
-	count(c->listener, client, strcspn(client, " "));
-	strbuf_addf(&c->out, "%s pod=%s version=%s%s\n", line, s->w->pod,
+	count(l, client, strcspn(client, " "));
+	strbuf_addf(out, "%s pod=%s version=%s%s\n", line, s->w->pod,
 		    str_or_empty(s->w->options->version), s->ending ? " bye" : "");
 }
 
@@ -143,7 +144,7 @@ static void answer_all(struct connection *c)
 		if (http)
 			answer_http(c, c->in.buf);
 		else
-			answer_line(c, c->in.buf);
+			answer_line(c->listener, c->in.buf, &c->out);
 		strbuf_consume(&c->in, (size_t)(end - c->in.buf) + strlen(end_mark));
 	}
 }
@@ -217,10 +218,32 @@ static void on_accept(void *arg, UNUSED unsigned ready)
 	flush(c);
 }
 
+static void on_datagram(void *arg, UNUSED unsigned ready)
+{
+	struct listener *l = arg;
+	struct sockaddr_in peer;
+	char line[1024];
+
+	for (;;) {
+		auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+		socklen_t len = sizeof(peer);
+		ssize_t n = recvfrom(l->fd, line, sizeof(line) - 1, MSG_DONTWAIT,
+				     (struct sockaddr *)&peer, &len);
+
+		if (n < 0)
+			return;
+		line[n] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		answer_line(l, line, &out);
+		sendto(l->fd, out.buf, out.len, MSG_DONTWAIT, (struct sockaddr *)&peer, len);
+	}
+}
+
 static int listen_on(struct servers *s, enum protocol protocol, int64_t port, struct error *err)
 {
 	struct listener *l = &s->listeners[s->n_listeners];
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	bool udp = protocol == PROTOCOL_UDP;
 	int one = 1;
 
 	if (!port)
@@ -228,11 +251,12 @@ static int listen_on(struct servers *s, enum protocol protocol, int64_t port, st
 	l->servers = s;
 	l->protocol = protocol;
 	l->port = (uint16_t)port;
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	l->fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(l->fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 || listen(l->fd, BACKLOG) < 0)
+	    bind(l->fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
+	    (!udp && listen(l->fd, BACKLOG) < 0))
 		return error_errno(err, -errno, "listen on port %lld", (long long)port);
-	l->source = loop_fd_new(s->w->loop, l->fd, LOOP_READ, on_accept, l);
+	l->source = loop_fd_new(s->w->loop, l->fd, LOOP_READ, udp ? on_datagram : on_accept, l);
 	s->n_listeners++;
 	return 0;
 }
@@ -249,6 +273,8 @@ int servers_start(struct workload *w, struct error *err)
 		r = listen_on(s, PROTOCOL_TCP, w->options->tcp_echo, err);
 	if (!r)
 		r = listen_on(s, PROTOCOL_TCP_FIRST, w->options->tcp_first, err);
+	if (!r)
+		r = listen_on(s, PROTOCOL_UDP, w->options->udp_echo, err);
 	return r;
 }
 

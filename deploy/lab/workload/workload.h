@@ -3,9 +3,10 @@
  * deploy/lab/workload/workload.h - an application that serves, calls others, and counts.
  *
  * Requests are begun on a fixed schedule, each measured from the moment it was due, never repeated.
- * Every line of the TCP protocol and every HTTP request names its client, so that servers count by
- * caller too. On SIGTERM the program begins nothing new, finishes what it began, answers what still
- * comes ("Connection: close", or a line that ends in " bye") and exits when nobody is connected.
+ * Every line of the TCP protocol (of UDP: every datagram) and every HTTP request names its client,
+ * so that servers count by caller too. On SIGTERM the program begins nothing new, finishes what it
+ * began, answers what still comes ("Connection: close", or a line that ends in " bye") and exits
+ * when nobody is connected.
  */
 #pragma once
 
@@ -22,14 +23,14 @@
 #include "lib/loop/loop.h"
 
 struct workload_options {
-	int64_t http, tcp_echo, tcp_first;
+	int64_t http, tcp_echo, tcp_first, udp_echo;
 	const char *version;
-	int64_t rate;
+	int64_t rate, lines;
 	struct cli_list call, hold, refuse;
 	bool probe;
 };
 
-enum protocol { PROTOCOL_HTTP, PROTOCOL_TCP, PROTOCOL_TCP_FIRST };
+enum protocol { PROTOCOL_HTTP, PROTOCOL_TCP, PROTOCOL_TCP_FIRST, PROTOCOL_UDP };
 
 struct resolver;
 struct servers;

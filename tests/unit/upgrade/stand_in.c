@@ -430,7 +430,10 @@ static void put_health(struct stand_in *w, struct arena *a, const struct stand_i
 		"{\"started\": \"%s\", \"starts\": %lld, \"clockMs\": %lld, \"uptimeMs\": %lld, "
 		"\"endpoints\": {\"expected\": 2, \"ready\": 2, \"restored\": 2, \"notReady\": 0, "
 		"\"missing\": 0}, \"regenerations\": {\"done\": 2, \"failed\": 0}, "
-		"\"metricsEpoch\": \"e\", \"drops\": [], \"maps\": [{\"name\": \"conntrack\", "
+		"\"metricsEpoch\": \"e\", \"drops\": [{\"reason\": 133, \"name\": \"Policy "
+		"denied\", "
+		"\"direction\": \"ingress\", \"packets\": %lld}], \"maps\": [{\"name\": "
+		"\"conntrack\", "
 		"\"layout\": 1, \"entries\": 500, \"max\": 65536, \"evicts\": true}], "
 		"\"mapErrors\": 0, \"lostEvents\": 0, \"programs\": {\"tag\": \"t\", \"devices\": "
 		"2, "
@@ -438,6 +441,7 @@ static void put_health(struct stand_in *w, struct arena *a, const struct stand_i
 		"\"rssBytes\": %lld, \"limitBytes\": 268435456}}",
 		rfc3339(a, n->started_wall), (long long)n->starts, (long long)now_ms(w),
 		(long long)(now_ms(w) - n->started_ms),
+		(long long)(now_ms(w) / 100), /* somebody is refused all the time */
 		(long long)(leaks ? 20000000 + n->looks * 60000000 : 20000000));
 
 	doc_set(a, status, "health", json_of(a, text));
