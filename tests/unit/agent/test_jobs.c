@@ -491,8 +491,11 @@ static const struct doc *told(struct nodes *n, const char *request, const char *
 
 static bool keeps(void *arg, const struct doc *object)
 {
-	return doc_find_int(object, "status.conntrack.older", -1) == *(const int *)arg &&
-	       doc_find_int(object, "status.conntrack.remaining", -1) == 0;
+	const struct doc *c = doc_find(object, "status.conntrack");
+
+	/* There as soon as it is known; zeros are left out of it. */
+	return c && doc_find_int(c, "older", 0) == *(const int *)arg &&
+	       doc_find_int(c, "remaining", 0) == 0;
 }
 
 static bool is_pinned(const struct nodes *n)
