@@ -226,26 +226,30 @@ static void say_both(struct asking *q, const char *words)
 }
 
 /*
- * NULL: the agent's status says so, too. An answer was given once; maps go with a boot, or by
- * somebody else's request.
+ * The agent's status says so, too: an answer was given once; maps go with a boot, or by somebody
+ * else's request.
  */
-static const char *not_kept(struct asking *q, const struct world_node *n, const struct side *older)
+static enum finding_result kept(struct asking *q, const struct world_node *n,
+				const struct side *older, const char **ret_words)
 {
 	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
 	struct arena *a = q->out->arena;
-	bool kept = c && (older->layout ? c->older == older->layout : c->older != 0);
+	bool both = c && (older->layout ? c->older == older->layout : c->older != 0);
 
-	if (!c || asking_is_silent(q, n->status))
-		return arena_printf(a, "the agent of %s does not tell how it keeps connections",
-				    n->name);
-	if (!kept)
-		return arena_printf(a,
-				    "the agent of %s says that it keeps connections in layout "
-				    "%lld alone",
-				    n->name, (long long)c->layout);
-	return c->remaining ? arena_printf(a, "the agent of %s has %lld rows still to copy",
-					   n->name, (long long)c->remaining)
-			    : NULL;
+	if (!c || asking_is_silent(q, n->status)) {
+		*ret_words = arena_printf(
+			a, "the agent of %s does not tell how it keeps connections", n->name);
+		return FINDING_UNKNOWN;
+	}
+	if (both && !c->remaining)
+		return FINDING_PASS;
+	*ret_words = both ? arena_printf(a, "the agent of %s has %lld rows still to copy", n->name,
+					 (long long)c->remaining)
+			  : arena_printf(a,
+					 "the agent of %s says that it keeps connections in layout "
+					 "%lld alone",
+					 n->name, (long long)c->layout);
+	return FINDING_FAIL;
 }
 
 /* An agent that is broken must not keep the way back shut: then it is said what that costs. */
@@ -273,6 +277,7 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *why = NULL;
 	const struct world_node *n = world_node(&q->w, node);
 	const char *name = machine_prepare_name(q->out->arena, q->u->run, node);
+	enum finding_result result = FINDING_FAIL;
 	struct sidestep_request *request;
 	struct doc *object;
 	int r;
@@ -289,7 +294,7 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 		return r;
 	wrong = not_done(q, request, node);
 	if (!wrong)
-		wrong = not_kept(q, n, older);
+		result = kept(q, n, older, &wrong);
 	if (wrong && back)
 		why = hopeless(q, n, object, wrong);
 	if (why) {
@@ -297,7 +302,8 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 					 "%s: what began since the change is decided anew", why));
 		return 0;
 	}
-	asking_say(q, ASK_REQUEST, wrong, "its connections are kept in the older layout, too");
+	asking_answer(q, ASK_REQUEST, result,
+		      wrong ? wrong : "its connections are kept in the older layout, too");
 	/* On the way back the pod may be as bad as it likes. */
 	wrong = back ? NULL : asking_pod(q, n, newer);
 	q->out->final = false;

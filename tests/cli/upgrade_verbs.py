@@ -85,7 +85,7 @@ class Nodes:
     """The DaemonSet's controller, kubelets and agents: one round every time it is turned."""
 
     def __init__(self, api):
-        self.api, self.made, self.sick, self.over = api, 0, set(), threading.Event()
+        self.api, self.made, self.sick, self.prepared, self.over = api, 0, set(), set(), threading.Event()
         self.thread = threading.Thread(target=self.live)
 
     def live(self):
@@ -122,12 +122,16 @@ class Nodes:
 
     def publish(self, node, version):
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self.api.status(f"{OURS}/sidestepnodes/{node}", {"version": version, "ready": True, "bootID": "b", "updated": now, "endpoints": [
-            {"id": 1, "namespace": "team", "pod": "web", "uid": f"web-{node}", "state": "ready", "generation": 1}]})
+        connections = {"layout": 1} if version == "0.2.0" else {"layout": 2, "older": 1 if node in self.prepared else 0}
+        self.api.status(f"{OURS}/sidestepnodes/{node}", {
+            "version": version, "ready": True, "bootID": "b", "updated": now, "conntrack": connections, "endpoints": [
+                {"id": 1, "namespace": "team", "pod": "web", "uid": f"web-{node}", "state": "ready", "generation": 1}]})
 
     def answer(self):
         for request in self.api.ask("GET", f"{OURS}/sidesteprequests")[1]["items"]:
             nodes = request["spec"].get("nodes") or NODES
+            if request["spec"]["kind"] == "Prepare":
+                self.prepared |= set(nodes)
             if request.get("status"):
                 continue
             self.api.status(f"{OURS}/sidesteprequests/{request['metadata']['name']}", {"nodes": [
