@@ -99,6 +99,23 @@ static void copy(struct arena *a, struct doc *to, const char *key, const struct 
 	doc_set(a, to, key, value ? doc_clone(a, value) : doc_list(a));
 }
 
+/* Why the way back was taken, when something had stopped the run; it is what a reader asks first. */
+static const char *why_it_stopped(const struct journal *j)
+{
+	const char *reason = NULL;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+
+		if (!str_eq(r->type, "state"))
+			continue;
+		if (str_eq(doc_find_str(r->body, "state"), run_state_name(RUN_ROLLING_BACK)))
+			break;
+		reason = doc_find_str(r->body, "reason");
+	}
+	return reason;
+}
+
 struct doc *run_report(struct arena *a, const struct run_tool *tool, const struct sidestep_run *run,
 		       const struct journal *j, const struct step *steps, size_t n_steps,
 		       const char *const *members)
@@ -111,6 +128,8 @@ struct doc *run_report(struct arena *a, const struct run_tool *tool, const struc
 	doc_set_string(a, d, "run", doc_find_str(journal_header(j), "run"));
 	doc_set_string(a, d, tool->subject, run->subject);
 	doc_set_string(a, d, "state", run_state_name(status.state));
+	if (!status.reason && status.state == RUN_ROLLED_BACK)
+		status.reason = why_it_stopped(j);
 	doc_set_string(a, d, "reason", status.reason);
 	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));
 	doc_set_string(a, d, "ended", doc_find_str(journal_at(j, last)->body, "time"));

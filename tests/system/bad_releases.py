@@ -59,7 +59,8 @@ def taken_back(mesh, defect, stopped_by, judge):
     check(code == 9, f"{defect}: exit {code}, not 9 (rolled back)\n{said}")
     step, gate = report.get("stopped_at", ""), report.get("stopped_by")
     check(step in (f"U8/{CANARY}", "U9") and gate in stopped_by, f"{defect}: stopped at {step} by {gate}\n{said}")
-    check(report.get("state") == "rolled-back", f"{defect}: {report.get('state')}\n{said}")
+    check(report.get("state") == "rolled-back" and gate in (report.get("reason") or ""),
+          f"{defect}: {report.get('state')}, because of {report.get('reason')}\n{said}")
     check(mesh.versions() == (dict.fromkeys(NODES, TREE),) * 2, f"{defect}: {mesh.versions()}")
     status, template = mesh.api.ask("GET", daemonset.SET)
     check(status == 200 and template["spec"]["template"]["spec"]["containers"][0]["image"] == IMAGE + TREE,

@@ -59,6 +59,7 @@ def from_the_oldest_release():
     dirs = {version: release(version) for version in VERSIONS}
     with Mesh("pe-oldest", VERSIONS[0], dirs[VERSIONS[0]], FEW, SELDOM) as mesh:
         for version in VERSIONS[1:]:
+            mesh.image(version, dirs[version])
             hop(mesh, version, dirs[version], mesh.profile(**HURRY), mesh.held)
 
 
