@@ -157,17 +157,37 @@ static void attach_host(struct session *s)
 	s->host.arg = s;
 }
 
-static const char *new_name(struct session *s, const char *subject)
+/* Free here and in the cluster: two runs of a subject may begin and end within one second. */
+static int is_free(struct session *s, const char *name, bool *ret_free, struct error *err)
+{
+	struct doc *copy = NULL;
+	int r = cluster_get(&s->cluster, &s->arena, object_kind(KIND_SIDESTEP_RUN), NULL, name,
+			    &copy, err);
+
+	*ret_free = !copy && !io_exists(arena_printf(&s->arena, "%s/%s", s->state, name));
+	return r;
+}
+
+/* The later of two names sorts behind the earlier. */
+static int new_name(struct session *s, const char *subject, const char **ret_name,
+		    struct error *err)
 {
 	char when[CLOCK_RFC3339_SIZE], digits[CLOCK_RFC3339_SIZE];
+	const char *of = s->tool->only ? s->tool->name : subject;
+	bool is_it = false;
 	size_t n = 0;
+	int r = 0;
 
 	clock_rfc3339(clock_wall_ns(s->cluster.clock), 0, when);
 	for (const char *c = when; *c; c++)
 		if (*c >= '0' && *c <= '9')
 			digits[n++] = *c;
 	digits[n] = '\0';
-	return arena_printf(&s->arena, "%s-%s", s->tool->only ? s->tool->name : subject, digits);
+	*ret_name = arena_printf(&s->arena, "%s-%s", of, digits);
+	for (char more = 'b'; !(r = is_free(s, *ret_name, &is_it, err)) && !is_it && more <= 'z';
+	     more++)
+		*ret_name = arena_printf(&s->arena, "%s-%s%c", of, digits, more);
+	return r;
 }
 
 static bool finished(const char *state)
@@ -255,8 +275,9 @@ int session_start(struct session *s, struct doc *plan, struct error *err)
 			err, -EBUSY,
 			"run %s of this %s is not finished (%s): resume it or roll it back",
 			unfinished->meta.name, key, unfinished->state);
-	s->run = new_name(s, subject);
-	r = take_plan(s, plan, err);
+	r = new_name(s, subject, &s->run, err);
+	if (!r)
+		r = take_plan(s, plan, err);
 	if (!r)
 		r = begin_journal(s, header_of(s, subject, plan), err);
 	if (r)

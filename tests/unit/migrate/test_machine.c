@@ -216,6 +216,34 @@ TEST(a_colleague_can_ask_for_a_pause)
 	stand_in_free(&w);
 }
 
+/* The clock stands still: names are free here and in the cluster, the later one sorts behind. */
+TEST(runs_of_one_second_have_names_of_their_own)
+{
+	static const char *const laptops[] = {"mine", "mine", "another"};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *before = "";
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(laptops); i++) {
+		memset(&t, 0, sizeof(t));
+		attempt_open(&t, &w, laptops[i], -1);
+		attempt_start(&t, NULL);
+		assert_true(strcmp(before, t.session.run) < 0);
+		before = arena_strdup(&a, t.session.run);
+		stand_in_patch(&w, object_kind(KIND_SIDESTEP_RUN), NULL, before,
+			       "{\"spec\": {\"state\": \"done\"}}");
+		attempt_close(&t);
+	}
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, &w, "another", -1);
+	attempt_find(&t, true);
+	assert_string_equal(t.session.run, before);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* One that could get stuck half way, because its copy takes no more records, does not begin. */
 TEST(a_plan_too_large_for_its_copy_leaves_nothing)
 {
@@ -279,6 +307,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(who_was_overtaken_by_a_colleague_writes_nothing_more),
 		cmocka_unit_test(a_colleague_can_ask_for_a_pause),
 		cmocka_unit_test(a_resume_takes_the_plan_that_the_run_began_with),
+		cmocka_unit_test(runs_of_one_second_have_names_of_their_own),
 		cmocka_unit_test(a_plan_too_large_for_its_copy_leaves_nothing),
 	};
 	const struct CMUnitTest thorough[] = {
