@@ -90,10 +90,20 @@ static void count_edges(const struct source_question *q, struct answer *s,
 	}
 }
 
-/* A policy that refuses does its work; everything else is something that went wrong. */
+/*
+ * A policy that refuses does its work, and so does a mesh of IPv4 that refuses the rest: every
+ * pod's kernel speaks some IPv6 to its link (RFC 4861, 3810). Everything else went wrong.
+ */
 static bool decided(const char *reason)
 {
-	return str_eq(reason, "POLICY_DENIED") || str_eq(reason, "POLICY_DENY");
+	static const char *const by_design[] = {"POLICY_DENIED", "POLICY_DENY",
+						"UNSUPPORTED_L3_PROTOCOL",
+						"UNSUPPORTED_L2_PROTOCOL"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(by_design); i++)
+		if (str_eq(reason, by_design[i]))
+			return true;
+	return false;
 }
 
 static void count_drops(const struct source_question *q, struct answer *s,

@@ -24,9 +24,10 @@ const struct world_node *world_node(const struct world *w, const char *name)
 
 bool world_is_rival(const struct doc *run)
 {
-	const char *state = doc_find_str(run, "spec.state");
+	const char *state = doc_find_str(run, "spec.state"), *tool = doc_find_str(run, "spec.tool");
 
-	return !str_eq(doc_find_str(run, "spec.tool"), "runbook") &&
+	/* A runbook changes nothing by itself, and an approval is somebody's word. */
+	return !str_eq(tool, "runbook") && !str_eq(tool, "approval") &&
 	       !str_eq(state, run_state_name(RUN_DONE)) &&
 	       !str_eq(state, run_state_name(RUN_ROLLED_BACK));
 }

@@ -152,6 +152,11 @@ def fill(api):
         api.must("POST", "/api/v1/nodes", {"metadata": {"name": node}})
         api.status(f"/api/v1/nodes/{node}", {"conditions": [{"type": "Ready", "status": "True"}]})
         api.must("POST", f"{OURS}/sidestepnodes", {"apiVersion": "sidestep.dev/v1alpha1", "kind": "SidestepNode", "metadata": {"name": node}})
+    # A runbook that waits, and what a colleague said to it: neither is a run that would be in the way.
+    for name, spec in (("hop", {"tool": "runbook", "subject": "hop", "state": "paused"}),
+                       ("hop-approval-1", {"tool": "approval", "subject": "hop", "step": "approve_hop"})):
+        api.must("POST", f"{OURS}/sidestepruns", {"apiVersion": "sidestep.dev/v1alpha1", "kind": "SidestepRun",
+                                                  "metadata": {"name": name}, "spec": spec})
 
 
 class Tool:

@@ -45,7 +45,8 @@ def hops(people, mesh, run, killed):
     """Until it waits for the word that cannot be taken back."""
     going = people.start("ann", "resume", run)
     if killed:
-        until("a node to be changed", lambda: TREE in mesh.versions()[1].values(), patience=300)
+        until("a node to be changed", lambda: TREE in mesh.versions()[1].values() or going.poll() is not None, patience=300)
+        check(going.poll() is None, "it ended before a node was changed: exit {}\n{}\n{}".format(going.returncode, *going.communicate()))
         kill(going.pid, signal.SIGKILL)
         going.communicate()
         going = people.start("ann", "resume", run)
