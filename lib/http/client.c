@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libcurl's multi interface on the event loop. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -192,6 +193,18 @@ static int errno_of(CURLcode code)
 	return -EIO;
 }
 
+/* The other end went away while the connection was being secured: like one that went later. */
+static bool cut_in_handshake(const struct http_call *call, CURLcode code)
+{
+	long os = 0;
+
+	if (code != CURLE_SSL_CONNECT_ERROR)
+		return false;
+	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
+	/* An end of file has no number: OpenSSL's word for it is all that curl hands on. */
+	return os == ECONNRESET || os == EPIPE || strstr(call->curl_error, "SSL_ERROR_SYSCALL");
+}
+
 static void call_done(struct http_call *call, CURLcode code)
 {
 	struct http_response *r = &call->response;
@@ -203,7 +216,9 @@ static void call_done(struct http_call *call, CURLcode code)
 		call_free(call);
 		return;
 	}
-	r->code = call->failed ? call->failed : errno_of(code);
+	r->code = call->failed                   ? call->failed
+		  : cut_in_handshake(call, code) ? -ECONNRESET
+						 : errno_of(code);
 	if (r->code)
 		snprintf(r->error, sizeof(r->error), "%s",
 			 call->failure         ? call->failure

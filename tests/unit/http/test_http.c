@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -220,6 +221,51 @@ TEST(trust_is_checked)
 	assert_int_equal(call(w, w->tls_url, "/echo", &q), -EBADMSG);
 	arena_release(&a);
 	tls_pair_release(&other);
+}
+
+/* A server that is killed while connections are secured, and one that knows no TLS. */
+static void no_server(int listener)
+{
+	const struct linger reset = {.l_onoff = 1};
+	char buf[4096];
+
+	for (int i = 0; i < 3; i++) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (read(fd, buf, i ? sizeof(buf) : 10) < 0)
+			_exit(1);
+		if (i == 0)
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		if (i == 2 && write(fd, "HTTP/1.1 400 Bad\r\n\r\n", 20) < 0)
+			_exit(1);
+		close(fd);
+	}
+	_exit(0);
+}
+
+TEST(a_server_that_goes_in_the_handshake_is_one_that_went)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), status;
+	struct http_tls tls = {.insecure = true};
+	struct http_request q = {.tls = &tls};
+	socklen_t size = sizeof(at);
+	struct world *w = *state;
+	char url[64];
+	pid_t pid;
+
+	assert_int_equal(bind(listener, (void *)&at, size), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(getsockname(listener, (void *)&at, &size), 0);
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u", ntohs(at.sin_port));
+	pid = fork();
+	if (pid == 0)
+		no_server(listener);
+	assert_int_equal(call(w, url, "/", &q), -ECONNRESET);
+	assert_int_equal(call(w, url, "/", &q), -ECONNRESET);
+	assert_int_equal(call(w, url, "/", &q), -EBADMSG);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(listener);
 }
 
 TEST(what_goes_wrong_below_http_has_its_code)
@@ -449,6 +495,7 @@ int main(void)
 		ROW(head_has_no_body_and_404_is_an_answer),
 		ROW(client_certificates_are_seen),
 		ROW(trust_is_checked),
+		ROW(a_server_that_goes_in_the_handshake_is_one_that_went),
 		ROW(what_goes_wrong_below_http_has_its_code),
 		ROW(limits_of_the_server_are_answers),
 		ROW(a_stream_arrives_piece_by_piece),
