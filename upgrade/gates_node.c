@@ -381,6 +381,26 @@ static const struct gate *gate_of(const struct asking *q, bool back)
 	return &q->u->machine.gates[0];
 }
 
+/* A way back that ends leaves nobody with the version it came from. */
+static void ask_astray(struct asking *q, struct round *r, const char *last)
+{
+	const struct doc *first = doc_at(doc_get(q->u->plan, "nodes"), 0);
+
+	for (size_t i = 0; str_eq(doc_find_str(first, "name"), last) && i < q->w.n_nodes; i++) {
+		const struct world_node *n = &q->w.nodes[i];
+		const char *words = NULL;
+
+		if (str_eq(n->name, last))
+			continue;
+		if (world_is_astray(&q->w, n, last) || (n->ready && !n->pod))
+			words = asking_pod(q, n, &q->u->from);
+		weigh(&r->kubernetes, words ? FINDING_FAIL : FINDING_PASS, words);
+		words = NULL;
+		if (n->status && str_eq(n->status->version, q->u->to.version))
+			weigh(&r->agents, asking_agent(q, n, &q->u->from, &words), words);
+	}
+}
+
 static int one_node(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
 		    bool back, struct error *err)
 {
@@ -396,6 +416,8 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 		ask_node(&q, &round, n, back ? &q.u->from : &q.u->to,
 			 back ? HEALTH_BACK : HEALTH_CHANGED);
 	ask_probe(&q, n, round.kubernetes.result == FINDING_PASS);
+	if (back)
+		ask_astray(&q, &round, doc_find_str(args, "node"));
 	r = finish(&q, &round);
 	if (out->decides && gate_judge(gate_of(&q, back), out) == FINDING_PASS)
 		upgrade_sweep(q.u);

@@ -271,44 +271,65 @@ static const char *hopeless(struct asking *q, const struct world_node *n, const 
 	return why;
 }
 
+/* Of one node: pass with words when it is not worth waiting for. */
+static int prepare_node(struct asking *q, const struct world_node *n, const struct side *older,
+			bool back, enum finding_result *ret_result, const char **ret_words,
+			struct error *err)
+{
+	const char *name = machine_prepare_name(q->out->arena, q->u->run, n->name), *why;
+	struct sidestep_request *request;
+	struct doc *object;
+	int r = read_request(q, name, &request, &object, err);
+
+	if (!r && !object)
+		r = ask_to_prepare(q, name, n->name, older, err);
+	if (r)
+		return r;
+	*ret_result = FINDING_FAIL;
+	*ret_words = not_done(q, request, n->name);
+	if (!*ret_words)
+		*ret_result = kept(q, n, older, ret_words);
+	why = *ret_words && back ? hopeless(q, n, object, *ret_words) : NULL;
+	if (!why)
+		return 0;
+	*ret_result = FINDING_PASS;
+	*ret_words =
+		arena_printf(q->out->arena, "%s: what began since the change is decided anew", why);
+	return 0;
+}
+
+/* The node, and those that go back with it: the first that is not prepared. */
 static int ask_prepared(struct asking *q, const struct side *newer, const struct side *older,
 			bool back, struct error *err)
 {
-	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *why = NULL;
-	const struct world_node *n = world_node(&q->w, node);
-	const char *name = machine_prepare_name(q->out->arena, q->u->run, node);
-	enum finding_result result = FINDING_FAIL;
-	struct sidestep_request *request;
-	struct doc *object;
-	int r;
+	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *words = NULL;
+	const struct world_node *mine = world_node(&q->w, node);
+	enum finding_result result = FINDING_PASS;
+	int r = 0;
 
-	if (!n || newer->layout <= older->layout) {
-		say_both(q, n ? "the older release has no older layout of connections"
-			      : "the node is gone");
+	if ((!mine && !back) || newer->layout <= older->layout) {
+		say_both(q, mine ? "the older release has no older layout of connections"
+				 : "the node is gone");
 		return 0;
 	}
-	r = read_request(q, name, &request, &object, err);
-	if (!r && !object)
-		r = ask_to_prepare(q, name, node, older, err);
+	for (size_t i = 0; !r && result == FINDING_PASS && i < q->w.n_nodes; i++) {
+		const struct world_node *n = &q->w.nodes[i];
+		const char *told = NULL;
+
+		if (n != mine && !(back && world_is_astray(&q->w, n, node)))
+			continue;
+		r = prepare_node(q, n, older, back, &result, &told, err);
+		words = told ? told : words;
+	}
 	if (r)
 		return r;
-	wrong = not_done(q, request, node);
-	if (!wrong)
-		result = kept(q, n, older, &wrong);
-	if (wrong && back)
-		why = hopeless(q, n, object, wrong);
-	if (why) {
-		say_both(q, arena_printf(q->out->arena,
-					 "%s: what began since the change is decided anew", why));
-		return 0;
-	}
 	asking_answer(q, ASK_REQUEST, result,
-		      wrong ? wrong : "its connections are kept in the older layout, too");
+		      words ? words : "its connections are kept in the older layout, too");
 	/* On the way back the pod may be as bad as it likes. */
-	wrong = back ? NULL : asking_pod(q, n, newer);
+	wrong = back || !mine ? NULL : asking_pod(q, mine, newer);
 	q->out->final = false;
 	asking_say(q, ASK_KUBERNETES, wrong,
-		   back ? "the agent has answered" : "the agent's pod is ready");
+		   back ? "its pod may be as it is" : "the agent's pod is ready");
 	return 0;
 }
 

@@ -22,6 +22,15 @@ const struct world_node *world_node(const struct world *w, const char *name)
 	return NULL;
 }
 
+bool world_is_astray(const struct world *w, const struct world_node *n, const char *last)
+{
+	const struct upgrade *u = w->upgrade;
+	const char *canary = doc_find_str(doc_at(doc_get(u->plan, "nodes"), 0), "name");
+
+	return str_eq(last, canary) && !str_eq(n->name, last) && n->pod &&
+	       str_eq(n->image, u->to.image);
+}
+
 bool world_is_rival(const struct doc *run)
 {
 	const char *state = doc_find_str(run, "spec.state");

@@ -308,6 +308,11 @@ static const struct doc *agent_on(const struct doc *pods, const char *node)
 	return NULL;
 }
 
+const char *stand_in_agent(struct stand_in *w, struct arena *a, const char *node)
+{
+	return kube_name(agent_on(list_of(w, a, KIND_POD), node));
+}
+
 static void make_agent(struct stand_in *w, struct arena *a, const struct doc *set, const char *node)
 {
 	struct error err = ERROR_INIT;

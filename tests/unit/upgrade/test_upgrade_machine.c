@@ -211,6 +211,49 @@ TEST(a_bad_release_is_taken_back_at_the_canary)
 	stopped_at_the_canary(AGENT_REFUSED, "the kernel's verifier refuses");
 }
 
+/* An agent's pod that is drained, and a node that joins, while the template asks for it. */
+static void drain_and_join(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	stand_in_remove(t->world, KIND_POD, "kube-system",
+			stand_in_agent(t->world, &a, "worker-1"));
+	stand_in_create(t->world, "{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": "
+				  "{\"name\": \"worker-3\"}}");
+	stand_in_patch_status(t->world, KIND_NODE, NULL, "worker-3",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+}
+
+static void remove_worker(struct attempt *t)
+{
+	static const char *const pods[] = {"web-worker-3-0", "web-worker-3-1"};
+
+	stand_in_remove(t->world, KIND_NODE, NULL, "worker-3");
+	for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
+		stand_in_remove(t->world, KIND_POD, "team", pods[i]);
+}
+
+TEST(nobody_is_left_on_a_release_that_was_taken_back)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.world = &w;
+	remove_worker(&t);
+	stand_in_remove(&w, KIND_POD, "kube-system", stand_in_agent(&w, &a, "worker-3"));
+	t.at_step = "U9";
+	t.then = drain_and_join;
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 TEST(a_release_that_is_bad_only_later_is_taken_back_at_the_canary)
 {
 	static const struct {
@@ -488,15 +531,6 @@ TEST(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses)
 	stand_in_free(&w);
 }
 
-static void remove_worker(struct attempt *t)
-{
-	static const char *const pods[] = {"web-worker-3-0", "web-worker-3-1"};
-
-	stand_in_remove(t->world, KIND_NODE, NULL, "worker-3");
-	for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
-		stand_in_remove(t->world, KIND_POD, "team", pods[i]);
-}
-
 TEST(a_node_that_left_is_not_present)
 {
 	static struct attempt t;
@@ -684,6 +718,7 @@ int main(int argc, char **argv)
 			the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back),
 		cmocka_unit_test(back_from_the_end_prepares_every_node),
 		cmocka_unit_test(a_bad_release_is_taken_back_at_the_canary),
+		cmocka_unit_test(nobody_is_left_on_a_release_that_was_taken_back),
 		cmocka_unit_test(a_release_that_is_bad_only_later_is_taken_back_at_the_canary),
 		cmocka_unit_test(a_node_of_a_wave_that_fails_takes_the_wave_back),
 		cmocka_unit_test(one_node_of_many_goes_back_alone),
