@@ -181,6 +181,36 @@ TEST(plans_say_what_forbids_them)
 	stand_in_free(&w);
 }
 
+static int edited(struct stand_in *w, struct arena *a, const char *side, const char *member,
+		  const char *value)
+{
+	struct doc *plan = attempt_plan(w, "0.3.0");
+	struct error err = ERROR_INIT;
+	const char *why;
+
+	if (side)
+		doc_set_string(a, doc_get(plan, side), member, value);
+	return plan_verdict(a, plan, clock_wall_ns(&w->clock.clock), &why, &err);
+}
+
+/* The findings in a file are those of the day that it was written. */
+TEST(a_saved_plan_that_was_edited_is_refused)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	assert_int_equal(edited(&w, &a, NULL, NULL, NULL), 0);
+	assert_int_equal(edited(&w, &a, "to", "version", "0.4.0"), CLI_BLOCKED);
+	assert_int_equal(edited(&w, &a, "to", "version", "1.2.0"), CLI_BLOCKED);
+	assert_int_equal(edited(&w, &a, "from", "version", "0.1.0"), CLI_BLOCKED);
+	assert_int_equal(edited(&w, &a, "from", "version", "0.3.0"), CLI_BLOCKED);
+	assert_true(edited(&w, &a, "to", "version", "newest") < 0);
+	assert_int_equal(edited(&w, &a, "to", "image", "sidestep.dev/sidestepd:0.4.0"),
+			 CLI_BLOCKED);
+	stand_in_free(&w);
+}
+
 /* --- bad releases --- */
 
 static void stopped_at_the_canary(enum agent_fault fault, const char *says)
@@ -713,6 +743,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest quick[] = {
 		cmocka_unit_test(every_gate_asks_two_origins_and_every_change_has_an_entry),
 		cmocka_unit_test(plans_say_what_forbids_them),
+		cmocka_unit_test(a_saved_plan_that_was_edited_is_refused),
 		cmocka_unit_test(up_down_and_up_again),
 		cmocka_unit_test(
 			the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back),
