@@ -55,11 +55,7 @@ static const char *pods_well(struct asking *q, const struct world_node *n)
 
 bool asking_is_silent(const struct asking *q, const struct sidestep_node *s)
 {
-	int64_t at;
-
-	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
-		return true;
-	return clock_wall_ns(q->u->cluster->clock) - at > (int64_t)AGENT_SILENT_NS;
+	return world_is_silent(s, clock_wall_ns(q->u->cluster->clock));
 }
 
 static enum finding_result endpoints_well(struct asking *q, const struct sidestep_node *s,

@@ -181,6 +181,20 @@ TEST(plans_say_what_forbids_them)
 	stand_in_free(&w);
 }
 
+/* What a dead agent said last is no news. */
+TEST(a_plan_does_not_believe_an_agent_that_is_silent)
+{
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	fake_clock_advance(&w.clock, 3600 * NS_PER_S);
+	expect_finding(&w, "0.3.0",
+		       "waivers:\n- {id: staging-proof, reason: r, owner: o, expires: "
+		       "\"2100-01-01\"}\n",
+		       CLI_INCONCLUSIVE, "agents-well", "silent since");
+	stand_in_free(&w);
+}
+
 static int edited(struct stand_in *w, struct arena *a, const char *side, const char *member,
 		  const char *value)
 {
@@ -743,6 +757,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest quick[] = {
 		cmocka_unit_test(every_gate_asks_two_origins_and_every_change_has_an_entry),
 		cmocka_unit_test(plans_say_what_forbids_them),
+		cmocka_unit_test(a_plan_does_not_believe_an_agent_that_is_silent),
 		cmocka_unit_test(a_saved_plan_that_was_edited_is_refused),
 		cmocka_unit_test(up_down_and_up_again),
 		cmocka_unit_test(
