@@ -518,12 +518,12 @@ GATE_SAMPLE(component)
 		r = component_look((enum component)i, q.u->cluster, out->arena, q.w.daemonset,
 				   &here, err);
 		present |= here;
-		what = components[i].what;
+		what = here ? components[i].what : what;
 	}
 	if (r)
 		return r;
 	if (!present) {
-		asking_say(&q, ASK_KUBERNETES, NULL, "not present any more");
+		asking_say(&q, ASK_KUBERNETES, NULL, "not present");
 		asking_say(&q, ASK_AGENTS, NULL, "nothing to follow");
 		return 0;
 	}

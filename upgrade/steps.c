@@ -220,12 +220,12 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_WAVE] = {.gates = {[GATE_AFTER] = {"G-WAVE"}}, .takes_back = true},
 	[STATE_ENVOY] = {.gates = {[GATE_AFTER] = {"G-COMPONENT"}}, .skip = absent},
 	[STATE_RELAY] = {.gates = {[GATE_AFTER] = {"G-COMPONENT"}}, .skip = absent},
-	[STATE_VERIFIED] =
-		{.changes = regenerate,
-		 .gates = {[GATE_BEFORE] = {"G-EQUAL"}, [GATE_AFTER] = {"G-REGENERATED"}},
-		 .does = "asks every agent to build every endpoint anew "
-			 "(SidestepRequest Regenerate); back: the request goes",
-		 .takes_back = true},
+	[STATE_VERIFIED] = {.changes = regenerate,
+			    .gates = {[GATE_BEFORE] = {"G-EQUAL", "G-COMPONENT"},
+				      [GATE_AFTER] = {"G-REGENERATED"}},
+			    .does = "asks every agent to build every endpoint anew "
+				    "(SidestepRequest Regenerate); back: the request goes",
+			    .takes_back = true},
 	[STATE_SOAKED] = {.gates = {[GATE_AFTER] = {"G-SOAK"}}, .takes_back = true},
 	[STATE_FINAL] =
 		{.changes = finalize,

@@ -545,6 +545,13 @@ static void put_relay(struct attempt *t)
 			"{\"containers\": [{\"name\": \"c\", \"image\": \"i\"}]}}}}");
 }
 
+static void put_helm(struct attempt *t)
+{
+	stand_in_patch(t->world, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"metadata\": {\"annotations\": {\"meta.helm.sh/release-name\": "
+		       "\"s\"}}}");
+}
+
 static const char *step_reason(const struct attempt *t, const char *step)
 {
 	const struct journal *j = t->session.journal;
@@ -571,6 +578,25 @@ TEST(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses)
 	assert_string_equal(step_reason(&t, "U11"), "not present: node Envoy");
 	assert_string_equal(step_reason(&t, "U12"), "");
 	assert_non_null(strstr(attempt_why(&t, &a), "relay is there"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* Those of U13, which has a change of its own, as well as those that are a step. */
+TEST(a_helm_release_pauses_before_every_endpoint_is_built_anew)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U9";
+	t.then = put_helm;
+	attempt_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
+	if (!strstr(attempt_why(&t, &a), "Helm release is there"))
+		fail_msg("%s", attempt_why(&t, &a));
+	assert_int_equal(w.regenerations, 0);
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -776,6 +802,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
 		cmocka_unit_test(agents_that_publish_no_health_are_not_asked_for_it),
 		cmocka_unit_test(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses),
+		cmocka_unit_test(a_helm_release_pauses_before_every_endpoint_is_built_anew),
 		cmocka_unit_test(a_node_that_left_is_not_present),
 		cmocka_unit_test(a_pause_leaves_mixed_versions_that_are_named),
 		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
