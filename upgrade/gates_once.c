@@ -3,6 +3,7 @@
 #include "lib/agentapi/regenerate.h"
 #include "lib/base/str.h"
 #include "upgrade/gates_internal.h"
+#include "upgrade/hops.h"
 
 /* --- U4: a pod of the image on every node
  * ---------------------------------------------------------
@@ -225,6 +226,41 @@ static void say_both(struct asking *q, const char *words)
 	asking_say(q, ASK_REQUEST, NULL, words);
 }
 
+/* Of a side's agents on the node: by the releases, else as told when the run began; 0: not known.
+ */
+static int64_t layout_before(struct asking *q, const struct world_node *n, const struct side *side)
+{
+	const struct sidestep_node *usual;
+
+	if (side->layout || side != &q->u->from)
+		return side->layout;
+	usual = recall_usual(q->u, q->out->arena, n->name);
+	return usual && usual->conntrack ? usual->conntrack->layout : 0;
+}
+
+/* Nothing to prepare: NULL when there is, or when nobody knows; then the agent is asked. */
+static const char *nothing_older(struct asking *q, const struct world_node *n,
+				 const struct side *newer, const struct side *older)
+{
+	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
+	int64_t from = newer->layout, to = layout_before(q, n, older);
+	struct version higher, lower;
+
+	if (!from && c && str_eq(n->status->version, newer->version) &&
+	    !asking_is_silent(q, n->status))
+		from = c->layout;
+	/* The first layout has none before it. */
+	if (from && from <= MAX(to, (int64_t)1))
+		return "the older release has no older layout of connections";
+	if (from && to)
+		return NULL;
+	if (!version_parse(q->out->arena, newer->version, &higher, NULL) &&
+	    !version_parse(q->out->arena, older->version, &lower, NULL) &&
+	    version_cmp(&higher, &lower) < 0)
+		return "the next release is no older one";
+	return NULL;
+}
+
 /*
  * The agent's status says so, too: an answer was given once; maps go with a boot, or by somebody
  * else's request.
@@ -234,15 +270,24 @@ static enum finding_result kept(struct asking *q, const struct world_node *n,
 {
 	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
 	struct arena *a = q->out->arena;
-	bool both = c && (older->layout ? c->older == older->layout : c->older != 0);
+	int64_t wanted = layout_before(q, n, older);
+	bool both = c && (wanted ? c->older == wanted : c->older != 0);
 
 	if (!c || asking_is_silent(q, n->status)) {
 		*ret_words = arena_printf(
 			a, "the agent of %s does not tell how it keeps connections", n->name);
 		return FINDING_UNKNOWN;
 	}
-	if (both && !c->remaining)
+	if (both && !c->remaining && wanted)
 		return FINDING_PASS;
+	if (both && !c->remaining) {
+		*ret_words = arena_printf(
+			a,
+			"the agent of %s keeps connections in layout %lld, too, and nobody says "
+			"which one %s has: name conntrackLayout of both in the releases file",
+			n->name, (long long)c->older, older->version);
+		return FINDING_UNKNOWN;
+	}
 	*ret_words = both ? arena_printf(a, "the agent of %s has %lld rows still to copy", n->name,
 					 (long long)c->remaining)
 			  : arena_printf(a,
@@ -305,24 +350,27 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *words = NULL;
 	const struct world_node *mine = world_node(&q->w, node);
 	enum finding_result result = FINDING_PASS;
+	bool asked = false;
 	int r = 0;
 
-	if ((!mine && !back) || newer->layout <= older->layout) {
-		say_both(q, mine ? "the older release has no older layout of connections"
-				 : "the node is gone");
-		return 0;
-	}
 	for (size_t i = 0; !r && result == FINDING_PASS && i < q->w.n_nodes; i++) {
 		const struct world_node *n = &q->w.nodes[i];
 		const char *told = NULL;
 
 		if (n != mine && !(back && world_is_astray(&q->w, n, node)))
 			continue;
-		r = prepare_node(q, n, older, back, &result, &told, err);
+		told = nothing_older(q, n, newer, older);
+		asked |= !told;
+		if (!told)
+			r = prepare_node(q, n, older, back, &result, &told, err);
 		words = told ? told : words;
 	}
 	if (r)
 		return r;
+	if (!asked) {
+		say_both(q, words ? words : "the node is gone");
+		return 0;
+	}
 	asking_answer(q, ASK_REQUEST, result,
 		      words ? words : "its connections are kept in the older layout, too");
 	/* On the way back the pod may be as bad as it likes. */

@@ -635,8 +635,11 @@ static const char least[] = "name: least\n"
 			    "gateTimeout: 30s\n";
 static const char waiver[] = "waves: [34, 100]\n"
 			     "waivers:\n"
+			     "- {id: map-layout, reason: a test, owner: us, expires: "
+			     "\"2100-01-01\"}\n"
 			     "- {id: staging-proof, reason: a test, owner: us, expires: "
 			     "\"2100-01-01\"}\n";
+static const char no_layouts[] = "releases:\n- {version: 0.2.0}\n- {version: 0.3.0}\n";
 #define RELEASES                                                                                   \
 	"releases:\n"                                                                              \
 	"- {version: 0.1.0, conntrackLayout: 1}\n"                                                 \
@@ -674,10 +677,13 @@ struct doc *stand_in_plan(struct stand_in *w, struct arena *a, const char *to, c
 		doc_foreach_item (list_of(w, a, kinds[i]), d)
 			must(snapshot_add(&s, d, &err), err);
 	must(profile_decode(a, yaml_of(a, text), &p, &err), err);
-	must(releases_decode(a,
-			     yaml_of(a, arena_printf(a, RELEASES,
-						     w->old_tells_no_health ? "false" : "true")),
-			     &known, &err),
+	must(releases_decode(
+		     a,
+		     yaml_of(a, w->no_layouts
+					? no_layouts
+					: arena_printf(a, RELEASES,
+						       w->old_tells_no_health ? "false" : "true")),
+		     &known, &err),
 	     err);
 	known.source = "a test";
 	in.snapshot = &s;

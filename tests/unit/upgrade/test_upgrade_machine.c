@@ -441,6 +441,38 @@ TEST(an_answer_is_not_believed_against_the_agents_own_status)
 	stand_in_free(&w);
 }
 
+/* Whoever waives map-layout has not said that there is nothing to prepare: the agents are asked. */
+TEST(a_layout_that_no_release_tells_is_asked_of_the_agents)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.no_layouts = true;
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, true);
+	/* They told their own when the run began. */
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.preparations, NODES);
+	attempt_close(&t);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_close(&t);
+	attempt_whole(&t, &w, "0.2.0", CLI_INCONCLUSIVE);
+	if (!strstr(attempt_why(&t, &a), "in layout 1, too, and nobody says which one 0.2.0 has"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- what cannot be told --- */
 
 static void unready_worker(struct attempt *t)
@@ -797,6 +829,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
 		cmocka_unit_test(an_agent_that_cannot_prepare_does_not_shut_the_way_back),
 		cmocka_unit_test(an_answer_is_not_believed_against_the_agents_own_status),
+		cmocka_unit_test(a_layout_that_no_release_tells_is_asked_of_the_agents),
 		cmocka_unit_test(a_gate_before_a_change_only_stops),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
