@@ -358,12 +358,13 @@ GATE_SAMPLE(room)
 }
 
 /* Once the agent is the right one and ready: before, no pod would get its network. */
-static void ask_probe(struct asking *q, const struct world_node *n, bool ready)
+static void ask_probe(struct asking *q, const struct world_node *n, const struct side *side,
+		      bool ready)
 {
 	const char *wrong = n ? "the agent is not ready yet" : NULL;
 
 	if (n && ready)
-		wrong = upgrade_probe(q->u, q->out->arena, n->name,
+		wrong = upgrade_probe(q->u, q->out->arena, side, n->name,
 				      doc_find_str(n->pod_object, "metadata.creationTimestamp"));
 	asking_say(q, ASK_PROBE, wrong, "it got its network, ran and ended well");
 }
@@ -402,16 +403,17 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 {
 	struct round round = {0};
 	const struct world_node *n;
+	const struct side *side;
 	struct asking q;
 	int r = asking_begin(&q, env, args, out, gate, err);
 
 	if (r)
 		return r;
 	n = world_node(&q.w, doc_find_str(args, "node"));
+	side = back ? &q.u->from : &q.u->to;
 	if (n)
-		ask_node(&q, &round, n, back ? &q.u->from : &q.u->to,
-			 back ? HEALTH_BACK : HEALTH_CHANGED);
-	ask_probe(&q, n, round.kubernetes.result == FINDING_PASS);
+		ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
+	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
 	if (back)
 		ask_astray(&q, &round, doc_find_str(args, "node"));
 	r = finish(&q, &round);

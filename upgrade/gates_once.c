@@ -9,8 +9,8 @@
  * ---------------------------------------------------------
  */
 
-static struct doc *short_pod(struct arena *a, const struct upgrade *u, const char *name,
-			     const char *node, bool host_network)
+static struct doc *short_pod(struct arena *a, const struct upgrade *u, const char *image,
+			     const char *name, const char *node, bool host_network)
 {
 	struct doc *d = kube_object_new(a, object_kind(KIND_POD), u->namespace, name);
 	struct doc *labels = doc_set_map(a, doc_get(d, "metadata"), "labels");
@@ -27,7 +27,7 @@ static struct doc *short_pod(struct arena *a, const struct upgrade *u, const cha
 	doc_set_string(a, c, "operator", "Exists");
 	c = doc_append(a, doc_set_list(a, spec, "containers"), doc_map(a));
 	doc_set_string(a, c, "name", "pull");
-	doc_set_string(a, c, "image", u->to.image);
+	doc_set_string(a, c, "image", image);
 	doc_append(a, doc_set_list(a, c, "command"), doc_string(a, "sidestepd"));
 	doc_append(a, doc_get(c, "command"), doc_string(a, "--version"));
 	return d;
@@ -93,14 +93,15 @@ static bool is_older(const struct doc *pod, const char *since)
 		made < then);
 }
 
-const char *upgrade_probe(struct upgrade *u, struct arena *a, const char *node, const char *since)
+const char *upgrade_probe(struct upgrade *u, struct arena *a, const struct side *side,
+			  const char *node, const char *since)
 {
 	const char *name = arena_printf(a, "probe-%s-%s", u->run, node);
 	const char *image = NULL, *program = NULL;
 	struct error why = ERROR_INIT;
 	struct doc *pod = NULL;
 
-	if (make_pod(u, a, short_pod(a, u, name, node, false), &pod, &why))
+	if (make_pod(u, a, short_pod(a, u, side->image, name, node, false), &pod, &why))
 		return arena_printf(a, "a pod on %s cannot be made: %s", node, why.msg);
 	if (!pod || is_older(pod, since) || kube_deleting(pod)) {
 		if (pod)
@@ -138,7 +139,7 @@ GATE_SAMPLE(pulled)
 		struct doc *pod = NULL;
 
 		r = make_pod(q.u, out->arena,
-			     short_pod(out->arena, q.u,
+			     short_pod(out->arena, q.u, q.u->to.image,
 				       arena_printf(out->arena, "pull-%s-%s", q.u->run, node), node,
 				       true),
 			     &pod, err);

@@ -182,9 +182,11 @@ const char *machine_finalize_name(struct arena *a, const char *run);
 /*
  * A new pod on the node that needs a network of its own, so that whoever makes pods' networks there
  * must answer: its container ran and ended well since `since` (RFC 3339; NULL: ever). NULL, or what
- * is missing; the pod is made when there is none. In a.
+ * is missing; the pod is made when there is none. In a. It has the image of that side: a way back
+ * needs nothing of a release that may not even be there any more.
  */
-const char *upgrade_probe(struct upgrade *u, struct arena *a, const char *node, const char *since);
+const char *upgrade_probe(struct upgrade *u, struct arena *a, const struct side *side,
+			  const char *node, const char *since);
 /* Removes pods that the run has made; best effort: who looks next tries again. */
 void upgrade_sweep(struct upgrade *u);
 /* Why U15 pauses. */

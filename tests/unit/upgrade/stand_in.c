@@ -380,7 +380,8 @@ static void end_pulls(struct stand_in *w, struct arena *a, const struct doc *pod
 			continue;
 		if (kube_deleting(pod))
 			remove_object(w, KIND_POD, MESH, kube_name(pod));
-		else if (!without_network(w, pod))
+		else if (!without_network(w, pod) &&
+			 !(w->new_is_gone && str_eq(version_of(pod), NEW_VERSION)))
 			patch_status(w, KIND_POD, MESH, kube_name(pod),
 				     json_of(a,
 					     "{\"status\": {\"phase\": \"Succeeded\", \"podIP\": "

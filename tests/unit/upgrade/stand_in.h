@@ -58,6 +58,7 @@ struct stand_in {
 	const char *fault_on; /* node; NULL: every one */
 	bool old_tells_no_health;
 	bool forgets_older; /* agents say that Prepare is done, and publish that it is not so */
+	bool new_is_gone;   /* no registry has the new image any more */
 	bool no_layouts;    /* the releases file does not tell them */
 	unsigned regenerations, finalizations, preparations;
 };

@@ -401,6 +401,7 @@ TEST(an_agent_that_cannot_prepare_does_not_shut_the_way_back)
 	memset(&t, 0, sizeof(t));
 	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
 	attempt_close(&t);
+	w.new_is_gone = true; /* nor is anything of it needed to go back */
 	w.fault = AGENT_UNPREPARED;
 	t.back = true;
 	attempt_open(&t, &w, "mine", -1);
