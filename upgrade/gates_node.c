@@ -12,6 +12,12 @@
 
 /* --- Kubernetes --- */
 
+/* A pod's count is of its whole life, in which nodes reboot: only of a fresh one it says enough. */
+static bool crash_loops(const struct asking *q, const struct world_node *n)
+{
+	return n->restarts >= CRASH_LOOP && (q->fresh || (n->waiting && !pod_is_ready(n->pod)));
+}
+
 const char *asking_pod(struct asking *q, const struct world_node *n, const struct side *side)
 {
 	struct arena *a = q->out->arena;
@@ -20,7 +26,7 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 		return arena_printf(a, "node %s is not ready", n->name);
 	if (!n->pod)
 		return arena_printf(a, "%s has no agent's pod", n->name);
-	if (n->restarts >= CRASH_LOOP) {
+	if (crash_loops(q, n)) {
 		q->out->final = true;
 		return arena_printf(a, "the agent of %s was restarted %" PRId64 " times%s%s",
 				    n->name, n->restarts, n->waiting ? ": " : "",
@@ -411,9 +417,11 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 		return r;
 	n = world_node(&q.w, doc_find_str(args, "node"));
 	side = back ? &q.u->from : &q.u->to;
+	q.fresh = !back;
 	if (n)
 		ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
 	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
+	q.fresh = false;
 	if (back)
 		ask_astray(&q, &round, doc_find_str(args, "node"));
 	r = finish(&q, &round);

@@ -534,6 +534,34 @@ TEST(a_silent_agent_pauses_and_goes_on_when_it_speaks)
 	stand_in_free(&w);
 }
 
+static void restarted(struct stand_in *w, const char *node, int times)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	stand_in_patch_status(
+		w, KIND_POD, "kube-system", stand_in_agent(w, &a, node),
+		arena_printf(&a,
+			     "{\"status\": {\"containerStatuses\": [{\"name\": \"c\", \"image\": "
+			     "\"i\", \"imageID\": \"i\", \"ready\": true, \"restartCount\": %d, "
+			     "\"state\": {\"running\": {}}}]}}",
+			     times));
+}
+
+/* Its node was rebooted now and then, long before. */
+TEST(an_agent_of_many_reboots_is_no_crash_loop)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	restarted(&w, "worker-1", 3);
+	restarted(&w, "worker-2", 2);
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 TEST(an_agent_that_takes_its_time_is_waited_for)
 {
 	static struct attempt t;
@@ -833,6 +861,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_layout_that_no_release_tells_is_asked_of_the_agents),
 		cmocka_unit_test(a_gate_before_a_change_only_stops),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
+		cmocka_unit_test(an_agent_of_many_reboots_is_no_crash_loop),
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
 		cmocka_unit_test(agents_that_publish_no_health_are_not_asked_for_it),
 		cmocka_unit_test(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses),
