@@ -49,7 +49,7 @@ TEST(up_down_and_up_again)
 	memset(&t, 0, sizeof(t));
 	t.finalize = true;
 	attempt_whole(&t, &w, "0.3.0", CLI_OK);
-	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_expect_state(&w, ALL("0.3.0") " pulls=0 requests=0");
 	assert_int_equal(w.regenerations, NODES);
 	assert_int_equal(w.finalizations, NODES);
 	assert_int_equal(w.preparations, 0);
@@ -292,7 +292,7 @@ TEST(nobody_is_left_on_a_release_that_was_taken_back)
 	t.at_step = "U9";
 	t.then = drain_and_join;
 	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
-	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
 	attempt_expect_entry_gates(&t);
 	attempt_close(&t);
 	stand_in_free(&w);
