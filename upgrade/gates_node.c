@@ -52,7 +52,7 @@ static const char *pods_well(struct asking *q, const struct world_node *n)
 				    "%zu pods of %s are not ready (%" PRId64
 				    " were before); one is %s",
 				    n->n_unready, n->name, before, n->unready);
-	if (n->restarts)
+	if (q->fresh ? n->restarts : n->restarts > recall_restarts(q->u, n->name))
 		return arena_printf(q->out->arena, "the agent of %s was restarted", n->name);
 	return NULL;
 }
@@ -125,8 +125,13 @@ static bool is_quiet(enum health_item_id id)
 
 enum health_set { HEALTH_AT_REST, HEALTH_CHANGED, HEALTH_BACK, HEALTH_OTHERS };
 
-static bool is_asked(enum health_item_id id, enum health_set set, bool compared)
+static bool is_asked(const struct asking *q, enum health_item_id id, enum health_set set,
+		     bool compared)
 {
+	/* Over a soak they come and go with what people do. */
+	if (id == HEALTH_CONNTRACK &&
+	    (set == HEALTH_OTHERS || (set == HEALTH_CHANGED && !q->fresh)))
+		return false;
 	if (!compared)
 		return is_direct(id);
 	return set == HEALTH_CHANGED || set == HEALTH_OTHERS || is_quiet(id);
@@ -178,7 +183,7 @@ static enum finding_result ask_items(struct asking *q, const struct world_node *
 		enum finding_result r = items[i].result;
 
 		if ((r != FINDING_FAIL && r != FINDING_UNKNOWN) || worst == FINDING_FAIL ||
-		    !is_asked((enum health_item_id)i, set, question.before != NULL) ||
+		    !is_asked(q, (enum health_item_id)i, set, question.before != NULL) ||
 		    is_moot(q, &question, (enum health_item_id)i, r) ||
 		    (r == FINDING_UNKNOWN && worst == FINDING_UNKNOWN))
 			continue;

@@ -122,6 +122,9 @@ struct gate_row {
 	/* Offsets of durations in struct profile + 1: everything must be well for so long (0: two
 	 * samples), and the answer may take so much longer than the profile's gateTimeout. */
 	size_t window, patience;
+	/* It lasts for days in which things pass by: what is not well counts when it has stood for
+	 * the profile's gateTimeout. */
+	bool bears;
 	enum gate_source_id asks[4];  /* each must answer; of at least two origins */
 	enum gate_source_id hears[2]; /* asked too, and left out where it is not present */
 };

@@ -226,7 +226,8 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 			    .does = "asks every agent to build every endpoint anew "
 				    "(SidestepRequest Regenerate); back: the request goes",
 			    .takes_back = true},
-	[STATE_SOAKED] = {.gates = {[GATE_AFTER] = {"G-SOAK"}}, .takes_back = true},
+	/* Whether days of work go back for what happened since, a person decides. */
+	[STATE_SOAKED] = {.gates = {[GATE_AFTER] = {"G-SOAK"}}},
 	[STATE_FINAL] =
 		{.changes = finalize,
 		 .gates = {[GATE_AFTER] = {"G-FINAL"}},

@@ -562,6 +562,44 @@ TEST(an_agent_of_many_reboots_is_no_crash_loop)
 	stand_in_free(&w);
 }
 
+static void reboot(struct attempt *t)
+{
+	restarted(t->world, "worker-1", 2);
+}
+
+static void crash_app(struct attempt *t)
+{
+	stand_in_patch_status(t->world, KIND_POD, "team", "web-worker-2-0",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+/* An agent whose node was rebooted, and a pod of the users' that is not ready for good. */
+TEST(a_soak_blames_no_release_for_what_passes_by)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = reboot;
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	stand_in_free(&w);
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = crash_app;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	if (!strstr(attempt_why(&t, &a), "web-worker-2-0"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 TEST(an_agent_that_takes_its_time_is_waited_for)
 {
 	static struct attempt t;
@@ -862,6 +900,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_gate_before_a_change_only_stops),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
 		cmocka_unit_test(an_agent_of_many_reboots_is_no_crash_loop),
+		cmocka_unit_test(a_soak_blames_no_release_for_what_passes_by),
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
 		cmocka_unit_test(agents_that_publish_no_health_are_not_asked_for_it),
 		cmocka_unit_test(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses),
