@@ -218,6 +218,12 @@ static void ask_agents(struct look *l)
 			seen(l, FINDING_UNKNOWN, scope, "its agent has published nothing");
 			continue;
 		}
+		if (world_is_silent(n->status, clock_wall_ns(l->s->in->clock))) {
+			seen(l, FINDING_UNKNOWN, scope,
+			     arena_printf(l->s->a, "its agent is silent since %s",
+					  n->status->updated ? n->status->updated : "always"));
+			continue;
+		}
 		wrong = n->status->ready ? endpoint_astray(n->status, l->s->a)
 					 : str_or_empty(n->status->message);
 		seen(l, wrong ? FINDING_FAIL : FINDING_PASS, scope,

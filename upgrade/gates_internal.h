@@ -10,6 +10,7 @@ struct asking {
 	struct upgrade *u;
 	struct gate_sample *out;
 	const struct doc *args;
+	bool fresh; /* the pods that are asked for were made by the step at hand */
 };
 
 int asking_begin(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,

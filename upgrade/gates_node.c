@@ -12,6 +12,12 @@
 
 /* --- Kubernetes --- */
 
+/* A pod's count is of its whole life, in which nodes reboot: only of a fresh one it says enough. */
+static bool crash_loops(const struct asking *q, const struct world_node *n)
+{
+	return n->restarts >= CRASH_LOOP && (q->fresh || (n->waiting && !pod_is_ready(n->pod)));
+}
+
 const char *asking_pod(struct asking *q, const struct world_node *n, const struct side *side)
 {
 	struct arena *a = q->out->arena;
@@ -20,7 +26,7 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 		return arena_printf(a, "node %s is not ready", n->name);
 	if (!n->pod)
 		return arena_printf(a, "%s has no agent's pod", n->name);
-	if (n->restarts >= CRASH_LOOP) {
+	if (crash_loops(q, n)) {
 		q->out->final = true;
 		return arena_printf(a, "the agent of %s was restarted %" PRId64 " times%s%s",
 				    n->name, n->restarts, n->waiting ? ": " : "",
@@ -46,7 +52,7 @@ static const char *pods_well(struct asking *q, const struct world_node *n)
 				    "%zu pods of %s are not ready (%" PRId64
 				    " were before); one is %s",
 				    n->n_unready, n->name, before, n->unready);
-	if (n->restarts)
+	if (q->fresh ? n->restarts : n->restarts > recall_restarts(q->u, n->name))
 		return arena_printf(q->out->arena, "the agent of %s was restarted", n->name);
 	return NULL;
 }
@@ -55,11 +61,7 @@ static const char *pods_well(struct asking *q, const struct world_node *n)
 
 bool asking_is_silent(const struct asking *q, const struct sidestep_node *s)
 {
-	int64_t at;
-
-	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
-		return true;
-	return clock_wall_ns(q->u->cluster->clock) - at > (int64_t)AGENT_SILENT_NS;
+	return world_is_silent(s, clock_wall_ns(q->u->cluster->clock));
 }
 
 static enum finding_result endpoints_well(struct asking *q, const struct sidestep_node *s,
@@ -123,8 +125,13 @@ static bool is_quiet(enum health_item_id id)
 
 enum health_set { HEALTH_AT_REST, HEALTH_CHANGED, HEALTH_BACK, HEALTH_OTHERS };
 
-static bool is_asked(enum health_item_id id, enum health_set set, bool compared)
+static bool is_asked(const struct asking *q, enum health_item_id id, enum health_set set,
+		     bool compared)
 {
+	/* Over a soak they come and go with what people do. */
+	if (id == HEALTH_CONNTRACK &&
+	    (set == HEALTH_OTHERS || (set == HEALTH_CHANGED && !q->fresh)))
+		return false;
 	if (!compared)
 		return is_direct(id);
 	return set == HEALTH_CHANGED || set == HEALTH_OTHERS || is_quiet(id);
@@ -176,7 +183,7 @@ static enum finding_result ask_items(struct asking *q, const struct world_node *
 		enum finding_result r = items[i].result;
 
 		if ((r != FINDING_FAIL && r != FINDING_UNKNOWN) || worst == FINDING_FAIL ||
-		    !is_asked((enum health_item_id)i, set, question.before != NULL) ||
+		    !is_asked(q, (enum health_item_id)i, set, question.before != NULL) ||
 		    is_moot(q, &question, (enum health_item_id)i, r) ||
 		    (r == FINDING_UNKNOWN && worst == FINDING_UNKNOWN))
 			continue;
@@ -362,12 +369,13 @@ GATE_SAMPLE(room)
 }
 
 /* Once the agent is the right one and ready: before, no pod would get its network. */
-static void ask_probe(struct asking *q, const struct world_node *n, bool ready)
+static void ask_probe(struct asking *q, const struct world_node *n, const struct side *side,
+		      bool ready)
 {
 	const char *wrong = n ? "the agent is not ready yet" : NULL;
 
 	if (n && ready)
-		wrong = upgrade_probe(q->u, q->out->arena, n->name,
+		wrong = upgrade_probe(q->u, q->out->arena, side, n->name,
 				      doc_find_str(n->pod_object, "metadata.creationTimestamp"));
 	asking_say(q, ASK_PROBE, wrong, "it got its network, ran and ended well");
 }
@@ -381,21 +389,46 @@ static const struct gate *gate_of(const struct asking *q, bool back)
 	return &q->u->machine.gates[0];
 }
 
+/* A way back that ends leaves nobody with the version it came from. */
+static void ask_astray(struct asking *q, struct round *r, const char *last)
+{
+	const struct doc *first = doc_at(doc_get(q->u->plan, "nodes"), 0);
+
+	for (size_t i = 0; str_eq(doc_find_str(first, "name"), last) && i < q->w.n_nodes; i++) {
+		const struct world_node *n = &q->w.nodes[i];
+		const char *words = NULL;
+
+		if (str_eq(n->name, last))
+			continue;
+		if (world_is_astray(&q->w, n, last) || (n->ready && !n->pod))
+			words = asking_pod(q, n, &q->u->from);
+		weigh(&r->kubernetes, words ? FINDING_FAIL : FINDING_PASS, words);
+		words = NULL;
+		if (n->status && str_eq(n->status->version, q->u->to.version))
+			weigh(&r->agents, asking_agent(q, n, &q->u->from, &words), words);
+	}
+}
+
 static int one_node(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
 		    bool back, struct error *err)
 {
 	struct round round = {0};
 	const struct world_node *n;
+	const struct side *side;
 	struct asking q;
 	int r = asking_begin(&q, env, args, out, gate, err);
 
 	if (r)
 		return r;
 	n = world_node(&q.w, doc_find_str(args, "node"));
+	side = back ? &q.u->from : &q.u->to;
+	q.fresh = !back;
 	if (n)
-		ask_node(&q, &round, n, back ? &q.u->from : &q.u->to,
-			 back ? HEALTH_BACK : HEALTH_CHANGED);
-	ask_probe(&q, n, round.kubernetes.result == FINDING_PASS);
+		ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
+	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
+	q.fresh = false;
+	if (back)
+		ask_astray(&q, &round, doc_find_str(args, "node"));
 	r = finish(&q, &round);
 	if (out->decides && gate_judge(gate_of(&q, back), out) == FINDING_PASS)
 		upgrade_sweep(q.u);

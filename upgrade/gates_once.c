@@ -3,13 +3,14 @@
 #include "lib/agentapi/regenerate.h"
 #include "lib/base/str.h"
 #include "upgrade/gates_internal.h"
+#include "upgrade/hops.h"
 
 /* --- U4: a pod of the image on every node
  * ---------------------------------------------------------
  */
 
-static struct doc *short_pod(struct arena *a, const struct upgrade *u, const char *name,
-			     const char *node, bool host_network)
+static struct doc *short_pod(struct arena *a, const struct upgrade *u, const char *image,
+			     const char *name, const char *node, bool host_network)
 {
 	struct doc *d = kube_object_new(a, object_kind(KIND_POD), u->namespace, name);
 	struct doc *labels = doc_set_map(a, doc_get(d, "metadata"), "labels");
@@ -26,7 +27,7 @@ static struct doc *short_pod(struct arena *a, const struct upgrade *u, const cha
 	doc_set_string(a, c, "operator", "Exists");
 	c = doc_append(a, doc_set_list(a, spec, "containers"), doc_map(a));
 	doc_set_string(a, c, "name", "pull");
-	doc_set_string(a, c, "image", u->to.image);
+	doc_set_string(a, c, "image", image);
 	doc_append(a, doc_set_list(a, c, "command"), doc_string(a, "sidestepd"));
 	doc_append(a, doc_get(c, "command"), doc_string(a, "--version"));
 	return d;
@@ -92,14 +93,15 @@ static bool is_older(const struct doc *pod, const char *since)
 		made < then);
 }
 
-const char *upgrade_probe(struct upgrade *u, struct arena *a, const char *node, const char *since)
+const char *upgrade_probe(struct upgrade *u, struct arena *a, const struct side *side,
+			  const char *node, const char *since)
 {
 	const char *name = arena_printf(a, "probe-%s-%s", u->run, node);
 	const char *image = NULL, *program = NULL;
 	struct error why = ERROR_INIT;
 	struct doc *pod = NULL;
 
-	if (make_pod(u, a, short_pod(a, u, name, node, false), &pod, &why))
+	if (make_pod(u, a, short_pod(a, u, side->image, name, node, false), &pod, &why))
 		return arena_printf(a, "a pod on %s cannot be made: %s", node, why.msg);
 	if (!pod || is_older(pod, since) || kube_deleting(pod)) {
 		if (pod)
@@ -137,7 +139,7 @@ GATE_SAMPLE(pulled)
 		struct doc *pod = NULL;
 
 		r = make_pod(q.u, out->arena,
-			     short_pod(out->arena, q.u,
+			     short_pod(out->arena, q.u, q.u->to.image,
 				       arena_printf(out->arena, "pull-%s-%s", q.u->run, node), node,
 				       true),
 			     &pod, err);
@@ -225,6 +227,41 @@ static void say_both(struct asking *q, const char *words)
 	asking_say(q, ASK_REQUEST, NULL, words);
 }
 
+/* Of a side's agents on the node: by the releases, else as told when the run began; 0: not known.
+ */
+static int64_t layout_before(struct asking *q, const struct world_node *n, const struct side *side)
+{
+	const struct sidestep_node *usual;
+
+	if (side->layout || side != &q->u->from)
+		return side->layout;
+	usual = recall_usual(q->u, q->out->arena, n->name);
+	return usual && usual->conntrack ? usual->conntrack->layout : 0;
+}
+
+/* Nothing to prepare: NULL when there is, or when nobody knows; then the agent is asked. */
+static const char *nothing_older(struct asking *q, const struct world_node *n,
+				 const struct side *newer, const struct side *older)
+{
+	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
+	int64_t from = newer->layout, to = layout_before(q, n, older);
+	struct version higher, lower;
+
+	if (!from && c && str_eq(n->status->version, newer->version) &&
+	    !asking_is_silent(q, n->status))
+		from = c->layout;
+	/* The first layout has none before it. */
+	if (from && from <= MAX(to, (int64_t)1))
+		return "the older release has no older layout of connections";
+	if (from && to)
+		return NULL;
+	if (!version_parse(q->out->arena, newer->version, &higher, NULL) &&
+	    !version_parse(q->out->arena, older->version, &lower, NULL) &&
+	    version_cmp(&higher, &lower) < 0)
+		return "the next release is no older one";
+	return NULL;
+}
+
 /*
  * The agent's status says so, too: an answer was given once; maps go with a boot, or by somebody
  * else's request.
@@ -234,15 +271,24 @@ static enum finding_result kept(struct asking *q, const struct world_node *n,
 {
 	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
 	struct arena *a = q->out->arena;
-	bool both = c && (older->layout ? c->older == older->layout : c->older != 0);
+	int64_t wanted = layout_before(q, n, older);
+	bool both = c && (wanted ? c->older == wanted : c->older != 0);
 
 	if (!c || asking_is_silent(q, n->status)) {
 		*ret_words = arena_printf(
 			a, "the agent of %s does not tell how it keeps connections", n->name);
 		return FINDING_UNKNOWN;
 	}
-	if (both && !c->remaining)
+	if (both && !c->remaining && wanted)
 		return FINDING_PASS;
+	if (both && !c->remaining) {
+		*ret_words = arena_printf(
+			a,
+			"the agent of %s keeps connections in layout %lld, too, and nobody says "
+			"which one %s has: name conntrackLayout of both in the releases file",
+			n->name, (long long)c->older, older->version);
+		return FINDING_UNKNOWN;
+	}
 	*ret_words = both ? arena_printf(a, "the agent of %s has %lld rows still to copy", n->name,
 					 (long long)c->remaining)
 			  : arena_printf(a,
@@ -271,44 +317,68 @@ static const char *hopeless(struct asking *q, const struct world_node *n, const 
 	return why;
 }
 
+/* Of one node: pass with words when it is not worth waiting for. */
+static int prepare_node(struct asking *q, const struct world_node *n, const struct side *older,
+			bool back, enum finding_result *ret_result, const char **ret_words,
+			struct error *err)
+{
+	const char *name = machine_prepare_name(q->out->arena, q->u->run, n->name), *why;
+	struct sidestep_request *request;
+	struct doc *object;
+	int r = read_request(q, name, &request, &object, err);
+
+	if (!r && !object)
+		r = ask_to_prepare(q, name, n->name, older, err);
+	if (r)
+		return r;
+	*ret_result = FINDING_FAIL;
+	*ret_words = not_done(q, request, n->name);
+	if (!*ret_words)
+		*ret_result = kept(q, n, older, ret_words);
+	why = *ret_words && back ? hopeless(q, n, object, *ret_words) : NULL;
+	if (!why)
+		return 0;
+	*ret_result = FINDING_PASS;
+	*ret_words =
+		arena_printf(q->out->arena, "%s: what began since the change is decided anew", why);
+	return 0;
+}
+
+/* The node, and those that go back with it: the first that is not prepared. */
 static int ask_prepared(struct asking *q, const struct side *newer, const struct side *older,
 			bool back, struct error *err)
 {
-	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *why = NULL;
-	const struct world_node *n = world_node(&q->w, node);
-	const char *name = machine_prepare_name(q->out->arena, q->u->run, node);
-	enum finding_result result = FINDING_FAIL;
-	struct sidestep_request *request;
-	struct doc *object;
-	int r;
+	const char *node = str_or_empty(doc_find_str(q->args, "node")), *wrong, *words = NULL;
+	const struct world_node *mine = world_node(&q->w, node);
+	enum finding_result result = FINDING_PASS;
+	bool asked = false;
+	int r = 0;
 
-	if (!n || newer->layout <= older->layout) {
-		say_both(q, n ? "the older release has no older layout of connections"
-			      : "the node is gone");
-		return 0;
+	for (size_t i = 0; !r && result == FINDING_PASS && i < q->w.n_nodes; i++) {
+		const struct world_node *n = &q->w.nodes[i];
+		const char *told = NULL;
+
+		if (n != mine && !(back && world_is_astray(&q->w, n, node)))
+			continue;
+		told = nothing_older(q, n, newer, older);
+		asked |= !told;
+		if (!told)
+			r = prepare_node(q, n, older, back, &result, &told, err);
+		words = told ? told : words;
 	}
-	r = read_request(q, name, &request, &object, err);
-	if (!r && !object)
-		r = ask_to_prepare(q, name, node, older, err);
 	if (r)
 		return r;
-	wrong = not_done(q, request, node);
-	if (!wrong)
-		result = kept(q, n, older, &wrong);
-	if (wrong && back)
-		why = hopeless(q, n, object, wrong);
-	if (why) {
-		say_both(q, arena_printf(q->out->arena,
-					 "%s: what began since the change is decided anew", why));
+	if (!asked) {
+		say_both(q, words ? words : "the node is gone");
 		return 0;
 	}
 	asking_answer(q, ASK_REQUEST, result,
-		      wrong ? wrong : "its connections are kept in the older layout, too");
+		      words ? words : "its connections are kept in the older layout, too");
 	/* On the way back the pod may be as bad as it likes. */
-	wrong = back ? NULL : asking_pod(q, n, newer);
+	wrong = back || !mine ? NULL : asking_pod(q, mine, newer);
 	q->out->final = false;
 	asking_say(q, ASK_KUBERNETES, wrong,
-		   back ? "the agent has answered" : "the agent's pod is ready");
+		   back ? "its pod may be as it is" : "the agent's pod is ready");
 	return 0;
 }
 
@@ -497,12 +567,12 @@ GATE_SAMPLE(component)
 		r = component_look((enum component)i, q.u->cluster, out->arena, q.w.daemonset,
 				   &here, err);
 		present |= here;
-		what = components[i].what;
+		what = here ? components[i].what : what;
 	}
 	if (r)
 		return r;
 	if (!present) {
-		asking_say(&q, ASK_KUBERNETES, NULL, "not present any more");
+		asking_say(&q, ASK_KUBERNETES, NULL, "not present");
 		asking_say(&q, ASK_AGENTS, NULL, "nothing to follow");
 		return 0;
 	}

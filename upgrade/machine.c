@@ -70,6 +70,7 @@ static void set_durations(struct gate *g, const struct gate_row *row, const stru
 	uint64_t ns = duration_at(p, row->window);
 
 	g->every_ns = p->sample_every_ns;
+	g->bears_ns = row->bears ? p->gate_timeout_ns : 0;
 	g->stable =
 		(unsigned)MIN(MAX(ns / p->sample_every_ns + 1, (uint64_t)2), (uint64_t)UINT32_MAX);
 	g->within_ns = ns + duration_at(p, row->patience) + p->gate_timeout_ns;

@@ -122,6 +122,9 @@ struct gate_row {
 	/* Offsets of durations in struct profile + 1: everything must be well for so long (0: two
 	 * samples), and the answer may take so much longer than the profile's gateTimeout. */
 	size_t window, patience;
+	/* It lasts for days in which things pass by: what is not well counts when it has stood for
+	 * the profile's gateTimeout. */
+	bool bears;
 	enum gate_source_id asks[4];  /* each must answer; of at least two origins */
 	enum gate_source_id hears[2]; /* asked too, and left out where it is not present */
 };
@@ -182,9 +185,11 @@ const char *machine_finalize_name(struct arena *a, const char *run);
 /*
  * A new pod on the node that needs a network of its own, so that whoever makes pods' networks there
  * must answer: its container ran and ended well since `since` (RFC 3339; NULL: ever). NULL, or what
- * is missing; the pod is made when there is none. In a.
+ * is missing; the pod is made when there is none. In a. It has the image of that side: a way back
+ * needs nothing of a release that may not even be there any more.
  */
-const char *upgrade_probe(struct upgrade *u, struct arena *a, const char *node, const char *since);
+const char *upgrade_probe(struct upgrade *u, struct arena *a, const struct side *side,
+			  const char *node, const char *since);
 /* Removes pods that the run has made; best effort: who looks next tries again. */
 void upgrade_sweep(struct upgrade *u);
 /* Why U15 pauses. */

@@ -25,6 +25,43 @@ struct doc *plan_stale(struct arena *a, const struct doc *plan, const struct sna
 				str_or_empty(doc_find_str(plan, "mesh")));
 }
 
+/*
+ * What nothing forces is asked anew, whatever the findings in the plan say: a file can be edited.
+ * Which patch is the latest only the releases knew; G-SOUND asks whether the mesh is what it says.
+ */
+static int hop_verdict(struct arena *a, const struct doc *plan, const char **ret_why,
+		       struct error *err)
+{
+	static const struct releases unknown;
+	struct release from = {0}, to = {0};
+	const char *const texts[] = {doc_find_str(plan, "from.version"),
+				     doc_find_str(plan, "to.version")};
+	int r = version_parse(a, str_or_empty(texts[0]), &from.version, err);
+
+	if (!r)
+		r = version_parse(a, str_or_empty(texts[1]), &to.version, err);
+	if (r)
+		return r;
+	if (hop_is_legal(hop_between(&unknown, &from, &to, true)))
+		return 0;
+	*ret_why = arena_printf(a, "%s to %s is no hop, and nothing forces it", texts[0], texts[1]);
+	return CLI_BLOCKED;
+}
+
+/* What a template asks for is what its side says. */
+static int image_verdict(struct arena *a, const struct doc *plan, const char *key,
+			 const char **ret_why)
+{
+	const struct doc *side = doc_get(plan, key);
+
+	doc_foreach_item (doc_find(side, "template.spec.template.spec.containers"), c)
+		if (str_eq(doc_find_str(c, "name"), doc_find_str(plan, "container")) &&
+		    str_eq(doc_find_str(c, "image"), doc_find_str(side, "image")))
+			return 0;
+	*ret_why = arena_printf(a, "its template of %s asks for another image than it says", key);
+	return CLI_BLOCKED;
+}
+
 int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, const char **ret_why,
 		 struct error *err)
 {
@@ -39,6 +76,13 @@ int plan_verdict(struct arena *a, const struct doc *plan, int64_t now_wall_ns, c
 					exit_code_meaning(made_with));
 		return made_with;
 	}
+	r = hop_verdict(a, plan, ret_why, err);
+	if (!r)
+		r = image_verdict(a, plan, "from", ret_why);
+	if (!r)
+		r = image_verdict(a, plan, "to", ret_why);
+	if (r)
+		return r;
 	doc_foreach_item (doc_get(plan, "waivers"), d) {
 		const char *id = str_or_empty(doc_find_str(d, "id"));
 		const struct waiver *w = waivers_find(

@@ -14,9 +14,12 @@ static void take(struct statuses *s, const struct world *w)
 	forget(s);
 	s->by_node = doc_map(&s->arena);
 	for (size_t i = 0; i < w->n_nodes; i++)
-		if (w->nodes[i].status_object)
-			doc_set(&s->arena, s->by_node, w->nodes[i].name,
-				doc_clone(&s->arena, w->nodes[i].status_object));
+		if (w->nodes[i].status_object) {
+			struct doc *d = doc_clone(&s->arena, w->nodes[i].status_object);
+
+			doc_set_int(&s->arena, d, "restarts", w->nodes[i].restarts);
+			doc_set(&s->arena, s->by_node, w->nodes[i].name, d);
+		}
 }
 
 /* Another process than the last sample's begins anew. */
@@ -194,6 +197,11 @@ const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, co
 	if (before)
 		fill(before, recall_first(u, a, node, u->to.version), &u->from);
 	return before;
+}
+
+int64_t recall_restarts(const struct upgrade *u, const char *node)
+{
+	return doc_find_int(doc_get(u->previous.by_node, node), "restarts", INT64_MAX);
 }
 
 int64_t recall_unready(const struct upgrade *u, const char *node)

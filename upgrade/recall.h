@@ -28,6 +28,8 @@ const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, co
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
+/* Restarts of its agent's pod at the last sample of this gate; INT64_MAX: there was none. */
+int64_t recall_restarts(const struct upgrade *u, const char *node);
 /* Pods of the node that were not ready before; -1: not known. */
 int64_t recall_unready(const struct upgrade *u, const char *node);
 

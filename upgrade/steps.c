@@ -51,20 +51,20 @@ static int ask_for(const struct upgrade *u, const struct doc *daemonset, struct 
 	return r;
 }
 
-static int turn_node(struct upgrade *u, const struct step *step, struct step_changes *out,
+static int turn_node(struct world *w, const struct step *step, struct step_changes *out,
 		     const struct side *side, const struct side *other, const char *back,
 		     struct error *err)
 {
+	const struct upgrade *u = w->upgrade;
 	struct arena *a = out->arena;
 	const struct world_node *n;
-	struct world w;
-	int r = world_look(&w, a, u, err);
+	int r = world_look(w, a, u, err);
 
 	if (!r)
-		r = ask_for(u, w.daemonset, out, side, other, back, err);
+		r = ask_for(u, w->daemonset, out, side, other, back, err);
 	if (r)
 		return r;
-	n = world_node(&w, doc_find_str(step->args, "node"));
+	n = world_node(w, doc_find_str(step->args, "node"));
 	/* One that runs it already (or is being made) needs nothing. */
 	if (!n || !n->pod || str_eq(n->image, side->image))
 		return 0;
@@ -76,16 +76,38 @@ static int upgrade_node(void *env, const struct step *step, struct step_changes 
 			struct error *err)
 {
 	struct upgrade *u = env;
+	struct world w = {.upgrade = u};
 
-	return turn_node(u, step, out, &u->to, &u->from, "", err);
+	return turn_node(&w, step, out, &u->to, &u->from, "", err);
 }
 
 static int downgrade_node(void *env, const struct step *step, struct step_changes *out,
 			  struct error *err)
 {
 	struct upgrade *u = env;
+	struct world w = {.upgrade = u};
 
-	return turn_node(u, step, out, &u->from, &u->to, "-back", err);
+	return turn_node(&w, step, out, &u->from, &u->to, "-back", err);
+}
+
+/*
+ * The canary is the last to go back. Whoever has the new version then had no turn that could be
+ * taken back: it joined, or its pod was made anew, while the template asked for that version.
+ */
+static int downgrade_last(void *env, const struct step *step, struct step_changes *out,
+			  struct error *err)
+{
+	struct upgrade *u = env;
+	struct world w = {.upgrade = u};
+	int r = turn_node(&w, step, out, &u->from, &u->to, "-back", err);
+
+	for (size_t i = 0; !r && i < w.n_nodes; i++)
+		if (world_is_astray(&w, &w.nodes[i], doc_find_str(step->args, "node")))
+			r = add(out, CHANGE_DELETE,
+				arena_printf(out->arena, "pod-back %s",
+					     kube_name(w.nodes[i].pod_object)),
+				host_ref(out->arena, w.nodes[i].pod_object), NULL, err);
+	return r;
 }
 
 /* A node that has left the cluster since the plan was made. */
@@ -177,7 +199,7 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 				  "the pods go again"},
 	[STATE_OPERATOR] = {.gates = {[GATE_AFTER] = {"G-COMPONENT"}}, .skip = absent},
 	[STATE_CANARY] = {.changes = upgrade_node,
-			  .undo_changes = downgrade_node,
+			  .undo_changes = downgrade_last,
 			  .skip = gone_node,
 			  .gates = {[GATE_BEFORE] = {"G-ROOM", "G-PREPARED"},
 				    [GATE_AFTER] = {"G-NODE"},
@@ -198,13 +220,14 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_WAVE] = {.gates = {[GATE_AFTER] = {"G-WAVE"}}, .takes_back = true},
 	[STATE_ENVOY] = {.gates = {[GATE_AFTER] = {"G-COMPONENT"}}, .skip = absent},
 	[STATE_RELAY] = {.gates = {[GATE_AFTER] = {"G-COMPONENT"}}, .skip = absent},
-	[STATE_VERIFIED] =
-		{.changes = regenerate,
-		 .gates = {[GATE_BEFORE] = {"G-EQUAL"}, [GATE_AFTER] = {"G-REGENERATED"}},
-		 .does = "asks every agent to build every endpoint anew "
-			 "(SidestepRequest Regenerate); back: the request goes",
-		 .takes_back = true},
-	[STATE_SOAKED] = {.gates = {[GATE_AFTER] = {"G-SOAK"}}, .takes_back = true},
+	[STATE_VERIFIED] = {.changes = regenerate,
+			    .gates = {[GATE_BEFORE] = {"G-EQUAL", "G-COMPONENT"},
+				      [GATE_AFTER] = {"G-REGENERATED"}},
+			    .does = "asks every agent to build every endpoint anew "
+				    "(SidestepRequest Regenerate); back: the request goes",
+			    .takes_back = true},
+	/* Whether days of work go back for what happened since, a person decides. */
+	[STATE_SOAKED] = {.gates = {[GATE_AFTER] = {"G-SOAK"}}},
 	[STATE_FINAL] =
 		{.changes = finalize,
 		 .gates = {[GATE_AFTER] = {"G-FINAL"}},

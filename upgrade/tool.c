@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upgrade/tool.h"
 
+#include <string.h>
+
 #include "lib/base/str.h"
 #include "upgrade/plan.h"
 
@@ -24,18 +26,29 @@ static void begin(struct session *s)
 	upgrade_sweep(u);
 }
 
-/* Once it is over nobody prepares any more; before that a request may still be needed. */
+/*
+ * Once it is over nobody answers them any more; before that one may still be needed. Those to
+ * prepare are by node, and nodes come and go.
+ */
 static void remove_requests(struct upgrade *u)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *prepare = machine_prepare_name(&a, u->run, "");
+	const char *regenerate = machine_regenerate_name(&a, u->run);
+	const char *finalize = machine_finalize_name(&a, u->run);
+	struct doc *list;
 
-	doc_foreach_item (doc_get(u->plan, "nodes"), n) {
-		struct kube_request request = {
-			.verb = KUBE_DELETE,
-			.kind = object_kind(KIND_SIDESTEP_REQUEST),
-			.name = machine_prepare_name(&a, u->run, doc_find_str(n, "name"))};
+	if (cluster_list(u->cluster, &a, object_kind(KIND_SIDESTEP_REQUEST), NULL, &list, NULL))
+		return;
+	doc_foreach_item (list, d) {
+		const char *name = str_or_empty(kube_name(d));
+		struct kube_request request = {.verb = KUBE_DELETE,
+					       .kind = object_kind(KIND_SIDESTEP_REQUEST),
+					       .name = name};
 
-		cluster_do(u->cluster, &request, &a, NULL, NULL);
+		if (str_eq(name, regenerate) || str_eq(name, finalize) ||
+		    !strncmp(name, prepare, strlen(prepare)))
+			cluster_do(u->cluster, &request, &a, NULL, NULL);
 	}
 }
 

@@ -188,10 +188,12 @@ static int tell_what_stays(const struct cli_call *call, struct cluster *c, struc
 		r = add_world(c, a, run, d, err);
 	if (r)
 		return r;
-	fprintf(call->out,
-		"%s\nnext: 'sidestep upgrade rollback' goes back, 'sidestep upgrade "
-		"resume' goes on\n",
-		doc_find_str(d, "safe"));
+	fprintf(call->out, "%s\n%s\n", doc_find_str(d, "safe"),
+		str_eq(run->state, run_state_name(RUN_DONE)) ||
+				str_eq(run->state, run_state_name(RUN_ROLLED_BACK))
+			? "it has ended, nothing was under way"
+			: "next: 'sidestep upgrade rollback' goes back, 'sidestep upgrade "
+			  "resume' goes on");
 	return 0;
 }
 

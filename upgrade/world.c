@@ -22,6 +22,24 @@ const struct world_node *world_node(const struct world *w, const char *name)
 	return NULL;
 }
 
+bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns)
+{
+	int64_t at;
+
+	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
+		return true;
+	return wall_ns - at > (int64_t)AGENT_SILENT_NS;
+}
+
+bool world_is_astray(const struct world *w, const struct world_node *n, const char *last)
+{
+	const struct upgrade *u = w->upgrade;
+	const char *canary = doc_find_str(doc_at(doc_get(u->plan, "nodes"), 0), "name");
+
+	return str_eq(last, canary) && !str_eq(n->name, last) && n->pod &&
+	       str_eq(n->image, u->to.image);
+}
+
 bool world_is_rival(const struct doc *run)
 {
 	const char *state = doc_find_str(run, "spec.state"), *tool = doc_find_str(run, "spec.tool");

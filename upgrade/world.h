@@ -50,5 +50,9 @@ int world_of(struct world *w, struct arena *a, const struct upgrade *u, const st
  * it through such a tool, this one among them, so its own run stands in nobody's way.
  */
 bool world_is_rival(const struct doc *run);
+/* It has published nothing for long, or nobody knows when. */
+bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns);
+/* Beside node `last`, with which a way back ends: it has the version of the other end. */
+bool world_is_astray(const struct world *w, const struct world_node *n, const char *last);
 /* NULL: it is not there (any more). */
 const struct world_node *world_node(const struct world *w, const char *name);

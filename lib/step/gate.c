@@ -96,8 +96,25 @@ static void explain(const struct gate *g, struct gate_sample *s, unsigned row, c
 			    "when its time was over only %u good looks of the %u it wants had been "
 			    "taken%s",
 			    row, MAX(g->stable, 1u), last_bad ? last_bad : "");
+	else if (gate_judge(g, s) == FINDING_FAIL)
+		gate_answer(s, self, FINDING_UNKNOWN,
+			    "its time was over before that had stood long enough to count");
 	else
 		gate_answer(s, self, FINDING_UNKNOWN, "fewer sources answered than it must ask");
+}
+
+/* How long it has not been well, and failed, without a break. */
+struct spell {
+	uint64_t bad, failed; /* since; 0: not at all */
+};
+
+static bool stands(const struct gate *g, uint64_t *since, bool now_so, uint64_t now)
+{
+	if (!now_so)
+		*since = 0;
+	else if (!*since)
+		*since = now + 1;
+	return now_so && now + 1 - *since >= g->bears_ns;
 }
 
 int gate_run(const struct gate *g, void *env, const struct doc *args, const struct gate_host *host,
@@ -108,28 +125,34 @@ int gate_run(const struct gate *g, void *env, const struct doc *args, const stru
 	const unsigned stable = MAX(g->stable, 1u);
 	auto_free char *last_bad = NULL;
 	unsigned samples = 0, row = 0;
+	struct spell spell = {0};
 
 	for (;;) {
 		struct arena scratch = ARENA_INIT;
 		struct gate_sample s;
 		enum finding_result judged;
-		bool over, last;
+		bool over, last, bad, failed;
+		uint64_t at;
 		int r;
 
 		take_sample(g, env, args, row + 1 >= stable, &scratch, &s);
 		samples++;
 		judged = gate_judge(g, &s);
+		at = host->now_ns(host->ctx);
+		bad = stands(g, &spell.bad, judged != FINDING_PASS, at);
+		failed = stands(g, &spell.failed, judged == FINDING_FAIL, at);
 		if (judged == FINDING_PASS)
 			row++;
-		else if (judged == FINDING_FAIL || !s.keeps)
+		else if (bad && (judged == FINDING_FAIL || !s.keeps))
 			row = 0;
 		remember(&s, &last_bad);
 		if (host->sampled)
 			host->sampled(host->ctx, g, &s, judged);
-		over = row >= stable || (judged == FINDING_FAIL && s.final);
+		over = row >= stable ||
+		       (judged == FINDING_FAIL && (s.final || (g->bears_ns && failed)));
 		last = host->now_ns(host->ctx) + g->every_ns > deadline;
 		/* Time is over while still counting good samples: not stable, so not known. */
-		if (!over && last && judged == FINDING_PASS)
+		if (!over && last && (judged == FINDING_PASS || !failed))
 			judged = FINDING_UNKNOWN;
 		if (over || last) {
 			if (judged == FINDING_UNKNOWN)

@@ -48,8 +48,11 @@ struct gate {
 	 */
 	int (*sample)(void *env, const struct doc *args, struct gate_sample *out,
 		      struct error *err);
-	uint64_t every_ns;   /* between samples */
-	uint64_t within_ns;  /* after that it fails or is inconclusive */
+	uint64_t every_ns;  /* between samples */
+	uint64_t within_ns; /* after that it fails or is inconclusive */
+	/* What is not well for less than this does not begin the row anew, and decides nothing; a
+	 * fail that has stood for so long ends the gate. 0: each sample counts. */
+	uint64_t bears_ns;
 	unsigned stable;     /* samples in a row that must pass; at least 1 */
 	unsigned n_required; /* sources that must answer; 0 means 2 */
 	/* Asked before a step: by whoever resumes, too, also when changes of the step were begun.

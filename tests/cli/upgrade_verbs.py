@@ -204,6 +204,7 @@ def story(tool, nodes):
     tool.run(0, "resume", "--finalize", "--yes", says=["done", "brings the old version back, unless U15 was carried out"])
     tool.run(3, "rollback", "--yes", says=["there is no way back", "plan --to 0.2.0"])
     tool.run(0, "resume", "--yes", says=["done already"])
+    tool.run(0, "abort", says=["it has ended, nothing was under way"])
     # Down again: a hop of its own, and from there back with `rollback`.
     tool.run(0, "plan", "--to", "0.2.0", "--profile", "profile.yaml", "--releases", "releases.yaml", "-o", "json", "-f", "plan.json")
     tool.run(0, "run", "--plan", "plan.json", "--finalize", "--yes", says=["done"])

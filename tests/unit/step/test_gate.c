@@ -112,6 +112,43 @@ TEST(letters_to_results)
 }
 
 /* Inconclusive is never without words: also when every source of the last sample was content. */
+TEST(what_passes_by_is_borne)
+{
+	static const struct {
+		const char *name, *a;
+		enum finding_result want;
+		int samples;
+	} rows[] = {
+		{"a row goes on behind a blip", "ppfppp", FINDING_PASS, 6},
+		{"also when nobody answered", "ppuupppp", FINDING_PASS, 7},
+		{"a fail that stands ends it", "pppfff", FINDING_FAIL, 6},
+		{"what is not known is no fail that stands", "puuufp", FINDING_UNKNOWN, 9},
+		{"a blip at the end decides nothing", "ufufufuff", FINDING_UNKNOWN, 9},
+		{"final needs no time", "pf!", FINDING_FAIL, 2},
+	};
+	struct gate bears = gate;
+
+	bears.bears_ns = 2 * NS_PER_S;
+	bears.within_ns = 8 * NS_PER_S;
+	bears.stable = 5;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct script s = {.a = rows[i].a, .b = "ppppppppp"};
+		struct gate_host host = {now, wait_fake, NULL, &s};
+		struct arena a = ARENA_INIT;
+		enum finding_result got;
+		struct doc *record;
+
+		s.final = strchr(s.a, '!') != NULL;
+		fake_clock_init(&s.clock, 0);
+		assert_int_equal(gate_run(&bears, &s, NULL, &host, &a, &got, &record, NULL), 0);
+		if (got != rows[i].want ||
+		    doc_int_or(doc_get(record, "samples"), 0) != rows[i].samples)
+			fail_msg("%s: %s, %lld samples", rows[i].name, finding_result_name(got),
+				 (long long)doc_int_or(doc_get(record, "samples"), 0));
+		arena_release(&a);
+	}
+}
+
 TEST(inconclusive_says_why)
 {
 	static const struct {
@@ -160,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(letters_to_results),
+		cmocka_unit_test(what_passes_by_is_borne),
 		cmocka_unit_test(inconclusive_says_why),
 		cmocka_unit_test(waiting_can_be_interrupted),
 	};

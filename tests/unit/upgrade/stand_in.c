@@ -308,6 +308,11 @@ static const struct doc *agent_on(const struct doc *pods, const char *node)
 	return NULL;
 }
 
+const char *stand_in_agent(struct stand_in *w, struct arena *a, const char *node)
+{
+	return kube_name(agent_on(list_of(w, a, KIND_POD), node));
+}
+
 static void make_agent(struct stand_in *w, struct arena *a, const struct doc *set, const char *node)
 {
 	struct error err = ERROR_INIT;
@@ -375,7 +380,8 @@ static void end_pulls(struct stand_in *w, struct arena *a, const struct doc *pod
 			continue;
 		if (kube_deleting(pod))
 			remove_object(w, KIND_POD, MESH, kube_name(pod));
-		else if (!without_network(w, pod))
+		else if (!without_network(w, pod) &&
+			 !(w->new_is_gone && str_eq(version_of(pod), NEW_VERSION)))
 			patch_status(w, KIND_POD, MESH, kube_name(pod),
 				     json_of(a,
 					     "{\"status\": {\"phase\": \"Succeeded\", \"podIP\": "
@@ -630,8 +636,11 @@ static const char least[] = "name: least\n"
 			    "gateTimeout: 30s\n";
 static const char waiver[] = "waves: [34, 100]\n"
 			     "waivers:\n"
+			     "- {id: map-layout, reason: a test, owner: us, expires: "
+			     "\"2100-01-01\"}\n"
 			     "- {id: staging-proof, reason: a test, owner: us, expires: "
 			     "\"2100-01-01\"}\n";
+static const char no_layouts[] = "releases:\n- {version: 0.2.0}\n- {version: 0.3.0}\n";
 #define RELEASES                                                                                   \
 	"releases:\n"                                                                              \
 	"- {version: 0.1.0, conntrackLayout: 1}\n"                                                 \
@@ -669,10 +678,13 @@ struct doc *stand_in_plan(struct stand_in *w, struct arena *a, const char *to, c
 		doc_foreach_item (list_of(w, a, kinds[i]), d)
 			must(snapshot_add(&s, d, &err), err);
 	must(profile_decode(a, yaml_of(a, text), &p, &err), err);
-	must(releases_decode(a,
-			     yaml_of(a, arena_printf(a, RELEASES,
-						     w->old_tells_no_health ? "false" : "true")),
-			     &known, &err),
+	must(releases_decode(
+		     a,
+		     yaml_of(a, w->no_layouts
+					? no_layouts
+					: arena_printf(a, RELEASES,
+						       w->old_tells_no_health ? "false" : "true")),
+		     &known, &err),
 	     err);
 	known.source = "a test";
 	in.snapshot = &s;

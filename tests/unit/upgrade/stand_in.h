@@ -58,6 +58,8 @@ struct stand_in {
 	const char *fault_on; /* node; NULL: every one */
 	bool old_tells_no_health;
 	bool forgets_older; /* agents say that Prepare is done, and publish that it is not so */
+	bool new_is_gone;   /* no registry has the new image any more */
+	bool no_layouts;    /* the releases file does not tell them */
 	unsigned regenerations, finalizations, preparations;
 };
 
@@ -84,6 +86,8 @@ void stand_in_patch_status(struct stand_in *w, enum object_kind_id kind, const c
 void stand_in_create(struct stand_in *w, const char *json);
 void stand_in_remove(struct stand_in *w, enum object_kind_id kind, const char *ns,
 		     const char *name);
+/* The name of the agent's pod on a node. */
+const char *stand_in_agent(struct stand_in *w, struct arena *a, const char *node);
 void stand_in_faults(struct stand_in *w, const char *json);
 
 /* "control=0.2.0 worker-1=0.3.0 ...; template 0.3.0; pods 4, requests 0": by the pods' images. */

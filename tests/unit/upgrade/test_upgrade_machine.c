@@ -49,7 +49,7 @@ TEST(up_down_and_up_again)
 	memset(&t, 0, sizeof(t));
 	t.finalize = true;
 	attempt_whole(&t, &w, "0.3.0", CLI_OK);
-	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_expect_state(&w, ALL("0.3.0") " pulls=0 requests=0");
 	assert_int_equal(w.regenerations, NODES);
 	assert_int_equal(w.finalizations, NODES);
 	assert_int_equal(w.preparations, 0);
@@ -181,6 +181,50 @@ TEST(plans_say_what_forbids_them)
 	stand_in_free(&w);
 }
 
+/* What a dead agent said last is no news. */
+TEST(a_plan_does_not_believe_an_agent_that_is_silent)
+{
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	fake_clock_advance(&w.clock, 3600 * NS_PER_S);
+	expect_finding(&w, "0.3.0",
+		       "waivers:\n- {id: staging-proof, reason: r, owner: o, expires: "
+		       "\"2100-01-01\"}\n",
+		       CLI_INCONCLUSIVE, "agents-well", "silent since");
+	stand_in_free(&w);
+}
+
+static int edited(struct stand_in *w, struct arena *a, const char *side, const char *member,
+		  const char *value)
+{
+	struct doc *plan = attempt_plan(w, "0.3.0");
+	struct error err = ERROR_INIT;
+	const char *why;
+
+	if (side)
+		doc_set_string(a, doc_get(plan, side), member, value);
+	return plan_verdict(a, plan, clock_wall_ns(&w->clock.clock), &why, &err);
+}
+
+/* The findings in a file are those of the day that it was written. */
+TEST(a_saved_plan_that_was_edited_is_refused)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	assert_int_equal(edited(&w, &a, NULL, NULL, NULL), 0);
+	assert_int_equal(edited(&w, &a, "to", "version", "0.4.0"), CLI_BLOCKED);
+	assert_int_equal(edited(&w, &a, "to", "version", "1.2.0"), CLI_BLOCKED);
+	assert_int_equal(edited(&w, &a, "from", "version", "0.1.0"), CLI_BLOCKED);
+	assert_int_equal(edited(&w, &a, "from", "version", "0.3.0"), CLI_BLOCKED);
+	assert_true(edited(&w, &a, "to", "version", "newest") < 0);
+	assert_int_equal(edited(&w, &a, "to", "image", "sidestep.dev/sidestepd:0.4.0"),
+			 CLI_BLOCKED);
+	stand_in_free(&w);
+}
+
 /* --- bad releases --- */
 
 static void stopped_at_the_canary(enum agent_fault fault, const char *says)
@@ -209,6 +253,49 @@ TEST(a_bad_release_is_taken_back_at_the_canary)
 	stopped_at_the_canary(AGENT_NO_NETWORK, "a new pod: worker-2 has not got");
 	stopped_at_the_canary(AGENT_CRASHES, "was restarted 3 times: CrashLoopBackOff");
 	stopped_at_the_canary(AGENT_REFUSED, "the kernel's verifier refuses");
+}
+
+/* An agent's pod that is drained, and a node that joins, while the template asks for it. */
+static void drain_and_join(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	stand_in_remove(t->world, KIND_POD, "kube-system",
+			stand_in_agent(t->world, &a, "worker-1"));
+	stand_in_create(t->world, "{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": "
+				  "{\"name\": \"worker-3\"}}");
+	stand_in_patch_status(t->world, KIND_NODE, NULL, "worker-3",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+}
+
+static void remove_worker(struct attempt *t)
+{
+	static const char *const pods[] = {"web-worker-3-0", "web-worker-3-1"};
+
+	stand_in_remove(t->world, KIND_NODE, NULL, "worker-3");
+	for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
+		stand_in_remove(t->world, KIND_POD, "team", pods[i]);
+}
+
+TEST(nobody_is_left_on_a_release_that_was_taken_back)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.world = &w;
+	remove_worker(&t);
+	stand_in_remove(&w, KIND_POD, "kube-system", stand_in_agent(&w, &a, "worker-3"));
+	t.at_step = "U9";
+	t.then = drain_and_join;
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_expect_state(&w, ALL("0.2.0") " pulls=0 requests=0");
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
 }
 
 TEST(a_release_that_is_bad_only_later_is_taken_back_at_the_canary)
@@ -314,6 +401,7 @@ TEST(an_agent_that_cannot_prepare_does_not_shut_the_way_back)
 	memset(&t, 0, sizeof(t));
 	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
 	attempt_close(&t);
+	w.new_is_gone = true; /* nor is anything of it needed to go back */
 	w.fault = AGENT_UNPREPARED;
 	t.back = true;
 	attempt_open(&t, &w, "mine", -1);
@@ -350,6 +438,38 @@ TEST(an_answer_is_not_believed_against_the_agents_own_status)
 	attempt_find(&t, false);
 	assert_int_equal(attempt_go(&t), CLI_OK);
 	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* Whoever waives map-layout has not said that there is nothing to prepare: the agents are asked. */
+TEST(a_layout_that_no_release_tells_is_asked_of_the_agents)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.no_layouts = true;
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, true);
+	/* They told their own when the run began. */
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.preparations, NODES);
+	attempt_close(&t);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_close(&t);
+	attempt_whole(&t, &w, "0.2.0", CLI_INCONCLUSIVE);
+	if (!strstr(attempt_why(&t, &a), "in layout 1, too, and nobody says which one 0.2.0 has"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_expect_state(&w, ALL("0.3.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
 }
@@ -414,6 +534,72 @@ TEST(a_silent_agent_pauses_and_goes_on_when_it_speaks)
 	stand_in_free(&w);
 }
 
+static void restarted(struct stand_in *w, const char *node, int times)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	stand_in_patch_status(
+		w, KIND_POD, "kube-system", stand_in_agent(w, &a, node),
+		arena_printf(&a,
+			     "{\"status\": {\"containerStatuses\": [{\"name\": \"c\", \"image\": "
+			     "\"i\", \"imageID\": \"i\", \"ready\": true, \"restartCount\": %d, "
+			     "\"state\": {\"running\": {}}}]}}",
+			     times));
+}
+
+/* Its node was rebooted now and then, long before. */
+TEST(an_agent_of_many_reboots_is_no_crash_loop)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	restarted(&w, "worker-1", 3);
+	restarted(&w, "worker-2", 2);
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void reboot(struct attempt *t)
+{
+	restarted(t->world, "worker-1", 2);
+}
+
+static void crash_app(struct attempt *t)
+{
+	stand_in_patch_status(t->world, KIND_POD, "team", "web-worker-2-0",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+/* An agent whose node was rebooted, and a pod of the users' that is not ready for good. */
+TEST(a_soak_blames_no_release_for_what_passes_by)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = reboot;
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	stand_in_free(&w);
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = crash_app;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	if (!strstr(attempt_why(&t, &a), "web-worker-2-0"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 TEST(an_agent_that_takes_its_time_is_waited_for)
 {
 	static struct attempt t;
@@ -458,6 +644,13 @@ static void put_relay(struct attempt *t)
 			"{\"containers\": [{\"name\": \"c\", \"image\": \"i\"}]}}}}");
 }
 
+static void put_helm(struct attempt *t)
+{
+	stand_in_patch(t->world, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"metadata\": {\"annotations\": {\"meta.helm.sh/release-name\": "
+		       "\"s\"}}}");
+}
+
 static const char *step_reason(const struct attempt *t, const char *step)
 {
 	const struct journal *j = t->session.journal;
@@ -488,13 +681,23 @@ TEST(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses)
 	stand_in_free(&w);
 }
 
-static void remove_worker(struct attempt *t)
+/* Those of U13, which has a change of its own, as well as those that are a step. */
+TEST(a_helm_release_pauses_before_every_endpoint_is_built_anew)
 {
-	static const char *const pods[] = {"web-worker-3-0", "web-worker-3-1"};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
 
-	stand_in_remove(t->world, KIND_NODE, NULL, "worker-3");
-	for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
-		stand_in_remove(t->world, KIND_POD, "team", pods[i]);
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U9";
+	t.then = put_helm;
+	attempt_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
+	if (!strstr(attempt_why(&t, &a), "Helm release is there"))
+		fail_msg("%s", attempt_why(&t, &a));
+	assert_int_equal(w.regenerations, 0);
+	attempt_close(&t);
+	stand_in_free(&w);
 }
 
 TEST(a_node_that_left_is_not_present)
@@ -679,22 +882,29 @@ int main(int argc, char **argv)
 	const struct CMUnitTest quick[] = {
 		cmocka_unit_test(every_gate_asks_two_origins_and_every_change_has_an_entry),
 		cmocka_unit_test(plans_say_what_forbids_them),
+		cmocka_unit_test(a_plan_does_not_believe_an_agent_that_is_silent),
+		cmocka_unit_test(a_saved_plan_that_was_edited_is_refused),
 		cmocka_unit_test(up_down_and_up_again),
 		cmocka_unit_test(
 			the_last_step_waits_for_an_approval_of_its_own_and_shuts_the_way_back),
 		cmocka_unit_test(back_from_the_end_prepares_every_node),
 		cmocka_unit_test(a_bad_release_is_taken_back_at_the_canary),
+		cmocka_unit_test(nobody_is_left_on_a_release_that_was_taken_back),
 		cmocka_unit_test(a_release_that_is_bad_only_later_is_taken_back_at_the_canary),
 		cmocka_unit_test(a_node_of_a_wave_that_fails_takes_the_wave_back),
 		cmocka_unit_test(one_node_of_many_goes_back_alone),
 		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
 		cmocka_unit_test(an_agent_that_cannot_prepare_does_not_shut_the_way_back),
 		cmocka_unit_test(an_answer_is_not_believed_against_the_agents_own_status),
+		cmocka_unit_test(a_layout_that_no_release_tells_is_asked_of_the_agents),
 		cmocka_unit_test(a_gate_before_a_change_only_stops),
 		cmocka_unit_test(a_silent_agent_pauses_and_goes_on_when_it_speaks),
+		cmocka_unit_test(an_agent_of_many_reboots_is_no_crash_loop),
+		cmocka_unit_test(a_soak_blames_no_release_for_what_passes_by),
 		cmocka_unit_test(an_agent_that_takes_its_time_is_waited_for),
 		cmocka_unit_test(agents_that_publish_no_health_are_not_asked_for_it),
 		cmocka_unit_test(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses),
+		cmocka_unit_test(a_helm_release_pauses_before_every_endpoint_is_built_anew),
 		cmocka_unit_test(a_node_that_left_is_not_present),
 		cmocka_unit_test(a_pause_leaves_mixed_versions_that_are_named),
 		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
