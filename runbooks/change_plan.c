@@ -150,6 +150,16 @@ static int plan_delete(struct change_plan *p, const struct doc *args, struct err
 	return rc;
 }
 
+/* Nothing runs when a time is over: what a person was promised would never happen. */
+static int plan_suspend(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	if (doc_get(args, "until"))
+		return error_set(err, -EINVAL,
+				 "nobody puts a policy back at a time: it is back when the run is "
+				 "rolled back (take `until` away)");
+	return plan_delete(p, args, err);
+}
+
 static int plan_apply(struct change_plan *p, const struct doc *args, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
@@ -343,7 +353,7 @@ static const struct {
 	{"k8s.patch", plan_patch, true},
 	{"k8s.apply", plan_apply, true},
 	{"k8s.delete", plan_delete, true},
-	{"policy.suspend", plan_delete, true},
+	{"policy.suspend", plan_suspend, true},
 	{"k8s.restart", plan_restart, true},
 	{"k8s.evict", plan_evict, true},
 	{"endpoint.regenerate", plan_regenerate, true},

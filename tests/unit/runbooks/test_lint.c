@@ -260,10 +260,10 @@ static const struct {
 	{"RBL-015", "risk: high", "risk: none", NULL},
 	{"RBL-018", "risk: high", "risk: high\n  retry: {attempts: 20, base: 1s}", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"system:authenticated\"", NULL},
-	{"RBL-023",
+	{"RBL-011",
 	 "k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "
 	 "\"${params.unit}\"}}}",
-	 "policy.suspend: {ref: \"cilium.io/v2 CiliumNetworkPolicy a/b\", until: 9000h}", NULL},
+	 "policy.suspend: {ref: \"cilium.io/v2 CiliumNetworkPolicy a/b\", until: 1h}", NULL},
 	{"RBL-030", "v1 ConfigMap", "v1 Secret", NULL},
 	{"RBL-030", "v1 ConfigMap", "rbac.authorization.k8s.io/v1 ClusterRoleBinding", NULL},
 	{"RBL-030", "v1 ConfigMap ${params.namespace}/x", "${drops.rows[0]}", NULL},
