@@ -132,6 +132,8 @@ static int plan_patch(struct change_plan *p, const struct doc *args, struct erro
 
 	if (rc)
 		return rc;
+	if (doc_get(args, "preserve") && !str_eq(doc_find_str(args, "preserve"), "pre-image"))
+		return error_set(err, -EINVAL, "preserve is pre-image: it is always kept");
 	if (!live)
 		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
 	add(p, "patch", CHANGE_PATCH, ref, by_names(&p->s->r->arena, live, doc_get(args, "patch")),
@@ -217,6 +219,13 @@ static void add_pod(struct arena *a, struct doc *pods, const char *ns, const cha
 	doc_set_string(a, one, "uid", uid);
 }
 
+static int pods_fit(const struct doc *pods, struct error *err)
+{
+	return doc_len(pods) > MAX_PODS
+		       ? error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS)
+		       : 0;
+}
+
 /* By uid: the pods that are there now, and none that came after them. */
 static int delete_pods(struct change_plan *p, const struct doc *owner, const char *nodes,
 		       struct error *err)
@@ -233,11 +242,9 @@ static int delete_pods(struct change_plan *p, const struct doc *owner, const cha
 		    on_node(nodes, str_or_empty(doc_find_str(d, "spec.nodeName"))))
 			add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
 	}
-	if (doc_len(pods) > MAX_PODS)
-		return error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS);
-	return doc_len(pods)
-		       ? 0
-		       : error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
+	if (!doc_len(pods))
+		return error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
+	return pods_fit(pods, err);
 }
 
 static int plan_restart(struct change_plan *p, const struct doc *args, struct error *err)
@@ -284,9 +291,11 @@ static int plan_regenerate(struct change_plan *p, const struct doc *args, struct
 	struct doc *d = kube_object_new(a, object_kind(KIND_SIDESTEP_REQUEST), NULL,
 					request_name(p)),
 		   *spec = doc_set_map(a, d, "spec"), *list;
-	const char *nodes = doc_find_str(args, "nodes");
+	const char *nodes = doc_find_str(args, "nodes"), *which = doc_find_str(args, "selector");
 
-	(void)err;
+	if (!str_eq(which, "stale-or-not-ready") && !str_eq(which, "all"))
+		return error_set(err, -EINVAL,
+				 "selector is stale-or-not-ready or all; nodes may bound it");
 	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
 		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
 	doc_set_string(a, spec, "kind", "Regenerate");
@@ -305,28 +314,35 @@ static int plan_regenerate(struct change_plan *p, const struct doc *args, struct
 	return 0;
 }
 
-/* The pods whose endpoints are not ready, or those of a label selector in a namespace. */
+/* The pods whose endpoints are not ready; a namespace and nodes may bound it. */
 static int plan_evict(struct change_plan *p, const struct doc *args, struct error *err)
 {
 	struct runner *r = p->s->r;
 	struct arena *a = &r->arena;
 	struct doc *pods = pod_list(p, "evict");
+	const char *ns = doc_find_str(args, "namespace"), *only = doc_find_str(args, "nodes");
 	struct sidestep_node *nodes;
 	size_t n;
 	int rc;
 
 	if (!str_eq(doc_find_str(args, "selector"), "endpoints-not-ready"))
 		return error_set(err, -EINVAL, "selector is endpoints-not-ready");
+	if ((doc_get(args, "namespace") && str_empty(ns)) ||
+	    (doc_get(args, "nodes") && str_empty(only)))
+		return error_set(err, -EINVAL, "namespace and nodes are names, or left out");
 	rc = source_nodes(&r->sources, a, &nodes, &n, err);
-	for (size_t i = 0; i < n && !rc; i++) {
-		for (size_t k = 0; k < nodes[i].n_endpoints && doc_len(pods) < MAX_PODS; k++) {
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (only && !on_node(only, str_or_empty(nodes[i].meta.name)))
+			continue;
+		for (size_t k = 0; k < nodes[i].n_endpoints; k++) {
 			const struct sidestep_endpoint *e = &nodes[i].endpoints[k];
 
-			if (!str_eq(e->state, "ready") && !str_empty(e->pod))
+			if (!str_eq(e->state, "ready") && !str_empty(e->pod) &&
+			    (!ns || str_eq(e->namespace, ns)))
 				add_pod(a, pods, e->namespace, e->pod, e->uid);
 		}
 	}
-	return rc;
+	return rc ? rc : pods_fit(pods, err);
 }
 
 static int plan_command(struct change_plan *p, const struct doc *args, const char *output,
