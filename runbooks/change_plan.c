@@ -226,21 +226,36 @@ static int pods_fit(const struct doc *pods, struct error *err)
 		       : 0;
 }
 
-/* By uid: the pods that are there now, and none that came after them. */
-static int delete_pods(struct change_plan *p, const struct doc *owner, const char *nodes,
-		       struct error *err)
+/*
+ * By uid: the pods that are there now, and none that came after them. On one node only: the next
+ * one's turn is when this one was verified. Those of a DaemonSet go at once, as its own roll-out
+ * has it; for all others their disruption budgets are asked.
+ */
+static int restart_on(struct change_plan *p, const struct object_kind *kind,
+		      const struct doc *owner, const char *nodes, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
-	struct doc *list, *pods = pod_list(p, "delete");
+	const bool at_once = kind == object_kind(KIND_DAEMON_SET);
+	struct doc *list, *pods = pod_list(p, at_once ? "delete" : "evict");
+	const char *first = NULL;
 	int rc = cluster_list(&p->s->r->cluster, a, object_kind(KIND_POD), kube_namespace(owner),
 			      &list, err);
 
 	if (rc)
 		return rc;
 	doc_foreach_item (list, d) {
-		if (str_eq(doc_find_str(kube_controller(d), "uid"), kube_uid(owner)) &&
-		    on_node(nodes, str_or_empty(doc_find_str(d, "spec.nodeName"))))
-			add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
+		const char *node = str_or_empty(doc_find_str(d, "spec.nodeName"));
+
+		if (!str_eq(doc_find_str(kube_controller(d), "uid"), kube_uid(owner)) ||
+		    !on_node(nodes, node))
+			continue;
+		if (first && !str_eq(first, node))
+			return error_set(err, -EINVAL,
+					 "%s has pods on %s and %s: name one node, and let a "
+					 "foreach go from one to the next",
+					 kube_name(owner), first, node);
+		first = node;
+		add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
 	}
 	if (!doc_len(pods))
 		return error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
@@ -262,7 +277,7 @@ static int plan_restart(struct change_plan *p, const struct doc *args, struct er
 	if (!live)
 		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
 	if (nodes)
-		return delete_pods(p, live, nodes, err);
+		return restart_on(p, kind, live, nodes, err);
 	if (str_eq(doc_find_str(live, "spec.updateStrategy.type"), "OnDelete"))
 		return error_set(err, -EINVAL,
 				 "%s restarts pods only when they are deleted: name the "

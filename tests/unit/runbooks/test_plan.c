@@ -112,10 +112,56 @@ TEST(words_that_would_do_nothing_are_refused)
 	stage_free(&s);
 }
 
+static void workload(struct stage *s, const char *kind, const char *name)
+{
+	stage_put(s, arena_printf(&s->arena,
+				  "apiVersion: apps/v1\nkind: %s\nmetadata: {name: %s, namespace: "
+				  "web}\nspec:\n  selector: {matchLabels: {app: %s}}\n  template:\n"
+				  "    metadata: {labels: {app: %s}}\n    spec: {containers: "
+				  "[{name: c, image: \"c:1\"}]}\n",
+				  kind, name, name, name));
+}
+
+static void pod_on(struct stage *s, const char *kind, enum object_kind_id id, const char *owner,
+		   const char *node)
+{
+	stage_put(s,
+		  arena_printf(&s->arena,
+			       "apiVersion: v1\nkind: Pod\nmetadata:\n  name: %s-%s\n  namespace: "
+			       "web\n  ownerReferences: [{apiVersion: apps/v1, kind: %s, name: %s, "
+			       "uid: \"%s\", controller: true}]\nspec: {nodeName: %s, containers: "
+			       "[{name: c, image: \"c:1\"}]}\n",
+			       owner, node, kind, owner, kube_uid(stage_get(s, id, "web", owner)),
+			       node));
+}
+
+TEST(a_restart_takes_one_node_at_a_time)
+{
+	struct stage s;
+
+	stage_new(&s);
+	workload(&s, "DaemonSet", "agent");
+	workload(&s, "StatefulSet", "store");
+	pod_on(&s, "DaemonSet", KIND_DAEMON_SET, "agent", "node-a");
+	pod_on(&s, "DaemonSet", KIND_DAEMON_SET, "agent", "node-b");
+	pod_on(&s, "StatefulSet", KIND_STATEFUL_SET, "store", "node-a");
+	assert_string_equal(
+		plan_of(&s, "k8s.restart: {ref: apps/v1 DaemonSet web/agent, nodes: node-a}"),
+		"delete agent-node-a");
+	assert_string_equal(
+		plan_of(&s, "k8s.restart: {ref: apps/v1 StatefulSet web/store, nodes: node-a}"),
+		"evict store-node-a");
+	assert_non_null(strstr(plan_of(&s, "k8s.restart: {ref: apps/v1 DaemonSet web/agent, nodes: "
+					   "\"node-a node-b\"}"),
+			       "refused: agent has pods on node-a and node-b"));
+	stage_free(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_eviction_is_bounded_by_what_it_names),
+		cmocka_unit_test(a_restart_takes_one_node_at_a_time),
 		cmocka_unit_test(words_that_would_do_nothing_are_refused),
 	};
 
