@@ -104,16 +104,49 @@ static int note_undone(struct runner *r, const char *key, const char *left, stru
 	return run_record(r, "undone", body, err);
 }
 
+/* Whether the deed left anything: a tool that was refused has begun no run, and what it would take
+ * back is somebody else's. */
+static int anything_done(struct runner *r, const char *key, const struct doc *deed, bool *ret_done,
+			 const char **ret_why, struct error *err)
+{
+	struct change_own own;
+	int rc;
+
+	*ret_done = true;
+	if (!deed)
+		return 0;
+	rc = change_own_run(r, key, deed, &own, err);
+	if (rc == -EAGAIN) {
+		*ret_why = arena_strdup(&r->arena, err->msg);
+		return 0;
+	}
+	*ret_done = !own.name || *own.name;
+	if (!rc && *ret_done && own.name && own.newest && !str_eq(own.name, own.newest))
+		*ret_why = arena_printf(&r->arena,
+					"run %s is newer than %s, which step %s began: take that "
+					"one back first",
+					own.newest, own.name, key);
+	return rc;
+}
+
 static int undo_one(struct runner *r, const struct doc *record, const char **ret_why,
 		    struct error *err)
 {
 	const char *key = doc_find_str(record, "step"), *left = NULL;
 	const struct runbook_step *step = step_of_key(r, key);
 	const struct rollback *back = step ? step->rollback : NULL;
+	bool done = true;
 	int rc;
 
 	if (undone(r, key))
 		return 0;
+	rc = anything_done(r, key, doc_get(record, "deed"), &done, ret_why, err);
+	if (rc || *ret_why)
+		return rc;
+	if (!done) {
+		say(r, "  %-18s %-12s %s\n", key, "nothing", "it had begun nothing");
+		return note_undone(r, key, NULL, err);
+	}
 	if (back && back->n_steps)
 		rc = undo_by_steps(r, key, back, ret_why, err);
 	else

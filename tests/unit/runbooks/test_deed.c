@@ -149,6 +149,32 @@ TEST(what_says_no_has_failed)
 	scene_free(&s);
 }
 
+/* What the tool has from earlier is not this run's to take back. */
+TEST(what_was_refused_takes_back_nobody_elses_run)
+{
+	struct scene s;
+
+	scene_new(&s, "3 9");
+	put_run(&s.stage, "web-20200101000000", "done");
+	s.refused = true;
+	assert_int_equal(go(&s, false, -1), 3);
+	assert_int_equal(go(&s, true, -1), 9);
+	was_told(&s, "migrate run --yes web\n");
+	scene_free(&s);
+}
+
+TEST(a_later_run_of_somebody_else_is_not_taken_back)
+{
+	struct scene s;
+
+	scene_new(&s, "0 9");
+	assert_int_equal(go(&s, false, -1), 0);
+	put_run(&s.stage, "web-20990202000000", "done");
+	assert_int_equal(go(&s, true, -1), 10);
+	was_told(&s, "migrate run --yes web\n");
+	scene_free(&s);
+}
+
 /* As the tools are: a run that was begun is not begun again, and only then gone on with. */
 static const char like_ours[] = "case $2 in\n"
 				"run) [ -e begun ] && exit 1; touch begun; exit 0 ;;\n"
@@ -248,6 +274,8 @@ int main(void)
 		cmocka_unit_test(it_is_told_once_and_taken_back_by_its_own_way_back),
 		cmocka_unit_test(what_pauses_is_gone_on_with),
 		cmocka_unit_test(what_says_no_has_failed),
+		cmocka_unit_test(what_was_refused_takes_back_nobody_elses_run),
+		cmocka_unit_test(a_later_run_of_somebody_else_is_not_taken_back),
 		cmocka_unit_test(killed_anywhere_an_old_run_is_not_gone_on_with),
 		cmocka_unit_test(this_nodes_agent_tells_of_one_node),
 		cmocka_unit_test(killed_anywhere_it_is_begun_or_gone_on_with),
