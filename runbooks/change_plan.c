@@ -406,6 +406,22 @@ static struct doc *argv_doc(struct arena *a, const struct strings *argv, const s
 	return args;
 }
 
+/* Whoever takes it back later may not have the step: it can be of a runbook that was called. */
+static void note_way_back(struct change_plan *p)
+{
+	struct arena *a = &p->s->r->arena;
+	const struct rollback *back = p->step->rollback;
+	const bool none = back && back->inverse == INVERSE_NONE;
+
+	doc_set_string(a, p->record, "back",
+		       p->s->undoes            ? BACK_UNDOES
+		       : back && back->n_steps ? BACK_STEPS
+		       : none                  ? BACK_NONE
+					       : BACK_AUTO);
+	if (none && !p->s->undoes)
+		doc_set_string(a, p->record, "reason", back->reason);
+}
+
 static int plan_operation(struct change_plan *p, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
@@ -415,6 +431,7 @@ static int plan_operation(struct change_plan *p, struct error *err)
 
 	p->record = doc_map(a);
 	doc_set_string(a, p->record, "step", p->key);
+	note_way_back(p);
 	doc_set_list(a, p->record, "changes");
 	if (step->command) {
 		args = argv_doc(a, &step->command->argv, p->data, &why);

@@ -18,6 +18,7 @@ struct scope {
 	enum runbook_mode mode;
 	const char *from, *until;
 	bool concludes;
+	bool undoes;               /* a step's rollback.steps, and all within */
 	const struct scope *outer; /* the list this one stands in */
 };
 
@@ -79,8 +80,14 @@ int change_own_run(struct runner *r, const char *key, const struct doc *deed,
 		   struct change_own *ret, struct error *err);
 /*
  * change_plan.c: what a step will change, worked out once and noted before anything is done:
- * {step, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}.
+ * {step, back, reason, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}. back is what
+ * the way back of it is: "auto", "steps", "none" (and why: reason), or BACK_UNDOES: it is one
+ * itself.
  */
+#define BACK_STEPS  "steps"
+#define BACK_NONE   "none"
+#define BACK_AUTO   "auto"
+#define BACK_UNDOES "undoes"
 struct change_plan {
 	const struct scope *s;
 	const struct runbook_step *step;

@@ -26,6 +26,9 @@ static const struct runbook_step *step_of_key(const struct runner *r, const char
 {
 	const char *dot = strrchr(key, '.');
 
+	/* Of a runbook that was called; a step of ours may have the same id. */
+	if (strchr(key, '/'))
+		return NULL;
 	return find_step(r->rb.steps, r->rb.n_steps, dot ? dot + 1 : key);
 }
 
@@ -57,6 +60,7 @@ static int undo_by_steps(struct runner *r, const char *key, const struct rollbac
 	s.prefix = arena_printf(&r->arena, "%s.rollback.", key);
 	s.data = known_at_the_end(r);
 	s.outer = &whole;
+	s.undoes = true;
 	rc = scope_go(&s, &w, &last, err);
 	if (!rc && (w.pending || w.exit))
 		*ret_why = w.pending ? last.why : w.why;
@@ -147,14 +151,21 @@ static int undo_one(struct runner *r, const struct doc *record, const char **ret
 		say(r, "  %-18s %-12s %s\n", key, "nothing", "it had begun nothing");
 		return note_undone(r, key, NULL, err);
 	}
+	if (back && back->inverse == INVERSE_NONE)
+		left = back->reason;
+	else if (!back && str_eq(doc_find_str(record, "back"), BACK_NONE))
+		left = str_or_empty(doc_find_str(record, "reason"));
 	if (back && back->n_steps)
 		rc = undo_by_steps(r, key, back, ret_why, err);
+	else if (!back && !left && !doc_len(doc_get(record, "changes")))
+		*ret_why = arena_printf(&r->arena,
+					"step %s has a way back of its own, which only the runbook "
+					"that was called knows: take it back by hand",
+					key);
 	else
 		rc = undo_changes(r, key, record, ret_why, err);
 	if (rc || *ret_why)
 		return rc;
-	if (back && back->inverse == INVERSE_NONE)
-		left = back->reason;
 	say(r, "  %-18s %-12s %s\n", key, left ? "left" : step_status_names[STATUS_ROLLED_BACK],
 	    left   ? left
 	    : step ? step->title
@@ -184,6 +195,15 @@ static int note_end(struct runner *r, const struct run_end *end, struct error *e
 	return !rc && r->host.run ? run_copy_state(&r->host, run_state_name(state), err) : rc;
 }
 
+/* A change that took another one back: it stays. Older journals say so by the step's key alone. */
+static bool took_back(const struct doc *record)
+{
+	const char *back = doc_find_str(record, "back");
+
+	return back ? str_eq(back, BACK_UNDOES)
+		    : strstr(doc_find_str(record, "step"), ".rollback.") != NULL;
+}
+
 int runner_rollback(struct runner *r, const char *to, struct run_end *end, struct error *err)
 {
 	const char *why = NULL;
@@ -195,8 +215,7 @@ int runner_rollback(struct runner *r, const char *to, struct run_end *end, struc
 	for (size_t i = journal_count(r->journal); i-- && !rc && !why;) {
 		const struct journal_record *rec = journal_at(r->journal, i);
 
-		if (!str_eq(rec->type, "change") ||
-		    strstr(doc_find_str(rec->body, "step"), ".rollback."))
+		if (!str_eq(rec->type, "change") || took_back(rec->body))
 			continue;
 		if (to && str_eq(doc_find_str(rec->body, "step"), to))
 			break;
