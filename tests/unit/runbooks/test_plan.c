@@ -98,8 +98,7 @@ TEST(words_that_would_do_nothing_are_refused)
 {
 	static const char *const ops[] = {
 		"endpoint.regenerate: {selector: app=till}",
-		"k8s.patch: {ref: v1 ConfigMap web/limits, patch: {data: {size: \"3\"}}, preserve: "
-		"nothing}",
+		"k8s.patch: {ref: v1 ConfigMap web/limits, patch: {data: {a: b}}, preserve: no}",
 		"policy.suspend: {ref: v1 ConfigMap web/limits, until: 1h}",
 	};
 	struct stage s;
