@@ -287,7 +287,8 @@ static int act_call(const struct scope *s, const struct runbook_step *step, cons
 {
 	struct arena *a = &s->r->arena;
 	struct runbook *rb = arena_new(a, struct runbook);
-	struct scope inner = {.r = s->r, .rb = rb, .mode = s->mode, .concludes = true};
+	struct scope inner = {
+		.r = s->r, .rb = rb, .mode = s->mode, .concludes = true, .undoes = s->undoes};
 	struct error why = ERROR_INIT;
 	struct doc *args = NULL;
 	struct done last;

@@ -27,14 +27,16 @@ static bool deed_done(const struct runner *r, const char *key)
 	return false;
 }
 
-static int note_deed(struct runner *r, const char *key, const char *phase, const struct doc *answer,
-		     struct error *err)
+static int note_deed(struct runner *r, const char *key, const char *phase, const char *member,
+		     const char *value, const struct doc *answer, struct error *err)
 {
 	struct arena *a = journal_arena(r->journal);
 	struct doc *body = doc_map(a);
 
 	doc_set_string(a, body, "step", key);
 	doc_set_string(a, body, "phase", phase);
+	if (member && value)
+		doc_set_string(a, body, member, value);
 	if (answer)
 		doc_set(a, body, "answer", doc_clone(a, answer));
 	return run_record(r, "deed", body, err);
@@ -94,6 +96,93 @@ static const struct known_command *row_of(struct arena *a, const struct doc *lis
 	return known_command_find(words, doc_len(list), ret_words);
 }
 
+/* --- the runs of our own tools ---
+ * A tool is told to go on with "the" run, or to take it back, and takes the newest there is: that
+ * it is the one which this deed began is looked at here. An intent notes the newest before it, a
+ * "ran" behind the tool's end which one is its own ("" none).
+ */
+
+/* What the row's tool keeps runs of; NULL: it keeps none. */
+static const char *subject_of(const struct known_command *row, size_t words, const struct doc *list)
+{
+	if (!row || !row->again)
+		return NULL;
+	return str_ends(row->words, "--to") ? "mesh" : str_or_empty(doc_str(doc_at(list, words)));
+}
+
+/* The newest of the tool and subject that an argv names; "" none, NULL: not known. */
+static int newest_run(struct runner *r, const struct doc *deed, const char **ret_name,
+		      struct error *err)
+{
+	struct arena *a = &r->arena;
+	const struct doc *argv = doc_get(deed, "argv");
+	const char *newest = "", *tool = doc_str(doc_at(argv, 1)), *subject;
+	const struct known_command *row;
+	size_t words = 0;
+	struct doc *list;
+	int rc;
+
+	*ret_name = NULL;
+	row = row_of(a, argv, &words);
+	subject = subject_of(row, words, argv);
+	if (!subject || !r->cluster.client)
+		return 0;
+	rc = cluster_list(&r->cluster, a, object_kind(KIND_SIDESTEP_RUN), NULL, &list, err);
+	if (rc)
+		return error_wrap(err, rc == -EINTR ? rc : -EAGAIN, "the runs of sidestep %s",
+				  tool);
+	doc_foreach_item (list, d) {
+		if (str_eq(doc_find_str(d, "spec.tool"), tool) &&
+		    str_eq(doc_find_str(d, "spec.subject"), subject) &&
+		    strcmp(newest, kube_name(d)) < 0)
+			newest = kube_name(d);
+	}
+	*ret_name = newest;
+	return 0;
+}
+
+/* By the journal: of the last attempt that was cut off, all is known but its own run. */
+static const char *noted_run(const struct runner *r, const char *key, bool *ret_begun,
+			     const char **ret_before)
+{
+	const char *own = NULL;
+
+	*ret_begun = false;
+	*ret_before = NULL;
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct doc *body = journal_at(r->journal, i)->body;
+		const char *phase = doc_find_str(body, "phase");
+
+		if (!str_eq(journal_at(r->journal, i)->type, "deed") ||
+		    !str_eq(doc_find_str(body, "step"), key))
+			continue;
+		*ret_begun = true;
+		if (str_eq(phase, "intent") && !*ret_before)
+			*ret_before = doc_find_str(body, "before");
+		else if (str_eq(phase, "ran") && str_empty(own))
+			own = doc_find_str(body, "own");
+		if (str_eq(phase, "ran"))
+			*ret_before = NULL;
+	}
+	return own;
+}
+
+int change_own_run(struct runner *r, const char *key, const struct doc *deed,
+		   struct change_own *ret, struct error *err)
+{
+	const char *before;
+	int rc;
+
+	*ret = (struct change_own){0};
+	ret->name = noted_run(r, key, &ret->begun, &before);
+	rc = newest_run(r, deed, &ret->newest, err);
+	if (!rc && ret->newest && before && str_empty(ret->name))
+		ret->name = strcmp(before, ret->newest) < 0 ? ret->newest : "";
+	if (!ret->begun)
+		ret->name = "";
+	return rc;
+}
+
 /* The argv as it is, or how a tool is told to go on with what it has begun. */
 static struct strings argv_of(struct arena *a, const struct doc *list,
 			      const struct known_command *row, size_t words, bool again)
@@ -146,21 +235,49 @@ static int judge_exit(const struct doc *deed, const struct known_command *row,
 			 doc_str(doc_at(doc_get(deed, "argv"), 0)), exit, said);
 }
 
-static int do_command(struct change_plan *p, const struct doc *deed, bool again,
+/* Which run it has begun; not known after an interruption: found when it is gone on with. */
+static int note_ran(struct change_plan *p, const struct doc *deed, const struct change_own *own,
+		    struct error *err)
+{
+	const char *newest = NULL;
+	struct error why = ERROR_INIT;
+
+	if (!own->newest || !own->name || newest_run(p->s->r, deed, &newest, &why) < 0)
+		return 0;
+	if (str_empty(own->name))
+		newest = strcmp(own->newest, newest) < 0 ? newest : "";
+	else
+		newest = own->name;
+	return note_deed(p->s->r, p->key, "ran", "own", newest, NULL, err);
+}
+
+static int do_command(struct change_plan *p, const struct doc *deed, const struct change_own *own,
 		      struct doc **ret_answer, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
 	const struct doc *list = doc_get(deed, "argv");
+	const bool again = own->begun && (!own->name || *own->name);
 	size_t words = 0;
 	const struct known_command *row = row_of(a, list, &words);
 	struct strings argv = argv_of(a, list, row, words, again);
-	int rc = run_words(p, deed, &argv, ret_answer, err);
+	int rc;
 
+	if (again && own->newest && own->name && !str_eq(own->name, own->newest))
+		return error_set(err, -EIO, "run %s is newer than %s, which this step began",
+				 own->newest, own->name);
+	rc = run_words(p, deed, &argv, ret_answer, err);
 	/* Ended before it had begun anything: there is nothing to go on with. */
-	if (!rc && again && row && row->again &&
+	if (!rc && again && !own->name && row && row->again &&
 	    doc_find_int(*ret_answer, "exit", 0) == CLI_FAILED) {
 		argv = argv_of(a, list, row, words, false);
 		rc = run_words(p, deed, &argv, ret_answer, err);
+	}
+	if (!rc || rc == -ETIMEDOUT) {
+		struct error why = ERROR_INIT;
+		const int noted = note_ran(p, deed, own, &why);
+
+		if (noted)
+			return error_set(err, noted, "%s", why.msg);
 	}
 	if (rc == -ETIMEDOUT && row && row->keeps)
 		return error_set(err, -EAGAIN,
@@ -170,35 +287,26 @@ static int do_command(struct change_plan *p, const struct doc *deed, bool again,
 	return rc ? rc : judge_exit(deed, row, *ret_answer, err);
 }
 
-static bool deed_begun(const struct runner *r, const char *key)
-{
-	for (size_t i = 0; i < journal_count(r->journal); i++) {
-		const struct journal_record *rec = journal_at(r->journal, i);
-
-		if (str_eq(rec->type, "deed") && str_eq(doc_find_str(rec->body, "step"), key))
-			return true;
-	}
-	return false;
-}
-
 /* 0 done now or before; -EINTR interrupted; -EAGAIN it is to be gone on with; else it failed. */
 static int do_deed(struct change_plan *p, const struct doc *deed, struct doc **ret_answer,
 		   struct error *err)
 {
 	struct runner *r = p->s->r;
-	const bool again = deed_begun(r, p->key);
+	struct change_own own;
 	int rc;
 
 	if (!deed || deed_done(r, p->key))
 		return 0;
-	rc = note_deed(r, p->key, "intent", NULL, err);
+	rc = change_own_run(r, p->key, deed, &own, err);
+	if (!rc)
+		rc = note_deed(r, p->key, "intent", "before", own.newest, NULL, err);
 	if (!rc && r->boundary)
-		r->boundary(r->arg, "deed");
+		r->boundary(r->arg, "do");
 	if (!rc)
 		rc = str_eq(doc_find_str(deed, "op"), "command")
-			     ? do_command(p, deed, again, ret_answer, err)
+			     ? do_command(p, deed, &own, ret_answer, err)
 			     : remove_pods(r, deed, err);
-	return rc ? rc : note_deed(r, p->key, "done", *ret_answer, err);
+	return rc ? rc : note_deed(r, p->key, "done", NULL, NULL, *ret_answer, err);
 }
 
 /* --- verify ------------------------------------------------------------------------------------

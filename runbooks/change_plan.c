@@ -132,6 +132,8 @@ static int plan_patch(struct change_plan *p, const struct doc *args, struct erro
 
 	if (rc)
 		return rc;
+	if (doc_get(args, "preserve") && !str_eq(doc_find_str(args, "preserve"), "pre-image"))
+		return error_set(err, -EINVAL, "preserve is pre-image: it is always kept");
 	if (!live)
 		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
 	add(p, "patch", CHANGE_PATCH, ref, by_names(&p->s->r->arena, live, doc_get(args, "patch")),
@@ -148,6 +150,16 @@ static int plan_delete(struct change_plan *p, const struct doc *args, struct err
 	if (!rc && live)
 		add(p, "delete", CHANGE_DELETE, ref, NULL, live, false);
 	return rc;
+}
+
+/* Nothing runs when a time is over: what a person was promised would never happen. */
+static int plan_suspend(struct change_plan *p, const struct doc *args, struct error *err)
+{
+	if (doc_get(args, "until"))
+		return error_set(err, -EINVAL,
+				 "nobody puts a policy back at a time: it is back when the run is "
+				 "rolled back (take `until` away)");
+	return plan_delete(p, args, err);
 }
 
 static int plan_apply(struct change_plan *p, const struct doc *args, struct error *err)
@@ -207,27 +219,47 @@ static void add_pod(struct arena *a, struct doc *pods, const char *ns, const cha
 	doc_set_string(a, one, "uid", uid);
 }
 
-/* By uid: the pods that are there now, and none that came after them. */
-static int delete_pods(struct change_plan *p, const struct doc *owner, const char *nodes,
-		       struct error *err)
+static int pods_fit(const struct doc *pods, struct error *err)
+{
+	return doc_len(pods) > MAX_PODS
+		       ? error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS)
+		       : 0;
+}
+
+/*
+ * By uid: the pods that are there now, and none that came after them. On one node only: the next
+ * one's turn is when this one was verified. Those of a DaemonSet go at once, as its own roll-out
+ * has it; for all others their disruption budgets are asked.
+ */
+static int restart_on(struct change_plan *p, const struct object_kind *kind,
+		      const struct doc *owner, const char *nodes, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
-	struct doc *list, *pods = pod_list(p, "delete");
+	const bool at_once = kind == object_kind(KIND_DAEMON_SET);
+	struct doc *list, *pods = pod_list(p, at_once ? "delete" : "evict");
+	const char *first = NULL;
 	int rc = cluster_list(&p->s->r->cluster, a, object_kind(KIND_POD), kube_namespace(owner),
 			      &list, err);
 
 	if (rc)
 		return rc;
 	doc_foreach_item (list, d) {
-		if (str_eq(doc_find_str(kube_controller(d), "uid"), kube_uid(owner)) &&
-		    on_node(nodes, str_or_empty(doc_find_str(d, "spec.nodeName"))))
-			add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
+		const char *node = str_or_empty(doc_find_str(d, "spec.nodeName"));
+
+		if (!str_eq(doc_find_str(kube_controller(d), "uid"), kube_uid(owner)) ||
+		    !on_node(nodes, node))
+			continue;
+		if (first && !str_eq(first, node))
+			return error_set(err, -EINVAL,
+					 "%s has pods on %s and %s: name one node, and let a "
+					 "foreach go from one to the next",
+					 kube_name(owner), first, node);
+		first = node;
+		add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
 	}
-	if (doc_len(pods) > MAX_PODS)
-		return error_set(err, -E2BIG, "more than %u pods at once", MAX_PODS);
-	return doc_len(pods)
-		       ? 0
-		       : error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
+	if (!doc_len(pods))
+		return error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
+	return pods_fit(pods, err);
 }
 
 static int plan_restart(struct change_plan *p, const struct doc *args, struct error *err)
@@ -245,7 +277,7 @@ static int plan_restart(struct change_plan *p, const struct doc *args, struct er
 	if (!live)
 		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
 	if (nodes)
-		return delete_pods(p, live, nodes, err);
+		return restart_on(p, kind, live, nodes, err);
 	if (str_eq(doc_find_str(live, "spec.updateStrategy.type"), "OnDelete"))
 		return error_set(err, -EINVAL,
 				 "%s restarts pods only when they are deleted: name the "
@@ -274,9 +306,11 @@ static int plan_regenerate(struct change_plan *p, const struct doc *args, struct
 	struct doc *d = kube_object_new(a, object_kind(KIND_SIDESTEP_REQUEST), NULL,
 					request_name(p)),
 		   *spec = doc_set_map(a, d, "spec"), *list;
-	const char *nodes = doc_find_str(args, "nodes");
+	const char *nodes = doc_find_str(args, "nodes"), *which = doc_find_str(args, "selector");
 
-	(void)err;
+	if (!str_eq(which, "stale-or-not-ready") && !str_eq(which, "all"))
+		return error_set(err, -EINVAL,
+				 "selector is stale-or-not-ready or all; nodes may bound it");
 	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
 		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
 	doc_set_string(a, spec, "kind", "Regenerate");
@@ -295,28 +329,35 @@ static int plan_regenerate(struct change_plan *p, const struct doc *args, struct
 	return 0;
 }
 
-/* The pods whose endpoints are not ready, or those of a label selector in a namespace. */
+/* The pods whose endpoints are not ready; a namespace and nodes may bound it. */
 static int plan_evict(struct change_plan *p, const struct doc *args, struct error *err)
 {
 	struct runner *r = p->s->r;
 	struct arena *a = &r->arena;
 	struct doc *pods = pod_list(p, "evict");
+	const char *ns = doc_find_str(args, "namespace"), *only = doc_find_str(args, "nodes");
 	struct sidestep_node *nodes;
 	size_t n;
 	int rc;
 
 	if (!str_eq(doc_find_str(args, "selector"), "endpoints-not-ready"))
 		return error_set(err, -EINVAL, "selector is endpoints-not-ready");
+	if ((doc_get(args, "namespace") && str_empty(ns)) ||
+	    (doc_get(args, "nodes") && str_empty(only)))
+		return error_set(err, -EINVAL, "namespace and nodes are names, or left out");
 	rc = source_nodes(&r->sources, a, &nodes, &n, err);
-	for (size_t i = 0; i < n && !rc; i++) {
-		for (size_t k = 0; k < nodes[i].n_endpoints && doc_len(pods) < MAX_PODS; k++) {
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (only && !on_node(only, str_or_empty(nodes[i].meta.name)))
+			continue;
+		for (size_t k = 0; k < nodes[i].n_endpoints; k++) {
 			const struct sidestep_endpoint *e = &nodes[i].endpoints[k];
 
-			if (!str_eq(e->state, "ready") && !str_empty(e->pod))
+			if (!str_eq(e->state, "ready") && !str_empty(e->pod) &&
+			    (!ns || str_eq(e->namespace, ns)))
 				add_pod(a, pods, e->namespace, e->pod, e->uid);
 		}
 	}
-	return rc;
+	return rc ? rc : pods_fit(pods, err);
 }
 
 static int plan_command(struct change_plan *p, const struct doc *args, const char *output,
@@ -343,7 +384,7 @@ static const struct {
 	{"k8s.patch", plan_patch, true},
 	{"k8s.apply", plan_apply, true},
 	{"k8s.delete", plan_delete, true},
-	{"policy.suspend", plan_delete, true},
+	{"policy.suspend", plan_suspend, true},
 	{"k8s.restart", plan_restart, true},
 	{"k8s.evict", plan_evict, true},
 	{"endpoint.regenerate", plan_regenerate, true},
@@ -365,6 +406,22 @@ static struct doc *argv_doc(struct arena *a, const struct strings *argv, const s
 	return args;
 }
 
+/* Whoever takes it back later may not have the step: it can be of a runbook that was called. */
+static void note_way_back(struct change_plan *p)
+{
+	struct arena *a = &p->s->r->arena;
+	const struct rollback *back = p->step->rollback;
+	const bool none = back && back->inverse == INVERSE_NONE;
+
+	doc_set_string(a, p->record, "back",
+		       p->s->undoes            ? BACK_UNDOES
+		       : back && back->n_steps ? BACK_STEPS
+		       : none                  ? BACK_NONE
+					       : BACK_AUTO);
+	if (none && !p->s->undoes)
+		doc_set_string(a, p->record, "reason", back->reason);
+}
+
 static int plan_operation(struct change_plan *p, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
@@ -374,6 +431,7 @@ static int plan_operation(struct change_plan *p, struct error *err)
 
 	p->record = doc_map(a);
 	doc_set_string(a, p->record, "step", p->key);
+	note_way_back(p);
 	doc_set_list(a, p->record, "changes");
 	if (step->command) {
 		args = argv_doc(a, &step->command->argv, p->data, &why);

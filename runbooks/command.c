@@ -120,6 +120,20 @@ static void add_env(struct arena *a, const char **env, size_t *n, const char *na
 		env[(*n)++] = arena_printf(a, "%s=%s", name, value);
 }
 
+/* The one that we go by ourselves: of this folder, or found in the usual place. */
+static const char *kubeconfig_of(struct arena *a, const char *given)
+{
+	const char *home = getenv("HOME"), *path;
+	char here[4096];
+
+	if (!str_empty(given))
+		return given[0] == '/' || strchr(given, ':') || !getcwd(here, sizeof(here))
+			       ? given
+			       : arena_printf(a, "%s/%s", here, given);
+	path = arena_printf(a, "%s/.kube/config", str_or_empty(home));
+	return !str_empty(home) && access(path, R_OK) == 0 ? path : NULL;
+}
+
 static const char *const *environment(struct arena *a, const struct command_request *q)
 {
 	const char **env = arena_array(a, 12, const char *);
@@ -128,7 +142,10 @@ static const char *const *environment(struct arena *a, const struct command_requ
 	add_env(a, env, &n, "PATH", path_of(a));
 	add_env(a, env, &n, "LANG", "C.UTF-8");
 	if (str_starts(q->argv[0], "sidestep")) {
-		add_env(a, env, &n, "KUBECONFIG", q->kubeconfig);
+		add_env(a, env, &n, "KUBECONFIG", kubeconfig_of(a, q->kubeconfig));
+		/* Within a pod; the token is a file. */
+		add_env(a, env, &n, "KUBERNETES_SERVICE_HOST", getenv("KUBERNETES_SERVICE_HOST"));
+		add_env(a, env, &n, "KUBERNETES_SERVICE_PORT", getenv("KUBERNETES_SERVICE_PORT"));
 		add_env(a, env, &n, "SIDESTEP_STATE", q->state);
 		add_env(a, env, &n, "SIDESTEP_SOCKET", getenv("SIDESTEP_SOCKET"));
 		add_env(a, env, &n, "SIDESTEP_MIGRATE_PROFILE", getenv("SIDESTEP_MIGRATE_PROFILE"));

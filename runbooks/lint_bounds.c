@@ -264,10 +264,6 @@ static void check_times(struct lint *l, const struct site *s)
 	if (step->ask)
 		check_time(l, lint_path(l, s, "ask.expires"), step->ask->expires, 24 * HOUR_NS,
 			   "the expiry");
-	if (doc_find(step->op, "['policy.suspend']"))
-		check_time(l, lint_path(l, s, "op"),
-			   doc_find_str(step->op, "['policy.suspend'].until"), 24 * HOUR_NS,
-			   "until");
 	if (step->retry)
 		check_time(l, lint_path(l, s, "retry.base"), step->retry->base, 10 * MINUTE_NS,
 			   "the base");

@@ -441,6 +441,11 @@ static void check_operation(struct lint *l, const struct site *s)
 		if (!strstr(all, arena_printf(l->arena, " %s ", e->key)))
 			lint_fail(l, lint_path(l, s, "op"), "%s takes no %s", row->name, e->key);
 	}
+	/* A roll-out minds what is there; pods that are taken from a node are gone at once. */
+	if (str_eq(row->name, "k8s.restart") && doc_get(args, "nodes") &&
+	    s->step->risk < RISK_MEDIUM)
+		lint_fail(l, lint_path(l, s, "risk"),
+			  "to restart what is on a node has risk medium at least");
 }
 
 RULE(rule_known)

@@ -18,6 +18,7 @@ struct scope {
 	enum runbook_mode mode;
 	const char *from, *until;
 	bool concludes;
+	bool undoes;               /* a step's rollback.steps, and all within */
 	const struct scope *outer; /* the list this one stands in */
 };
 
@@ -69,10 +70,24 @@ int run_argv(const struct scope *s, const struct strings *argv, const char *outp
 /* change.c */
 int act_change(const struct scope *s, const struct runbook_step *step, const struct doc *data,
 	       struct done *d, struct error *err);
+/* Which run of one of our own tools a deed has begun. */
+struct change_own {
+	bool begun;         /* the deed itself: its intent is noted */
+	const char *name;   /* "" it began none; NULL: not known, or no tool with runs */
+	const char *newest; /* of that tool and subject as it is now; "" none, NULL not known */
+};
+int change_own_run(struct runner *r, const char *key, const struct doc *deed,
+		   struct change_own *ret, struct error *err);
 /*
  * change_plan.c: what a step will change, worked out once and noted before anything is done:
- * {step, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}.
+ * {step, back, reason, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}. back is what
+ * the way back of it is: "auto", "steps", "none" (and why: reason), or BACK_UNDOES: it is one
+ * itself.
  */
+#define BACK_STEPS  "steps"
+#define BACK_NONE   "none"
+#define BACK_AUTO   "auto"
+#define BACK_UNDOES "undoes"
 struct change_plan {
 	const struct scope *s;
 	const struct runbook_step *step;

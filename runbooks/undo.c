@@ -26,6 +26,9 @@ static const struct runbook_step *step_of_key(const struct runner *r, const char
 {
 	const char *dot = strrchr(key, '.');
 
+	/* Of a runbook that was called; a step of ours may have the same id. */
+	if (strchr(key, '/'))
+		return NULL;
 	return find_step(r->rb.steps, r->rb.n_steps, dot ? dot + 1 : key);
 }
 
@@ -57,6 +60,7 @@ static int undo_by_steps(struct runner *r, const char *key, const struct rollbac
 	s.prefix = arena_printf(&r->arena, "%s.rollback.", key);
 	s.data = known_at_the_end(r);
 	s.outer = &whole;
+	s.undoes = true;
 	rc = scope_go(&s, &w, &last, err);
 	if (!rc && (w.pending || w.exit))
 		*ret_why = w.pending ? last.why : w.why;
@@ -104,24 +108,64 @@ static int note_undone(struct runner *r, const char *key, const char *left, stru
 	return run_record(r, "undone", body, err);
 }
 
+/* Whether the deed left anything: a tool that was refused has begun no run, and what it would take
+ * back is somebody else's. */
+static int anything_done(struct runner *r, const char *key, const struct doc *deed, bool *ret_done,
+			 const char **ret_why, struct error *err)
+{
+	struct change_own own;
+	int rc;
+
+	*ret_done = true;
+	if (!deed)
+		return 0;
+	rc = change_own_run(r, key, deed, &own, err);
+	if (rc == -EAGAIN) {
+		*ret_why = arena_strdup(&r->arena, err->msg);
+		return 0;
+	}
+	*ret_done = !own.name || *own.name;
+	if (!rc && *ret_done && own.name && own.newest && !str_eq(own.name, own.newest))
+		*ret_why = arena_printf(&r->arena,
+					"run %s is newer than %s, which step %s began: take that "
+					"one back first",
+					own.newest, own.name, key);
+	return rc;
+}
+
 static int undo_one(struct runner *r, const struct doc *record, const char **ret_why,
 		    struct error *err)
 {
 	const char *key = doc_find_str(record, "step"), *left = NULL;
 	const struct runbook_step *step = step_of_key(r, key);
 	const struct rollback *back = step ? step->rollback : NULL;
+	bool done = true;
 	int rc;
 
 	if (undone(r, key))
 		return 0;
+	rc = anything_done(r, key, doc_get(record, "deed"), &done, ret_why, err);
+	if (rc || *ret_why)
+		return rc;
+	if (!done) {
+		say(r, "  %-18s %-12s %s\n", key, "nothing", "it had begun nothing");
+		return note_undone(r, key, NULL, err);
+	}
+	if (back && back->inverse == INVERSE_NONE)
+		left = back->reason;
+	else if (!back && str_eq(doc_find_str(record, "back"), BACK_NONE))
+		left = str_or_empty(doc_find_str(record, "reason"));
 	if (back && back->n_steps)
 		rc = undo_by_steps(r, key, back, ret_why, err);
+	else if (!back && !left && !doc_len(doc_get(record, "changes")))
+		*ret_why = arena_printf(&r->arena,
+					"step %s has a way back of its own, which only the runbook "
+					"that was called knows: take it back by hand",
+					key);
 	else
 		rc = undo_changes(r, key, record, ret_why, err);
 	if (rc || *ret_why)
 		return rc;
-	if (back && back->inverse == INVERSE_NONE)
-		left = back->reason;
 	say(r, "  %-18s %-12s %s\n", key, left ? "left" : step_status_names[STATUS_ROLLED_BACK],
 	    left   ? left
 	    : step ? step->title
@@ -151,6 +195,15 @@ static int note_end(struct runner *r, const struct run_end *end, struct error *e
 	return !rc && r->host.run ? run_copy_state(&r->host, run_state_name(state), err) : rc;
 }
 
+/* A change that took another one back: it stays. Older journals say so by the step's key alone. */
+static bool took_back(const struct doc *record)
+{
+	const char *back = doc_find_str(record, "back");
+
+	return back ? str_eq(back, BACK_UNDOES)
+		    : strstr(doc_find_str(record, "step"), ".rollback.") != NULL;
+}
+
 int runner_rollback(struct runner *r, const char *to, struct run_end *end, struct error *err)
 {
 	const char *why = NULL;
@@ -162,8 +215,7 @@ int runner_rollback(struct runner *r, const char *to, struct run_end *end, struc
 	for (size_t i = journal_count(r->journal); i-- && !rc && !why;) {
 		const struct journal_record *rec = journal_at(r->journal, i);
 
-		if (!str_eq(rec->type, "change") ||
-		    strstr(doc_find_str(rec->body, "step"), ".rollback."))
+		if (!str_eq(rec->type, "change") || took_back(rec->body))
 			continue;
 		if (to && str_eq(doc_find_str(rec->body, "step"), to))
 			break;

@@ -188,9 +188,10 @@ static void boundary(void *arg, const char *where)
 {
 	struct attempt *t = arg;
 
-	(void)where;
 	if (t->boundary++ == t->kill_at)
 		longjmp(t->killed, 1);
+	if (t->at)
+		t->at(t, where);
 }
 
 static int waiting(struct runner *r, uint64_t ns, struct error *err)

@@ -42,7 +42,8 @@ struct attempt {
 	struct cluster cluster;
 	struct runner r;
 	jmp_buf killed;
-	int kill_at, boundary; /* -1: never */
+	int kill_at, boundary;                            /* -1: never */
+	void (*at)(struct attempt *t, const char *where); /* at every boundary that is passed */
 	const char *evidence;
 };
 /* state: whose machine. Without a user there is no cluster. */

@@ -16,7 +16,7 @@
 #define ROW "findmnt", "--json"
 
 /* Ours stand beside us, and are found first: so a stand-in of an allowed program stands there. */
-static const char *stand_in(struct arena *a)
+static const char *stand_in(struct arena *a, const char *name)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -24,7 +24,7 @@ static const char *stand_in(struct arena *a)
 	assert_true(n > 0);
 	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
-	return arena_printf(a, "%s/findmnt", self);
+	return arena_printf(a, "%s/%s", self, name);
 }
 
 struct scene {
@@ -33,15 +33,20 @@ struct scene {
 	const char *program;
 };
 
-static void scene_new(struct scene *s, const char *script)
+static void scene_of(struct scene *s, const char *name, const char *script)
 {
 	const char *text;
 	struct error err = ERROR_INIT;
 
 	*s = (struct scene){.cluster = {.loop = loop_new(NULL), .clock = clock_system()}};
-	s->program = stand_in(&s->arena);
+	s->program = stand_in(&s->arena, name);
 	text = arena_printf(&s->arena, "#!/bin/sh\n%s\n", script);
 	assert_int_equal(io_write_file_atomic(s->program, text, strlen(text), 0755, &err), 0);
+}
+
+static void scene_new(struct scene *s, const char *script)
+{
+	scene_of(s, "findmnt", script);
 }
 
 static void scene_free(struct scene *s)
@@ -82,6 +87,53 @@ TEST(it_gets_nothing_of_ours)
 	assert_non_null(strstr(out, "LANG=C.UTF-8"));
 	assert_non_null(strstr(out, "/tmp/sidestep-step-"));
 	assert_non_null(strstr(out, "\n0\n/dev/null\n"));
+	scene_free(&s);
+}
+
+/* What ours are told of the cluster: the caller's own way to it. */
+static const char *told(struct scene *s, const char *kubeconfig)
+{
+	static const char *const argv[] = {"sidestep-preflight", "run", "--passive",
+					   "--node-only",        "-o",  "json"};
+	const struct command_request q = {.argv = argv,
+					  .n = ARRAY_SIZE(argv),
+					  .timeout_ns = 10 * NS_PER_S,
+					  .max_output = 65536,
+					  .kubeconfig = kubeconfig};
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	if (command_run(&s->cluster, &q, &s->arena, &d, &err))
+		fail_msg("%s", err.msg);
+	return str_or_empty(doc_find_str(d, "output"));
+}
+
+TEST(ours_find_the_cluster_as_we_do)
+{
+	char home[] = "/tmp/sidestep-home-XXXXXX", here[4096];
+	struct error err = ERROR_INIT;
+	struct scene s;
+
+	assert_non_null(mkdtemp(home));
+	assert_non_null(getcwd(here, sizeof(here)));
+	scene_of(&s, "sidestep-preflight", "env");
+	setenv("HOME", home, 1);
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	assert_null(strstr(told(&s, NULL), "KUBECONFIG="));
+	assert_non_null(strstr(told(&s, NULL), "KUBERNETES_SERVICE_HOST=10.96.0.1\n"));
+	assert_non_null(strstr(told(&s, NULL), "KUBERNETES_SERVICE_PORT=443\n"));
+	assert_int_equal(io_mkdirs(arena_printf(&s.arena, "%s/.kube", home), 0700, &err), 0);
+	assert_int_equal(io_write_file_atomic(arena_printf(&s.arena, "%s/.kube/config", home), "{}",
+					      2, 0600, &err),
+			 0);
+	assert_non_null(strstr(told(&s, NULL),
+			       arena_printf(&s.arena, "KUBECONFIG=%s/.kube/config\n", home)));
+	assert_null(strstr(told(&s, NULL), "\nHOME="));
+	assert_non_null(strstr(told(&s, "/a/b"), "KUBECONFIG=/a/b\n"));
+	assert_non_null(strstr(told(&s, "mine.conf"),
+			       arena_printf(&s.arena, "KUBECONFIG=%s/mine.conf\n", here)));
+	io_remove_tree(home, NULL);
 	scene_free(&s);
 }
 
@@ -211,6 +263,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_gets_nothing_of_ours),
+		cmocka_unit_test(ours_find_the_cluster_as_we_do),
 		cmocka_unit_test(its_output_has_a_limit_and_its_temporary_folder_goes),
 		cmocka_unit_test(when_its_time_is_over_everything_it_started_ends),
 		cmocka_unit_test(interrupted_it_ends_too),

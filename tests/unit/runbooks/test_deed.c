@@ -15,7 +15,26 @@
 struct scene {
 	struct stage stage;
 	const char *run, *program, *told;
+	bool refused; /* the tool begins no run */
 };
+
+static void put_run(struct stage *s, const char *name, const char *state)
+{
+	stage_put(s,
+		  arena_printf(&s->arena,
+			       "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepRun, metadata: "
+			       "{name: %s}, spec: {tool: migrate, subject: web, state: %s, "
+			       "planDigest: \"00\"}}",
+			       name, state));
+}
+
+/* The tool is about to do it: it makes its run first. */
+static void tool_begins(struct attempt *t, const char *where)
+{
+	if (str_eq(where, "do") &&
+	    !stage_get(t->stage, KIND_SIDESTEP_RUN, NULL, "web-20990101000000"))
+		put_run(t->stage, "web-20990101000000", "done");
+}
 
 /* Ours stand beside us: the stand-in, too. Each call takes the first word of `answers` as its exit.
  */
@@ -47,6 +66,7 @@ static void scene_new(struct scene *s, const char *answers)
 	struct error err = ERROR_INIT;
 	struct run_end end;
 
+	s->refused = false;
 	stage_new(&s->stage);
 	write_tool(s, answers, "");
 	attempt_open(&t, &s->stage, "alice", "alice");
@@ -74,7 +94,7 @@ static int go(struct scene *s, bool rollback, int kill_at)
 	struct run_end end;
 	bool whole;
 
-	t = (struct attempt){.kill_at = -1};
+	t = (struct attempt){.kill_at = -1, .at = s->refused || rollback ? NULL : tool_begins};
 	attempt_open(&t, &s->stage, "alice", "alice");
 	if (attempt_find(&t, s->run, &err))
 		fail_msg("%s", err.msg);
@@ -129,6 +149,32 @@ TEST(what_says_no_has_failed)
 	scene_free(&s);
 }
 
+/* What the tool has from earlier is not this run's to take back. */
+TEST(what_was_refused_takes_back_nobody_elses_run)
+{
+	struct scene s;
+
+	scene_new(&s, "3 9");
+	put_run(&s.stage, "web-20200101000000", "done");
+	s.refused = true;
+	assert_int_equal(go(&s, false, -1), 3);
+	assert_int_equal(go(&s, true, -1), 9);
+	was_told(&s, "migrate run --yes web\n");
+	scene_free(&s);
+}
+
+TEST(a_later_run_of_somebody_else_is_not_taken_back)
+{
+	struct scene s;
+
+	scene_new(&s, "0 9");
+	assert_int_equal(go(&s, false, -1), 0);
+	put_run(&s.stage, "web-20990202000000", "done");
+	assert_int_equal(go(&s, true, -1), 10);
+	was_told(&s, "migrate run --yes web\n");
+	scene_free(&s);
+}
+
 /* As the tools are: a run that was begun is not begun again, and only then gone on with. */
 static const char like_ours[] = "case $2 in\n"
 				"run) [ -e begun ] && exit 1; touch begun; exit 0 ;;\n"
@@ -153,6 +199,31 @@ TEST(killed_anywhere_it_is_begun_or_gone_on_with)
 		scene_free(&s);
 	}
 	assert_true(at > 10);
+}
+
+/* A tool that is told to go on where nothing is left to do says how its newest run ended. */
+TEST(killed_anywhere_an_old_run_is_not_gone_on_with)
+{
+	static const char *const old[] = {"done", "rolled-back"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(old); i++) {
+		const char *like = i ? "[ $2 = resume ] && [ ! -e begun ] && exit 9; touch begun"
+				     : "[ $2 = resume ] && [ ! -e begun ] && exit 0; touch begun";
+		int exit = -1;
+
+		for (int at = 0; exit < 0; at++) {
+			struct scene s;
+
+			scene_new(&s, "0");
+			put_run(&s.stage, "web-20200101000000", old[i]);
+			write_tool(&s, "0", like);
+			exit = go(&s, false, at);
+			assert_int_equal(exit < 0 ? go(&s, false, -1) : exit, 0);
+			assert_true(
+				io_exists(arena_printf(&s.stage.arena, "%s/begun", s.stage.dir)));
+			scene_free(&s);
+		}
+	}
 }
 
 /* No cluster: the agent of this node is asked by its own command. */
@@ -203,6 +274,9 @@ int main(void)
 		cmocka_unit_test(it_is_told_once_and_taken_back_by_its_own_way_back),
 		cmocka_unit_test(what_pauses_is_gone_on_with),
 		cmocka_unit_test(what_says_no_has_failed),
+		cmocka_unit_test(what_was_refused_takes_back_nobody_elses_run),
+		cmocka_unit_test(a_later_run_of_somebody_else_is_not_taken_back),
+		cmocka_unit_test(killed_anywhere_an_old_run_is_not_gone_on_with),
 		cmocka_unit_test(this_nodes_agent_tells_of_one_node),
 		cmocka_unit_test(killed_anywhere_it_is_begun_or_gone_on_with),
 	};

@@ -193,6 +193,12 @@ static const struct {
 	{"RBL-011", "k8s.patch:", "k8s.exec:", "RBL-017"},
 	{"RBL-011", "patch: {data", "pitch: {data", NULL},
 	{"RBL-011", "KRN-001", "sh -c id", NULL},
+	{"RBL-011",
+	 "  risk: high\n  precheck: [{expr: drops.count == 0}]\n  op: {k8s.patch: {ref: \"v1 "
+	 "ConfigMap ${params.namespace}/x\", patch: {data: {size: \"${params.unit}\"}}}}\n",
+	 "  risk: low\n  precheck: [{expr: drops.count == 0}]\n  op: {k8s.restart: {ref: "
+	 "\"apps/v1 DaemonSet ${params.namespace}/x\", nodes: \"${params.unit}\"}}\n",
+	 "RBL-017"},
 	{"RBL-012", "default: true", "when: 'true'", NULL},
 	{"RBL-012", ", cause: there were drops", "", NULL},
 	{"RBL-013", "secret: true, from: env, required: true", "secret: true, default: abc", NULL},
@@ -260,10 +266,10 @@ static const struct {
 	{"RBL-015", "risk: high", "risk: none", NULL},
 	{"RBL-018", "risk: high", "risk: high\n  retry: {attempts: 20, base: 1s}", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"system:authenticated\"", NULL},
-	{"RBL-023",
+	{"RBL-011",
 	 "k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "
 	 "\"${params.unit}\"}}}",
-	 "policy.suspend: {ref: \"cilium.io/v2 CiliumNetworkPolicy a/b\", until: 9000h}", NULL},
+	 "policy.suspend: {ref: \"cilium.io/v2 CiliumNetworkPolicy a/b\", until: 1h}", NULL},
 	{"RBL-030", "v1 ConfigMap", "v1 Secret", NULL},
 	{"RBL-030", "v1 ConfigMap", "rbac.authorization.k8s.io/v1 ClusterRoleBinding", NULL},
 	{"RBL-030", "v1 ConfigMap ${params.namespace}/x", "${drops.rows[0]}", NULL},

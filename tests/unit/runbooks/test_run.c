@@ -11,6 +11,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "runbooks/fit.h"
+#include "runbooks/run_internal.h"
 #include "tests/support/test.h"
 #include "tests/unit/runbooks/stage.h"
 
@@ -89,6 +90,64 @@ static bool holds(const char *dir, const char *what)
 	if (d)
 		closedir(d);
 	return found;
+}
+
+/* As a runbook notes it that was called, or within a list whose id is "rollback". */
+static struct run_end back_with(struct stage *s, const char *run, const char *key, const char *back)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct doc *body;
+
+	attempt_open(&t, s, "alice", "alice");
+	if (attempt_find(&t, run, &err))
+		fail_msg("%s", err.msg);
+	body = doc_map(journal_arena(t.r.journal));
+	doc_set_string(journal_arena(t.r.journal), body, "step", key);
+	doc_set_string(journal_arena(t.r.journal), body, "back", back);
+	if (str_eq(back, BACK_NONE))
+		doc_set_string(journal_arena(t.r.journal), body, "reason", "gone is gone");
+	if (run_record(&t.r, "change", body, &err))
+		fail_msg("%s", err.msg);
+	assert_true(attempt_go(&t, true, &end));
+	end.why = end.why ? arena_strdup(&s->arena, end.why) : NULL;
+	attempt_close(&t);
+	return end;
+}
+
+TEST(what_cannot_be_taken_back_here_is_said)
+{
+	static const struct {
+		const char *key, *back;
+		int exit;
+	} cases[] = {
+		{"incident/fix", BACK_STEPS, 10},
+		{"incident/raise", BACK_STEPS, 10}, /* not our own step of that id */
+		{"incident/each[0].raise", BACK_STEPS, 10},
+		{"rollback.beside.rollback.fix", BACK_STEPS, 10},
+		{"incident/fix", BACK_NONE, 9},
+		{"raise.rollback.fix", BACK_UNDOES, 9},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error err = ERROR_INIT;
+		struct run_end end;
+		struct stage s;
+		const char *run;
+
+		stage_new(&s);
+		run = until_approval(&s, "alice");
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+		end = back_with(&s, run, cases[i].key, cases[i].back);
+		if (end.exit != cases[i].exit)
+			fail_msg("%s (%s): exit %d", cases[i].key, cases[i].back, end.exit);
+		if (end.exit == 10)
+			assert_non_null(strstr(end.why, cases[i].key));
+		stage_free(&s);
+	}
 }
 
 TEST(another_agrees_and_it_goes_on_and_back)
@@ -849,6 +908,7 @@ TEST(a_version_is_within_its_bounds)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
+	cmocka_unit_test(what_cannot_be_taken_back_here_is_said),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
 	cmocka_unit_test(a_name_is_the_servers_word_only_where_it_gives_it),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
