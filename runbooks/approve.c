@@ -306,13 +306,15 @@ static void add_changes(struct arena *a, const struct runbook_step *steps, size_
 					: "yes");
 		}
 		add_changes(a, steps[i].steps, steps[i].n_steps, list);
+		if (steps[i].rollback)
+			add_changes(a, steps[i].rollback->steps, steps[i].rollback->n_steps, list);
 	}
 }
 
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;
-	struct doc *d = doc_map(a), *groups;
+	struct doc *d = doc_map(a), *groups, *changes;
 
 	doc_set_string(a, d, "run", r->run);
 	doc_set_string(a, d, "step", step);
@@ -325,7 +327,9 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 	groups = doc_set_list(a, d, "groups");
 	for (size_t i = 0; i < s->approvers->groups.n; i++)
 		doc_append(a, groups, doc_string(a, s->approvers->groups.items[i]));
-	add_changes(a, r->rb.steps, r->rb.n_steps, doc_set_list(a, d, "changes"));
+	changes = doc_set_list(a, d, "changes");
+	add_changes(a, r->rb.steps, r->rb.n_steps, changes);
+	add_changes(a, r->rb.finally, r->rb.n_finally, changes);
 	return d;
 }
 
@@ -456,6 +460,8 @@ static const struct runbook_step *find_step(const struct runbook_step *steps, si
 		if (str_eq(steps[i].id, id))
 			return &steps[i];
 		in = find_step(steps[i].steps, steps[i].n_steps, id);
+		if (!in && steps[i].rollback)
+			in = find_step(steps[i].rollback->steps, steps[i].rollback->n_steps, id);
 		if (in)
 			return in;
 	}

@@ -137,6 +137,8 @@ static void list_changes(const struct cli_call *call, const struct runbook_step 
 				steps[i].risk ? risk_names[steps[i].risk] : "unsaid",
 				steps[i].title);
 		list_changes(call, steps[i].steps, steps[i].n_steps);
+		if (steps[i].rollback)
+			list_changes(call, steps[i].rollback->steps, steps[i].rollback->n_steps);
 	}
 }
 
@@ -148,6 +150,7 @@ static int agreed(const struct cli_call *call, const struct runbook *rb)
 	fprintf(call->err, "runbook %s may change, each after its own checks and approvals:\n",
 		rb->name);
 	list_changes(call, rb->steps, rb->n_steps);
+	list_changes(call, rb->finally, rb->n_finally);
 	if (!isatty(fileno(call->in))) {
 		fprintf(call->err,
 			"%s: this changes what others depend on: approve it with --yes\n",
