@@ -106,8 +106,10 @@ struct run_request {
 	const char *from, *until;
 	bool dry_run;
 };
-/* A new run: plan, folder, journal, copy, lock. */
+/* A new run: plan, folder, journal, copy, lock. -EPERM: it begins behind an approval. */
 int runner_start(struct runner *r, const struct run_request *q, struct error *err);
+/* -EPERM when the plan's from leaves out an approval that may stand before what it changes. */
+int runner_passes_approvals(const struct runner *r, struct error *err);
 /* One that is there, by its name, from this machine or the copy. lock: to go on with it. */
 int runner_find(struct runner *r, const char *run, bool lock, struct error *err);
 /*

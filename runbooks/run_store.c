@@ -11,6 +11,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/step/digest.h"
+#include "runbooks/lint.h"
 #include "runbooks/run_internal.h"
 
 #define TOOL "runbook"
@@ -198,6 +199,20 @@ static int take_plan(struct runner *r, struct doc *plan, struct error *err)
 	return runbook_decode(&r->arena, doc_get(plan, "runbook"), &r->rb, NULL, err);
 }
 
+int runner_passes_approvals(const struct runner *r, struct error *err)
+{
+	const char *from = doc_find_str(r->plan, "from");
+
+	if (r->mode != MODE_EXECUTE ||
+	    !lint_skips_approval(&r->rb, from, doc_find_str(r->plan, "until")))
+		return 0;
+	return error_set(err, -EPERM,
+			 "what it would change stands behind an approval, and beginning at %s "
+			 "leaves that out: execute it from its beginning, or see what it would do "
+			 "with --mode propose",
+			 from);
+}
+
 /* --- a new one ---------------------------------------------------------------------------------
  */
 
@@ -291,6 +306,7 @@ int runner_start(struct runner *r, const struct run_request *q, struct error *er
 	plan = plan_of(r, q, &who);
 	r->secrets = q->secrets;
 	if ((rc = settle(&r->arena, &plan, err)) || (rc = take_plan(r, plan, err)) ||
+	    (rc = runner_passes_approvals(r, err)) ||
 	    (rc = run_copy_fits(plan, arena_printf(&r->arena, "runbook %s", r->rb.name), err)) ||
 	    (rc = take_lock(r, err)))
 		return rc;

@@ -233,12 +233,12 @@ static int carry_out(const struct cli_call *call, struct runbook *rb, enum runbo
 	if (rc)
 		return rc;
 	rc = runbook_fits(&r, rb, err);
+	if (!rc)
+		rc = begin(call, &r, rb, mode, err);
 	if (rc == -EPERM) {
 		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
 		rc = CLI_BLOCKED;
 	}
-	if (!rc)
-		rc = begin(call, &r, rb, mode, err);
 	if (!rc)
 		rc = runner_go(&r, &end, err);
 	if (!rc)

@@ -244,6 +244,22 @@ MISTYPED = [
 ]
 
 
+def around_an_approval(w):
+    """Beginning behind the approval is no way around it; before it, the run waits."""
+    w.write(GOOD)
+    for words in (("--only", "change"), ("--from", "change"), ("--from", "change", "--until", "change")):
+        done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes", *words)
+        check(done.returncode == 3 and b"behind an approval" in done.stderr and b"nothing was done" in done.stderr,
+              f"{words}: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+        done = w.call("run", w.file, "--no-cluster", "--mode", "propose", *words)
+        check(b"behind an approval" not in done.stderr, f"{words}: proposing is refused: {done.stderr!r}")
+    for words in (("--from", "second"), ("--from", "agree")):
+        done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes", *words)
+        check(done.returncode == 7, f"{words}: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes", "--only", "kernel")
+    check(done.returncode != 3, f"what changes nothing is refused: {done.stderr!r}")
+
+
 def mistyped(w):
     for words, code, says in MISTYPED:
         done = w.call(*words, "--no-cluster")
@@ -270,6 +286,7 @@ def main():
         bombs(w)
         long_matches(w)
         parameters(w)
+        around_an_approval(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 
