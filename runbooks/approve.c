@@ -264,20 +264,30 @@ static const char *discounted(const struct runner *r, const struct approvers *wa
 	return NULL;
 }
 
+/* The record of its being asked for, of the runbook as it is now; NULL. */
+static const struct journal_record *asked_in(const struct runner *r, const char *step)
+{
+	for (size_t i = journal_count(r->journal); i--;) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "changed"))
+			return NULL;
+		if (str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step))
+			return rec;
+	}
+	return NULL;
+}
+
 /* When it was asked first; noted once. */
 static int asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct error *err)
 {
+	const struct journal_record *asked = asked_in(r, step);
 	struct arena *a = journal_arena(r->journal);
 	char when[CLOCK_RFC3339_SIZE];
 	struct doc *body;
 
-	for (size_t i = 0; i < journal_count(r->journal); i++) {
-		const struct journal_record *rec = journal_at(r->journal, i);
-
-		if (str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step))
-			return clock_parse_rfc3339(str_or_empty(doc_find_str(rec->body, "at")),
-						   ret_ns);
-	}
+	if (asked)
+		return clock_parse_rfc3339(str_or_empty(doc_find_str(asked->body, "at")), ret_ns);
 	*ret_ns = clock_wall_ns(r->cluster.clock);
 	body = doc_map(a);
 	doc_set_string(a, body, "step", step);
@@ -495,15 +505,8 @@ int approval_of_run(struct runner *r, const char *step, struct approval_wanted *
 		    struct error *err)
 {
 	const struct runbook_step *s = find_step(r->rb.steps, r->rb.n_steps, id_of(step));
-	bool asked = false;
 
-	for (size_t i = 0; i < journal_count(r->journal); i++) {
-		const struct journal_record *rec = journal_at(r->journal, i);
-
-		asked |=
-			str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step);
-	}
-	if (!s || s->kind != STEP_APPROVE || !asked || doc_get(r->answers, step))
+	if (!s || s->kind != STEP_APPROVE || !asked_in(r, step) || doc_get(r->answers, step))
 		return error_set(err, -ENOENT,
 				 "run %s does not wait for an approval of %s; 'sidestep runbook "
 				 "status %s' tells where it stands",
@@ -567,7 +570,7 @@ static int approve_in_cluster(struct runner *r, const struct approval_wanted *w,
 
 static int approve_in_file(struct runner *r, const struct approval_wanted *w, struct error *err)
 {
-	const char *end = arena_printf(&r->arena, "%u", (unsigned)geteuid());
+	const char *end = arena_printf(&r->arena, "%u-%.16s", (unsigned)geteuid(), w->digest);
 	const char *path = file_of(&r->arena, r->state, w->run, w->step, end);
 	const char *text =
 		arena_printf(&r->arena, "approve %s %s %s\n", w->run, w->step, w->digest);

@@ -426,6 +426,18 @@ static int find_plan(struct runner *r, const struct sidestep_run *copy, struct e
 			 r->run);
 }
 
+/* Who agreed has agreed to what stood there then: each is asked again, for the new digest. */
+static void forget_approvals(struct runner *r)
+{
+	struct doc *kept = doc_map(&r->arena);
+
+	doc_foreach_entry (r->answers, e) {
+		if (!doc_find(e->value, "answer.approved"))
+			doc_set(&r->arena, kept, e->key, e->value);
+	}
+	r->answers = kept;
+}
+
 int runner_replay(struct runner *r, struct error *err)
 {
 	for (size_t i = 0; i < journal_count(r->journal); i++) {
@@ -439,6 +451,7 @@ int runner_replay(struct runner *r, struct error *err)
 				doc_clone(&r->arena, rec->body));
 		if (!str_eq(rec->type, "changed"))
 			continue;
+		forget_approvals(r);
 		r->digest = arena_strdup(&r->arena, doc_find_str(rec->body, "digest"));
 		rc = runbook_decode(&r->arena, doc_clone(&r->arena, doc_get(rec->body, "runbook")),
 				    &r->rb, NULL, err);
@@ -528,6 +541,7 @@ int runner_compare_file(struct runner *r, const struct runbook *now, bool accept
 	doc_set_string(a, body, "digest", r->digest);
 	doc_set(a, body, "runbook", doc_clone(a, root));
 	r->rb = same;
+	forget_approvals(r);
 	return run_record(r, "changed", body, err);
 }
 

@@ -668,6 +668,48 @@ TEST(a_changed_runbook_is_noticed)
 	stage_free(&s);
 }
 
+/* Agreed to, stopped before the change, which then reads otherwise: it is asked again. */
+TEST(an_approval_is_void_once_the_runbook_has_changed)
+{
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	struct runbook now;
+	const char *run;
+
+	t = (struct attempt){.kill_at = -1};
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), 0);
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	/* Killed behind the record of the approval. */
+	t.boundary = 0;
+	t.kill_at = 1;
+	assert_false(attempt_go(&t, false, &end));
+	assert_string_equal(size_of(&s), "1");
+	t.kill_at = -1;
+	attempt_close(&t);
+
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_true(doc_bool_or(doc_find(t.r.answers, "agree.answer.approved"), false));
+	now = attempt_book(&t, "raise");
+	doc_set_string(&s.arena, doc_find(now.root, "steps[3]"), "title", "another title");
+	assert_int_equal(runner_compare_file(&t.r, &now, true, &err), 0);
+	assert_true(attempt_go(&t, false, &end));
+	assert_int_equal(end.exit, 7);
+	attempt_close(&t);
+	/* Whoever resumes knows it too, and another word for what it is now counts. */
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 7);
+	assert_string_equal(size_of(&s), "1");
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), 0);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	assert_string_equal(size_of(&s), "2");
+	stage_free(&s);
+}
+
 TEST(one_at_a_time)
 {
 	struct attempt t = {.kill_at = -1}, other = {.kill_at = -1};
@@ -859,6 +901,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_secret_is_neither_written_nor_replaced),
 	cmocka_unit_test(what_another_changed_meanwhile_is_not_taken_back),
 	cmocka_unit_test(a_changed_runbook_is_noticed),
+	cmocka_unit_test(an_approval_is_void_once_the_runbook_has_changed),
 	cmocka_unit_test(one_at_a_time),
 	cmocka_unit_test(interrupted_it_stops_at_once_and_goes_on),
 	cmocka_unit_test(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed),
