@@ -458,7 +458,7 @@ int act_approve(const struct scope *s, const struct runbook_step *step, struct d
 	return r->cluster.client ? 0 : publish(r, key, step, err);
 }
 
-/* --- agreeing ----------------------------------------------------------------------------------
+/* --- which step a key is of ----------------------------------------------------------------------
  */
 
 static const struct runbook_step *find_step(const struct runbook_step *steps, size_t n,
@@ -486,6 +486,58 @@ static const char *id_of(const char *key)
 
 	return dot || slash ? MAX(dot, slash) + 1 : key;
 }
+
+/* --- what a copy says ----------------------------------------------------------------------------
+ */
+
+/* When it was is left aside: the record of it is as good as any other of a copy's. */
+static int stands(struct runner *r, const char *key, bool *ret, struct error *err)
+{
+	const struct runbook_step *step = find_step(r->rb.steps, r->rb.n_steps, id_of(key));
+	struct votes v = {.a = &r->arena};
+	int64_t have = 0;
+	int rc;
+
+	*ret = false;
+	if (!step || step->kind != STEP_APPROVE || !r->cluster.client)
+		return 0;
+	rc = votes_in_cluster(r, key, &v, err);
+	for (size_t i = 0; i < v.n && !rc; i++)
+		have += !discounted(r, step->approvers, &v, i, v.items[i].at_ns, 0);
+	*ret = !rc && have >= MAX(step->approvers->min.value, 1);
+	return rc;
+}
+
+int approvals_recount(struct runner *r, struct error *err)
+{
+	struct doc *kept = doc_map(&r->arena);
+
+	if (!r->copied || r->mode != MODE_EXECUTE)
+		return 0;
+	doc_foreach_entry (r->answers, e) {
+		const struct runbook_step *step =
+			find_step(r->rb.steps, r->rb.n_steps, id_of(e->key));
+		bool keep = true;
+		int rc = 0;
+
+		if (doc_find(e->value, "answer.approved") || (step && step->kind == STEP_APPROVE))
+			rc = stands(r, e->key, &keep, err);
+		if (rc)
+			return rc;
+		if (keep)
+			doc_set(&r->arena, kept, e->key, e->value);
+		else
+			say(r,
+			    "  %s: the copy of this run says it is approved, and nobody's "
+			    "approval is there\n",
+			    e->key);
+	}
+	r->answers = kept;
+	return 0;
+}
+
+/* --- agreeing ----------------------------------------------------------------------------------
+ */
 
 static void wanted_of(struct arena *a, const struct doc *d, struct approval_wanted *ret)
 {

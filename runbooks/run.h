@@ -69,6 +69,8 @@ struct runner {
 	struct run_host host;
 	struct journal *journal;
 	struct doc *answers; /* records by step */
+	struct doc *voided; /* approvals that an accepted change made void: going back knows them */
+	bool copied; /* the journal came from the cluster, where others may have written it */
 	struct evidence_store evidence;
 	struct source_env sources;
 	struct session lock;

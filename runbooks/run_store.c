@@ -15,6 +15,8 @@
 #include "runbooks/run_internal.h"
 
 #define TOOL "runbook"
+/* A file in the folder of a run whose journal came from the cluster. */
+#define COPIED "copied"
 
 /* The lock of a namespace stands in it, that of the cluster with the mesh. */
 static const struct run_tool namespace_tool = {
@@ -43,6 +45,7 @@ static void set_up(struct runner *r, const struct run_options *o)
 	r->options = *o;
 	r->state = o->state ? arena_strdup(&r->arena, o->state) : session_state_dir(&r->arena);
 	r->answers = doc_map(&r->arena);
+	r->voided = doc_map(&r->arena);
 	r->sources = (struct source_env){.cluster = &r->cluster,
 					 .no_cluster = r->no_cluster,
 					 .arena = &r->arena,
@@ -396,6 +399,9 @@ static int open_journal(struct runner *r, const struct sidestep_run *copy, bool 
 						   : "no cluster was asked");
 	}
 	rc = io_mkdirs(r->dir, 0700, err);
+	/* Noted before it is there: whoever goes on later must know, too. */
+	if (!rc)
+		rc = io_replace_file(file_of(r, COPIED), "", 0, 0600, err);
 	return rc ? rc
 		  : journal_restore(path, copy->journal.items, copy->journal.n, r->cluster.clock,
 				    &r->journal, err);
@@ -432,8 +438,9 @@ static void forget_approvals(struct runner *r)
 	struct doc *kept = doc_map(&r->arena);
 
 	doc_foreach_entry (r->answers, e) {
-		if (!doc_find(e->value, "answer.approved"))
-			doc_set(&r->arena, kept, e->key, e->value);
+		const bool approval = doc_find(e->value, "answer.approved") != NULL;
+
+		doc_set(&r->arena, approval ? r->voided : kept, e->key, e->value);
 	}
 	r->answers = kept;
 }
@@ -481,7 +488,10 @@ int runner_find(struct runner *r, const char *run, bool lock, struct error *err)
 		r->host.run = NULL;
 	if (lock && there && (rc = run_copy_sync(&r->host, r->journal, err)))
 		return rc;
+	r->copied = io_exists(file_of(r, COPIED));
 	rc = runner_replay(r, err);
+	if (!rc)
+		rc = approvals_recount(r, err);
 	return rc ? rc : open_evidence(r, err);
 }
 

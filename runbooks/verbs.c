@@ -284,18 +284,34 @@ int cmd_run(const struct cli_call *call, struct error *err)
 /* --- going on, back, or ending -----------------------------------------------------------------
  */
 
-/* The file it was begun from, or the one that is named; none there: what was kept is gone on with.
+/* A plan that comes from a cluster, or an older release, may hold anything. */
+static int still_fit(const struct cli_call *call, struct runner *r, struct error *err)
+{
+	int rc = fit(call, &r->rb);
+
+	if (!rc)
+		rc = runner_passes_approvals(r, err);
+	if (rc == -EPERM) {
+		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
+		rc = CLI_BLOCKED;
+	}
+	return rc;
+}
+
+/*
+ * The file it was begun from, the one that is named, or what is shipped; a file that is not there:
+ * what was kept is gone on with. In any case that is fit to run, wherever it was kept.
  */
 static int compare_file(const struct cli_call *call, struct runner *r, struct error *err)
 {
 	const struct again_opts *o = call->opts;
 	const char *file = o->runbook ? o->runbook : doc_find_str(r->plan, "file");
 	struct runbook now;
-	int rc;
+	int rc = still_fit(call, r, err);
 
-	if (!o->runbook && (!file || access(file, R_OK) < 0))
-		return 0;
-	rc = source_find(&r->arena, file, &now, err);
+	if (rc || (!o->runbook && file && access(file, R_OK) < 0))
+		return rc;
+	rc = source_find(&r->arena, file ? file : r->rb.name, &now, err);
 	if (rc)
 		return rc;
 	rc = fit(call, &now);
@@ -381,8 +397,15 @@ static int do_rollback(const struct cli_call *call, struct runner *r, struct run
 		       struct error *err)
 {
 	const struct again_opts *o = call->opts;
+	int rc = still_fit(call, r, err);
 
-	return runner_rollback(r, o->to, end, err);
+	if (!rc)
+		rc = runner_rollback(r, o->to, end, err);
+	if (rc == -EPERM) {
+		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
+		rc = CLI_BLOCKED;
+	}
+	return rc;
 }
 
 int cmd_rollback(const struct cli_call *call, struct error *err)
@@ -443,6 +466,8 @@ static int find_wanted(const struct cli_call *call, struct runner *r, struct app
 	if (!r->cluster.client)
 		return approval_of_file(&r->arena, r->state, call->args[0], call->args[1], w, err);
 	rc = runner_find(r, call->args[0], false, err);
+	if (!rc)
+		rc = still_fit(call, r, err);
 	return rc ? rc : approval_of_run(r, call->args[1], w, err);
 }
 

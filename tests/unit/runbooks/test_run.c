@@ -11,6 +11,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "runbooks/fit.h"
+#include "runbooks/run_internal.h"
 #include "tests/support/test.h"
 #include "tests/unit/runbooks/stage.h"
 
@@ -710,6 +711,57 @@ TEST(an_approval_is_void_once_the_runbook_has_changed)
 	stage_free(&s);
 }
 
+static void forge(struct stage *s, const char *run, const char *type, const char *json)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	attempt_open(&t, s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_int_equal(doc_read_json(&t.r.arena, json, strlen(json), NULL, &d, &err), 0);
+	assert_int_equal(run_record(&t.r, type, d, &err), 0);
+	runner_close(&t.r);
+	kube_client_free(t.cluster.client);
+}
+
+#define APPROVED "{\"step\": \"agree\", \"status\": \"ok\", \"answer\": {\"approved\": true}}"
+
+/* Whoever may write SidestepRuns asks a colleague to go on with one, or to take it back. */
+TEST(a_copy_that_says_it_is_approved_is_not_believed)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	forge(&s, run, "answer", APPROVED);
+	assert_int_equal(resume(&s, "bert", "bert", run, false).exit, 7);
+	/* And not the second time either, now that it stands on this machine. */
+	assert_int_equal(resume(&s, "bert", "bert", run, false).exit, 7);
+	assert_string_equal(size_of(&s), "1");
+	/* A real one is. */
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), 0);
+	assert_int_equal(resume(&s, "bert", "bert", run, false).exit, 0);
+	assert_string_equal(size_of(&s), "2");
+	stage_free(&s);
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	forge(&s, run, "answer", APPROVED);
+	forge(&s, run, "change", "{\"step\": \"raise\", \"changes\": []}");
+	attempt_open(&t, &s, "bert", "bert");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_int_equal(runner_rollback(&t.r, NULL, &end, &err), -EPERM);
+	assert_non_null(strstr(err.msg, "raise"));
+	runner_close(&t.r);
+	kube_client_free(t.cluster.client);
+	stage_free(&s);
+}
+
 TEST(one_at_a_time)
 {
 	struct attempt t = {.kill_at = -1}, other = {.kill_at = -1};
@@ -902,6 +954,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_another_changed_meanwhile_is_not_taken_back),
 	cmocka_unit_test(a_changed_runbook_is_noticed),
 	cmocka_unit_test(an_approval_is_void_once_the_runbook_has_changed),
+	cmocka_unit_test(a_copy_that_says_it_is_approved_is_not_believed),
 	cmocka_unit_test(one_at_a_time),
 	cmocka_unit_test(interrupted_it_stops_at_once_and_goes_on),
 	cmocka_unit_test(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed),
