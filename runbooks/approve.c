@@ -245,23 +245,34 @@ static int votes_in_files(struct runner *r, const char *step, struct votes *v, s
 /* --- counting ----------------------------------------------------------------------------------
  */
 
-/* NULL, or why this one does not count. */
-static const char *discounted(const struct runner *r, const struct approvers *want,
-			      const struct votes *v, size_t i, int64_t now_ns, int64_t expires_ns)
+/* NULL, or why it counts for nobody. */
+static const char *refused(const struct runner *r, const struct approvers *want,
+			   const struct vote *vote, int64_t now_ns, int64_t expires_ns)
 {
-	const struct vote *vote = &v->items[i];
-
 	if (str_eq(vote->who, doc_find_str(r->plan, "requester.name")))
 		return "asked for it";
 	if (!any_group(&vote->groups, &want->groups))
 		return "is in none of the groups";
 	if (now_ns - vote->at_ns > expires_ns)
 		return "agreed too long ago";
-	for (size_t k = 0; k < i; k++) {
-		if (str_eq(v->items[k].who, vote->who))
-			return "is counted already";
-	}
+	if (!vote->vouched && !r->options.unvouched)
+		return "is a name that nobody vouches for: apply runbooks/cluster/approvals.yaml "
+		       "and let them agree anew, or resume with --accept-unvouched";
 	return NULL;
+}
+
+/* NULL, or why this one does not count: one that is refused does not stand in another's way. */
+static const char *discounted(const struct runner *r, const struct approvers *want,
+			      const struct votes *v, size_t i, int64_t now_ns, int64_t expires_ns)
+{
+	const char *why = refused(r, want, &v->items[i], now_ns, expires_ns);
+
+	for (size_t k = 0; k < i && !why; k++) {
+		if (str_eq(v->items[k].who, v->items[i].who) &&
+		    !refused(r, want, &v->items[k], now_ns, expires_ns))
+			why = "is counted already";
+	}
+	return why;
 }
 
 /* The record of its being asked for, of the runbook as it is now; NULL. */
@@ -362,8 +373,7 @@ static int publish(struct runner *r, const char *step, const struct runbook_step
 
 static void describe(struct strbuf *out, const struct vote *v, const char *why)
 {
-	strbuf_addf(out, "; %s %s%s", v->who, why ? why : "agrees",
-		    v->vouched ? "" : " (not vouched for: no admission policy)");
+	strbuf_addf(out, "; %s %s", v->who, why ? why : "agrees");
 }
 
 static struct doc *record_of(struct arena *a, const struct votes *v, const bool *counts)
@@ -383,6 +393,21 @@ static struct doc *record_of(struct arena *a, const struct votes *v, const bool 
 	}
 	doc_set_bool(a, answer, "approved", true);
 	return answer;
+}
+
+/* Of what counted because somebody said so; NULL: the server or the kernel vouches for all. */
+static const char *unvouched(struct runner *r, const struct votes *v, const bool *counts)
+{
+	const char *who = NULL;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (counts[i] && !v->items[i].vouched)
+			who = arena_printf(&r->arena, "%s%s%s", str_or_empty(who), who ? ", " : "",
+					   v->items[i].who);
+	}
+	return who ? arena_printf(&r->arena, "--accept-unvouched: nobody vouches for the name %s",
+				  who)
+		   : NULL;
 }
 
 static void wait_for_more(struct runner *r, const struct approvers *want, size_t have,
@@ -418,6 +443,7 @@ static int count(const struct scope *s, const struct runbook_step *step, struct 
 	}
 	if ((int64_t)have >= MAX(step->approvers->min.value, 1)) {
 		d->answer = record_of(&r->arena, v, counts);
+		d->why = unvouched(r, v, counts);
 		return 0;
 	}
 	wait_for_more(r, step->approvers, have, &said, d);

@@ -293,6 +293,8 @@ static const struct cli_option resume_options[] = {
 		"compare with this file (else the one it was begun from, if it is there)"),
 	CLI_OPT(struct again_opts, accept_changed, "accept-changed", 0, CLI_FLAG, NULL,
 		"go on with the file as it is now; what is finished must be unchanged"),
+	CLI_OPT(struct again_opts, accept_unvouched, "accept-unvouched", 0, CLI_FLAG, NULL,
+		"count approvals whose name the API server does not vouch for"),
 	CLI_CHOICE(struct again_opts, output, "output", 'o', runbook_doc_formats, "how to print"),
 	CLI_USE(struct again_opts, where, "Where", where_options),
 };
@@ -303,6 +305,8 @@ static const struct cli_option end_options[] = {
 static const struct cli_option rollback_options[] = {
 	CLI_OPT(struct again_opts, to, "to", 0, CLI_STRING, "STEP",
 		"leave that step and those before it as they are"),
+	CLI_OPT(struct again_opts, accept_unvouched, "accept-unvouched", 0, CLI_FLAG, NULL,
+		"count approvals whose name the API server does not vouch for"),
 	CLI_OPT(struct again_opts, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask"),
 	CLI_OPT(struct again_opts, dry_run, "dry-run", 0, CLI_FLAG, NULL, "only show what"),
 	CLI_CHOICE(struct again_opts, output, "output", 'o', runbook_doc_formats, "how to print"),

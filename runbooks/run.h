@@ -41,6 +41,7 @@ struct run_options {
 	const char *evidence; /* NULL: <state>/evidence */
 	bool no_cluster;      /* do not even look for one */
 	bool quiet;
+	bool unvouched;             /* approvals count in whatever name they were made */
 	const char *const *answers; /* "step=value" for ask */
 	size_t n_answers;
 	FILE *out; /* lines as steps end; NULL: none */

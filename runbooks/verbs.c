@@ -324,11 +324,13 @@ typedef int (*again_fn)(const struct cli_call *call, struct runner *r, struct ru
 static int again(const struct cli_call *call, again_fn fn, struct error *err)
 {
 	const struct again_opts *o = call->opts;
-	const struct run_options options = options_of(call, &o->where, &o->answers, !o->output);
+	struct run_options options = options_of(call, &o->where, &o->answers, !o->output);
 	struct run_end end = {0};
 	struct runner r;
-	int rc = runner_open(&r, &options, err);
+	int rc;
 
+	options.unvouched = o->accept_unvouched;
+	rc = runner_open(&r, &options, err);
 	if (rc)
 		return rc;
 	rc = runner_find(&r, call->args[0], true, err);

@@ -225,6 +225,7 @@ TEST(a_name_is_the_servers_word_only_where_it_gives_it)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct attempt t = {.kill_at = -1};
 		struct error err = ERROR_INIT;
+		struct run_end end;
 		struct stage s;
 		const char *run;
 
@@ -236,9 +237,19 @@ TEST(a_name_is_the_servers_word_only_where_it_gives_it)
 			fail_msg("%s", err.msg);
 		if (rows[i].late)
 			enforce(&s, rows[i].policy, rows[i].binding);
+		t.vouched_only = true;
+		attempt_open(&t, &s, "alice", "alice");
+		assert_int_equal(attempt_find(&t, run, &err), 0);
+		assert_true(attempt_go(&t, false, &end));
+		assert_int_equal(end.exit, rows[i].vouched ? 0 : 7);
+		if (!rows[i].vouched)
+			assert_non_null(strstr(end.why, "--accept-unvouched"));
+		attempt_close(&t);
+		/* With somebody's word for it the name counts, and that is said. */
 		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
 		attempt_open(&t, &s, "alice", "alice");
 		assert_int_equal(attempt_find(&t, run, &err), 0);
+		assert_int_equal(!doc_find_str(t.r.answers, "agree.why"), rows[i].vouched);
 		if (doc_bool_or(doc_find(run_account(&t.r), "approvals[0].by[0].vouched"), false) !=
 		    rows[i].vouched)
 			fail_msg("row %zu", i);
