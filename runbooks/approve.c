@@ -306,35 +306,79 @@ static int asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct 
 	return run_record(r, "asked", body, err);
 }
 
+/* Filled in with what is known now: parameters. The rest stays as it is written. */
+static struct doc *shown(struct arena *a, const struct doc *d, const struct doc *data)
+{
+	struct doc *out;
+
+	if (d->kind == DOC_STRING) {
+		const char *why = NULL, *text = walk_text(a, d->string, data, &why);
+
+		return doc_string(a, text ? text : d->string);
+	}
+	if (d->kind != DOC_LIST && d->kind != DOC_MAP)
+		return doc_clone(a, d);
+	out = d->kind == DOC_LIST ? doc_list(a) : doc_map(a);
+	doc_foreach_item (d, it)
+		doc_append(a, out, shown(a, it, data));
+	doc_foreach_entry (d, e)
+		doc_set(a, out, e->key, shown(a, e->value, data));
+	return out;
+}
+
+/* What is done, whatever its title says: an operation, an argv, another runbook. */
+static void add_deed(struct arena *a, const struct runbook_step *s, const struct doc *data,
+		     struct doc *one)
+{
+	struct doc *does = doc_map(a);
+
+	if (s->op)
+		does = doc_clone(a, s->op);
+	for (size_t i = 0; s->command && i < s->command->argv.n; i++) {
+		struct doc *argv = doc_get(does, "argv");
+
+		doc_append(a, argv ? argv : doc_set_list(a, does, "argv"),
+			   doc_string(a, s->command->argv.items[i]));
+	}
+	for (size_t i = 0; s->call && i < s->call->params.n; i++)
+		doc_set_string(a, does, s->call->params.items[i].key,
+			       s->call->params.items[i].value);
+	if (s->call)
+		doc_set_string(a, does, "runbook", s->call->runbook);
+	if (doc_len(does))
+		doc_set(a, one, "does", shown(a, does, data));
+}
+
 static void add_changes(struct arena *a, const struct runbook_step *steps, size_t n,
-			struct doc *list)
+			const struct doc *data, struct doc *list)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (steps[i].kind == STEP_MUTATE || steps[i].mutates.value) {
+		const struct runbook_step *s = &steps[i];
+
+		if (s->kind == STEP_MUTATE || s->mutates.value) {
 			struct doc *one = doc_append(a, list, doc_map(a));
 
-			doc_set_string(a, one, "step", steps[i].id);
-			doc_set_string(a, one, "title", steps[i].title);
-			doc_set_string(a, one, "risk",
-				       steps[i].risk ? risk_names[steps[i].risk] : "unsaid");
-			if (steps[i].op)
-				doc_set(a, one, "does", doc_clone(a, steps[i].op));
-			doc_set_string(
-				a, one, "back",
-				steps[i].rollback && steps[i].rollback->inverse == INVERSE_NONE
-					? arena_printf(a, "none: %s",
-						       str_or_empty(steps[i].rollback->reason))
-					: "yes");
+			doc_set_string(a, one, "step", s->id);
+			doc_set(a, one, "title",
+				shown(a, doc_string(a, str_or_empty(s->title)), data));
+			doc_set_string(a, one, "risk", s->risk ? risk_names[s->risk] : "unsaid");
+			add_deed(a, s, data, one);
+			doc_set_string(a, one, "back",
+				       s->rollback && s->rollback->inverse == INVERSE_NONE
+					       ? arena_printf(a, "none: %s",
+							      str_or_empty(s->rollback->reason))
+					       : "yes");
 		}
-		add_changes(a, steps[i].steps, steps[i].n_steps, list);
-		if (steps[i].rollback)
-			add_changes(a, steps[i].rollback->steps, steps[i].rollback->n_steps, list);
+		add_changes(a, s->steps, s->n_steps, data, list);
+		if (s->rollback)
+			add_changes(a, s->rollback->steps, s->rollback->n_steps, data, list);
 	}
 }
 
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;
+	const struct doc *data = walk_data(a, &r->rb, r->mode, doc_get(r->plan, "params"), NULL);
 	struct doc *d = doc_map(a), *groups, *changes;
 
 	doc_set_string(a, d, "run", r->run);
@@ -349,8 +393,8 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 	for (size_t i = 0; i < s->approvers->groups.n; i++)
 		doc_append(a, groups, doc_string(a, s->approvers->groups.items[i]));
 	changes = doc_set_list(a, d, "changes");
-	add_changes(a, r->rb.steps, r->rb.n_steps, changes);
-	add_changes(a, r->rb.finally, r->rb.n_finally, changes);
+	add_changes(a, r->rb.steps, r->rb.n_steps, data, changes);
+	add_changes(a, r->rb.finally, r->rb.n_finally, data, changes);
 	return d;
 }
 
