@@ -22,7 +22,10 @@
  * - Without a cluster an approval is a file in <state>/approvals, whose owner the kernel knows: its
  *   uid and the time of its inode, not what it says, are counted; groups are those of that uid on
  *   this machine. It protects against other users, not against root.
- * - The journal notes what was counted before the step goes on, in its chain of hashes.
+ * - The journal notes what was counted before the step goes on, in its chain of hashes. That of a
+ *   copy in the cluster is only as good as whoever may write SidestepRuns: an approval in it counts
+ *   when the approvals themselves are found. What such a copy says was changed is believed, as soon
+ *   as approved steps lead there: read the preview before resuming or taking back another's run.
  */
 #pragma once
 
