@@ -245,21 +245,46 @@ static int votes_in_files(struct runner *r, const char *step, struct votes *v, s
 /* --- counting ----------------------------------------------------------------------------------
  */
 
-/* NULL, or why this one does not count. */
-static const char *discounted(const struct runner *r, const struct approvers *want,
-			      const struct votes *v, size_t i, int64_t now_ns, int64_t expires_ns)
+/* NULL, or why it counts for nobody. */
+static const char *refused(const struct runner *r, const struct approvers *want,
+			   const struct vote *vote, int64_t now_ns, int64_t expires_ns)
 {
-	const struct vote *vote = &v->items[i];
-
 	if (str_eq(vote->who, doc_find_str(r->plan, "requester.name")))
 		return "asked for it";
 	if (!any_group(&vote->groups, &want->groups))
 		return "is in none of the groups";
 	if (now_ns - vote->at_ns > expires_ns)
 		return "agreed too long ago";
-	for (size_t k = 0; k < i; k++) {
-		if (str_eq(v->items[k].who, vote->who))
-			return "is counted already";
+	if (!vote->vouched && !r->options.unvouched)
+		return "is a name that nobody vouches for: apply runbooks/cluster/approvals.yaml "
+		       "and let them agree anew, or resume with --accept-unvouched";
+	return NULL;
+}
+
+/* NULL, or why this one does not count: one that is refused does not stand in another's way. */
+static const char *discounted(const struct runner *r, const struct approvers *want,
+			      const struct votes *v, size_t i, int64_t now_ns, int64_t expires_ns)
+{
+	const char *why = refused(r, want, &v->items[i], now_ns, expires_ns);
+
+	for (size_t k = 0; k < i && !why; k++) {
+		if (str_eq(v->items[k].who, v->items[i].who) &&
+		    !refused(r, want, &v->items[k], now_ns, expires_ns))
+			why = "is counted already";
+	}
+	return why;
+}
+
+/* The record of its being asked for, of the runbook as it is now; NULL. */
+static const struct journal_record *asked_in(const struct runner *r, const char *step)
+{
+	for (size_t i = journal_count(r->journal); i--;) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "changed"))
+			return NULL;
+		if (str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step))
+			return rec;
 	}
 	return NULL;
 }
@@ -267,17 +292,13 @@ static const char *discounted(const struct runner *r, const struct approvers *wa
 /* When it was asked first; noted once. */
 static int asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct error *err)
 {
+	const struct journal_record *asked = asked_in(r, step);
 	struct arena *a = journal_arena(r->journal);
 	char when[CLOCK_RFC3339_SIZE];
 	struct doc *body;
 
-	for (size_t i = 0; i < journal_count(r->journal); i++) {
-		const struct journal_record *rec = journal_at(r->journal, i);
-
-		if (str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step))
-			return clock_parse_rfc3339(str_or_empty(doc_find_str(rec->body, "at")),
-						   ret_ns);
-	}
+	if (asked)
+		return clock_parse_rfc3339(str_or_empty(doc_find_str(asked->body, "at")), ret_ns);
 	*ret_ns = clock_wall_ns(r->cluster.clock);
 	body = doc_map(a);
 	doc_set_string(a, body, "step", step);
@@ -285,34 +306,80 @@ static int asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct 
 	return run_record(r, "asked", body, err);
 }
 
+/* Filled in with what is known now: parameters. The rest stays as it is written. */
+static struct doc *shown(struct arena *a, const struct doc *d, const struct doc *data)
+{
+	struct doc *out;
+
+	if (d->kind == DOC_STRING) {
+		const char *why = NULL, *text = walk_text(a, d->string, data, &why);
+
+		return doc_string(a, text ? text : d->string);
+	}
+	if (d->kind != DOC_LIST && d->kind != DOC_MAP)
+		return doc_clone(a, d);
+	out = d->kind == DOC_LIST ? doc_list(a) : doc_map(a);
+	doc_foreach_item (d, it)
+		doc_append(a, out, shown(a, it, data));
+	doc_foreach_entry (d, e)
+		doc_set(a, out, e->key, shown(a, e->value, data));
+	return out;
+}
+
+/* What is done, whatever its title says: an operation, an argv, another runbook. */
+static void add_deed(struct arena *a, const struct runbook_step *s, const struct doc *data,
+		     struct doc *one)
+{
+	struct doc *does = doc_map(a);
+
+	if (s->op)
+		does = doc_clone(a, s->op);
+	for (size_t i = 0; s->command && i < s->command->argv.n; i++) {
+		struct doc *argv = doc_get(does, "argv");
+
+		doc_append(a, argv ? argv : doc_set_list(a, does, "argv"),
+			   doc_string(a, s->command->argv.items[i]));
+	}
+	for (size_t i = 0; s->call && i < s->call->params.n; i++)
+		doc_set_string(a, does, s->call->params.items[i].key,
+			       s->call->params.items[i].value);
+	if (s->call)
+		doc_set_string(a, does, "runbook", s->call->runbook);
+	if (doc_len(does))
+		doc_set(a, one, "does", shown(a, does, data));
+}
+
 static void add_changes(struct arena *a, const struct runbook_step *steps, size_t n,
-			struct doc *list)
+			const struct doc *data, struct doc *list)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (steps[i].kind == STEP_MUTATE || steps[i].mutates.value) {
+		const struct runbook_step *s = &steps[i];
+
+		if (s->kind == STEP_MUTATE || s->mutates.value) {
 			struct doc *one = doc_append(a, list, doc_map(a));
 
-			doc_set_string(a, one, "step", steps[i].id);
-			doc_set_string(a, one, "title", steps[i].title);
-			doc_set_string(a, one, "risk",
-				       steps[i].risk ? risk_names[steps[i].risk] : "unsaid");
-			if (steps[i].op)
-				doc_set(a, one, "does", doc_clone(a, steps[i].op));
-			doc_set_string(
-				a, one, "back",
-				steps[i].rollback && steps[i].rollback->inverse == INVERSE_NONE
-					? arena_printf(a, "none: %s",
-						       str_or_empty(steps[i].rollback->reason))
-					: "yes");
+			doc_set_string(a, one, "step", s->id);
+			doc_set(a, one, "title",
+				shown(a, doc_string(a, str_or_empty(s->title)), data));
+			doc_set_string(a, one, "risk", s->risk ? risk_names[s->risk] : "unsaid");
+			add_deed(a, s, data, one);
+			doc_set_string(a, one, "back",
+				       s->rollback && s->rollback->inverse == INVERSE_NONE
+					       ? arena_printf(a, "none: %s",
+							      str_or_empty(s->rollback->reason))
+					       : "yes");
 		}
-		add_changes(a, steps[i].steps, steps[i].n_steps, list);
+		add_changes(a, s->steps, s->n_steps, data, list);
+		if (s->rollback)
+			add_changes(a, s->rollback->steps, s->rollback->n_steps, data, list);
 	}
 }
 
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;
-	struct doc *d = doc_map(a), *groups;
+	const struct doc *data = walk_data(a, &r->rb, r->mode, doc_get(r->plan, "params"), NULL);
+	struct doc *d = doc_map(a), *groups, *changes;
 
 	doc_set_string(a, d, "run", r->run);
 	doc_set_string(a, d, "step", step);
@@ -325,7 +392,9 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 	groups = doc_set_list(a, d, "groups");
 	for (size_t i = 0; i < s->approvers->groups.n; i++)
 		doc_append(a, groups, doc_string(a, s->approvers->groups.items[i]));
-	add_changes(a, r->rb.steps, r->rb.n_steps, doc_set_list(a, d, "changes"));
+	changes = doc_set_list(a, d, "changes");
+	add_changes(a, r->rb.steps, r->rb.n_steps, data, changes);
+	add_changes(a, r->rb.finally, r->rb.n_finally, data, changes);
 	return d;
 }
 
@@ -348,8 +417,7 @@ static int publish(struct runner *r, const char *step, const struct runbook_step
 
 static void describe(struct strbuf *out, const struct vote *v, const char *why)
 {
-	strbuf_addf(out, "; %s %s%s", v->who, why ? why : "agrees",
-		    v->vouched ? "" : " (not vouched for: no admission policy)");
+	strbuf_addf(out, "; %s %s", v->who, why ? why : "agrees");
 }
 
 static struct doc *record_of(struct arena *a, const struct votes *v, const bool *counts)
@@ -369,6 +437,21 @@ static struct doc *record_of(struct arena *a, const struct votes *v, const bool 
 	}
 	doc_set_bool(a, answer, "approved", true);
 	return answer;
+}
+
+/* Of what counted because somebody said so; NULL: the server or the kernel vouches for all. */
+static const char *unvouched(struct runner *r, const struct votes *v, const bool *counts)
+{
+	const char *who = NULL;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (counts[i] && !v->items[i].vouched)
+			who = arena_printf(&r->arena, "%s%s%s", str_or_empty(who), who ? ", " : "",
+					   v->items[i].who);
+	}
+	return who ? arena_printf(&r->arena, "--accept-unvouched: nobody vouches for the name %s",
+				  who)
+		   : NULL;
 }
 
 static void wait_for_more(struct runner *r, const struct approvers *want, size_t have,
@@ -404,6 +487,7 @@ static int count(const struct scope *s, const struct runbook_step *step, struct 
 	}
 	if ((int64_t)have >= MAX(step->approvers->min.value, 1)) {
 		d->answer = record_of(&r->arena, v, counts);
+		d->why = unvouched(r, v, counts);
 		return 0;
 	}
 	wait_for_more(r, step->approvers, have, &said, d);
@@ -444,7 +528,7 @@ int act_approve(const struct scope *s, const struct runbook_step *step, struct d
 	return r->cluster.client ? 0 : publish(r, key, step, err);
 }
 
-/* --- agreeing ----------------------------------------------------------------------------------
+/* --- which step a key is of ----------------------------------------------------------------------
  */
 
 static const struct runbook_step *find_step(const struct runbook_step *steps, size_t n,
@@ -456,6 +540,8 @@ static const struct runbook_step *find_step(const struct runbook_step *steps, si
 		if (str_eq(steps[i].id, id))
 			return &steps[i];
 		in = find_step(steps[i].steps, steps[i].n_steps, id);
+		if (!in && steps[i].rollback)
+			in = find_step(steps[i].rollback->steps, steps[i].rollback->n_steps, id);
 		if (in)
 			return in;
 	}
@@ -470,6 +556,58 @@ static const char *id_of(const char *key)
 
 	return dot || slash ? MAX(dot, slash) + 1 : key;
 }
+
+/* --- what a copy says ----------------------------------------------------------------------------
+ */
+
+/* When it was is left aside: the record of it is as good as any other of a copy's. */
+static int stands(struct runner *r, const char *key, bool *ret, struct error *err)
+{
+	const struct runbook_step *step = find_step(r->rb.steps, r->rb.n_steps, id_of(key));
+	struct votes v = {.a = &r->arena};
+	int64_t have = 0;
+	int rc;
+
+	*ret = false;
+	if (!step || step->kind != STEP_APPROVE || !r->cluster.client)
+		return 0;
+	rc = votes_in_cluster(r, key, &v, err);
+	for (size_t i = 0; i < v.n && !rc; i++)
+		have += !discounted(r, step->approvers, &v, i, v.items[i].at_ns, 0);
+	*ret = !rc && have >= MAX(step->approvers->min.value, 1);
+	return rc;
+}
+
+int approvals_recount(struct runner *r, struct error *err)
+{
+	struct doc *kept = doc_map(&r->arena);
+
+	if (!r->copied || r->mode != MODE_EXECUTE)
+		return 0;
+	doc_foreach_entry (r->answers, e) {
+		const struct runbook_step *step =
+			find_step(r->rb.steps, r->rb.n_steps, id_of(e->key));
+		bool keep = true;
+		int rc = 0;
+
+		if (doc_find(e->value, "answer.approved") || (step && step->kind == STEP_APPROVE))
+			rc = stands(r, e->key, &keep, err);
+		if (rc)
+			return rc;
+		if (keep)
+			doc_set(&r->arena, kept, e->key, e->value);
+		else
+			say(r,
+			    "  %s: the copy of this run says it is approved, and nobody's "
+			    "approval is there\n",
+			    e->key);
+	}
+	r->answers = kept;
+	return 0;
+}
+
+/* --- agreeing ----------------------------------------------------------------------------------
+ */
 
 static void wanted_of(struct arena *a, const struct doc *d, struct approval_wanted *ret)
 {
@@ -489,15 +627,8 @@ int approval_of_run(struct runner *r, const char *step, struct approval_wanted *
 		    struct error *err)
 {
 	const struct runbook_step *s = find_step(r->rb.steps, r->rb.n_steps, id_of(step));
-	bool asked = false;
 
-	for (size_t i = 0; i < journal_count(r->journal); i++) {
-		const struct journal_record *rec = journal_at(r->journal, i);
-
-		asked |=
-			str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step);
-	}
-	if (!s || s->kind != STEP_APPROVE || !asked || doc_get(r->answers, step))
+	if (!s || s->kind != STEP_APPROVE || !asked_in(r, step) || doc_get(r->answers, step))
 		return error_set(err, -ENOENT,
 				 "run %s does not wait for an approval of %s; 'sidestep runbook "
 				 "status %s' tells where it stands",
@@ -561,7 +692,7 @@ static int approve_in_cluster(struct runner *r, const struct approval_wanted *w,
 
 static int approve_in_file(struct runner *r, const struct approval_wanted *w, struct error *err)
 {
-	const char *end = arena_printf(&r->arena, "%u", (unsigned)geteuid());
+	const char *end = arena_printf(&r->arena, "%u-%.16s", (unsigned)geteuid(), w->digest);
 	const char *path = file_of(&r->arena, r->state, w->run, w->step, end);
 	const char *text =
 		arena_printf(&r->arena, "approve %s %s %s\n", w->run, w->step, w->digest);

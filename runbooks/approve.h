@@ -14,14 +14,18 @@
  * the step says. That spec.holder and spec.groups are the maker's own is enforced by the server
  * where runbooks/cluster/approvals.yaml is applied (a ValidatingAdmissionPolicy: they must equal
  *   request.userInfo, and an approval is never changed). Where it is not, is not bound to deny, or
- *   came after the approval, whoever may create
- *   SidestepRuns can write another's name; the run then says "not vouched for" beside the approval,
- *   in its journal and report. Nothing here protects against whoever may impersonate others, change
- *   admission policies or write etcd, and nothing stops a person from having two accounts.
+ *   came after the approval, whoever may create SidestepRuns can write another's name: it does not
+ *   count, unless whoever resumes says so (--accept-unvouched; for clusters before 1.30), which
+ *   stands beside the step, in the journal and the report. Nothing here protects against whoever
+ * may impersonate others, change admission policies or write etcd, and nothing stops a person from
+ * having two accounts.
  * - Without a cluster an approval is a file in <state>/approvals, whose owner the kernel knows: its
  *   uid and the time of its inode, not what it says, are counted; groups are those of that uid on
  *   this machine. It protects against other users, not against root.
- * - The journal notes what was counted before the step goes on, in its chain of hashes.
+ * - The journal notes what was counted before the step goes on, in its chain of hashes. That of a
+ *   copy in the cluster is only as good as whoever may write SidestepRuns: an approval in it counts
+ *   when the approvals themselves are found. What such a copy says was changed is believed, as soon
+ *   as approved steps lead there: read the preview before resuming or taking back another's run.
  */
 #pragma once
 

@@ -21,3 +21,9 @@ const struct check *lint_rules(size_t *ret_n);
  */
 const struct runbook *lint_runbook(struct report *r, const struct doc *root,
 				   const struct fixture *fixtures, size_t n_fixtures);
+
+/*
+ * Whether a way that begins at step `from` and ends behind `until` (NULL: the runbook's own
+ * beginning and end) comes to a change, and leaves out an approval that may stand before it.
+ */
+bool lint_skips_approval(const struct runbook *rb, const char *from, const char *until);

@@ -237,7 +237,8 @@ RULE(rule_approved)
 				     : s->step->risk == RISK_MEDIUM || no_way_back ? 1
 										   : 0;
 
-		if (lint_changes(s) && !s->undoes && want && !approved(l, s, want))
+		/* What undoes is done by the run alone, too: whoever approved its step saw it. */
+		if (lint_changes(s) && want && !approved(l, s, want))
 			lint_fail(l, s->path,
 				  "a way leads to step %s (%s) without an approval by %lld",
 				  s->step->id,
@@ -248,6 +249,50 @@ RULE(rule_approved)
 				  (long long)want);
 	}
 	return 0;
+}
+
+static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
+{
+	bool found = is(s);
+
+	for (size_t i = 0; i < s->n_steps && !found; i++)
+		found = holds(&s->steps[i], is);
+	return found;
+}
+
+static bool is_approval(const struct runbook_step *s)
+{
+	return s->kind == STEP_APPROVE;
+}
+
+static bool is_change(const struct runbook_step *s)
+{
+	return s->kind == STEP_MUTATE || s->mutates.value;
+}
+
+bool lint_skips_approval(const struct runbook *rb, const char *from, const char *until)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const size_t n = rb->n_steps;
+	const ssize_t first = from ? lint_target(rb->steps, n, from) : 0;
+	const ssize_t last = until ? lint_target(rb->steps, n, until) : -1;
+	bool *blocked = arena_array(&a, n + 1, bool), *ahead = arena_array(&a, n + 1, bool);
+	bool *mark = arena_array(&a, n + 1, bool);
+	bool changes = false, skips = false;
+
+	if (first <= 0)
+		return first < 0;
+	if (last >= 0)
+		blocked[last] = true;
+	lint_reach(rb->steps, n, (size_t)first, blocked, ahead);
+	for (size_t i = 0; i < n; i++) {
+		changes |= ahead[i] && holds(&rb->steps[i], is_change);
+		if ((ssize_t)i == first || !holds(&rb->steps[i], is_approval))
+			continue;
+		lint_reach(rb->steps, n, i, NULL, mark);
+		skips |= mark[first];
+	}
+	return changes && skips;
 }
 
 /* Names of groups as a cluster has them; whatever a caller could fill in is refused. */

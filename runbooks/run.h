@@ -41,6 +41,7 @@ struct run_options {
 	const char *evidence; /* NULL: <state>/evidence */
 	bool no_cluster;      /* do not even look for one */
 	bool quiet;
+	bool unvouched;             /* approvals count in whatever name they were made */
 	const char *const *answers; /* "step=value" for ask */
 	size_t n_answers;
 	FILE *out; /* lines as steps end; NULL: none */
@@ -69,6 +70,8 @@ struct runner {
 	struct run_host host;
 	struct journal *journal;
 	struct doc *answers; /* records by step */
+	struct doc *voided; /* approvals that an accepted change made void: going back knows them */
+	bool copied; /* the journal came from the cluster, where others may have written it */
 	struct evidence_store evidence;
 	struct source_env sources;
 	struct session lock;
@@ -106,8 +109,10 @@ struct run_request {
 	const char *from, *until;
 	bool dry_run;
 };
-/* A new run: plan, folder, journal, copy, lock. */
+/* A new run: plan, folder, journal, copy, lock. -EPERM: it begins behind an approval. */
 int runner_start(struct runner *r, const struct run_request *q, struct error *err);
+/* -EPERM when the plan's from leaves out an approval that may stand before what it changes. */
+int runner_passes_approvals(const struct runner *r, struct error *err);
 /* One that is there, by its name, from this machine or the copy. lock: to go on with it. */
 int runner_find(struct runner *r, const char *run, bool lock, struct error *err);
 /*

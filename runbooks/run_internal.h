@@ -109,6 +109,8 @@ const char *change_reason(struct runner *r);
 /* approve.c */
 int act_approve(const struct scope *s, const struct runbook_step *step, struct done *d,
 		struct error *err);
+/* Forgets the approvals of a copied journal for which there are no votes. */
+int approvals_recount(struct runner *r, struct error *err);
 
 /* A record, durable here and in the copy, before what it announces. */
 int run_record(struct runner *r, const char *type, const struct doc *body, struct error *err);

@@ -11,9 +11,12 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/step/digest.h"
+#include "runbooks/lint.h"
 #include "runbooks/run_internal.h"
 
 #define TOOL "runbook"
+/* A file in the folder of a run whose journal came from the cluster. */
+#define COPIED "copied"
 
 /* The lock of a namespace stands in it, that of the cluster with the mesh. */
 static const struct run_tool namespace_tool = {
@@ -42,6 +45,7 @@ static void set_up(struct runner *r, const struct run_options *o)
 	r->options = *o;
 	r->state = o->state ? arena_strdup(&r->arena, o->state) : session_state_dir(&r->arena);
 	r->answers = doc_map(&r->arena);
+	r->voided = doc_map(&r->arena);
 	r->sources = (struct source_env){.cluster = &r->cluster,
 					 .no_cluster = r->no_cluster,
 					 .arena = &r->arena,
@@ -198,6 +202,20 @@ static int take_plan(struct runner *r, struct doc *plan, struct error *err)
 	return runbook_decode(&r->arena, doc_get(plan, "runbook"), &r->rb, NULL, err);
 }
 
+int runner_passes_approvals(const struct runner *r, struct error *err)
+{
+	const char *from = doc_find_str(r->plan, "from");
+
+	if (r->mode != MODE_EXECUTE ||
+	    !lint_skips_approval(&r->rb, from, doc_find_str(r->plan, "until")))
+		return 0;
+	return error_set(err, -EPERM,
+			 "what it would change stands behind an approval, and beginning at %s "
+			 "leaves that out: execute it from its beginning, or see what it would do "
+			 "with --mode propose",
+			 from);
+}
+
 /* --- a new one ---------------------------------------------------------------------------------
  */
 
@@ -291,6 +309,7 @@ int runner_start(struct runner *r, const struct run_request *q, struct error *er
 	plan = plan_of(r, q, &who);
 	r->secrets = q->secrets;
 	if ((rc = settle(&r->arena, &plan, err)) || (rc = take_plan(r, plan, err)) ||
+	    (rc = runner_passes_approvals(r, err)) ||
 	    (rc = run_copy_fits(plan, arena_printf(&r->arena, "runbook %s", r->rb.name), err)) ||
 	    (rc = take_lock(r, err)))
 		return rc;
@@ -380,6 +399,9 @@ static int open_journal(struct runner *r, const struct sidestep_run *copy, bool 
 						   : "no cluster was asked");
 	}
 	rc = io_mkdirs(r->dir, 0700, err);
+	/* Noted before it is there: whoever goes on later must know, too. */
+	if (!rc)
+		rc = io_replace_file(file_of(r, COPIED), "", 0, 0600, err);
 	return rc ? rc
 		  : journal_restore(path, copy->journal.items, copy->journal.n, r->cluster.clock,
 				    &r->journal, err);
@@ -410,6 +432,19 @@ static int find_plan(struct runner *r, const struct sidestep_run *copy, struct e
 			 r->run);
 }
 
+/* Who agreed has agreed to what stood there then: each is asked again, for the new digest. */
+static void forget_approvals(struct runner *r)
+{
+	struct doc *kept = doc_map(&r->arena);
+
+	doc_foreach_entry (r->answers, e) {
+		const bool approval = doc_find(e->value, "answer.approved") != NULL;
+
+		doc_set(&r->arena, approval ? r->voided : kept, e->key, e->value);
+	}
+	r->answers = kept;
+}
+
 int runner_replay(struct runner *r, struct error *err)
 {
 	for (size_t i = 0; i < journal_count(r->journal); i++) {
@@ -423,6 +458,7 @@ int runner_replay(struct runner *r, struct error *err)
 				doc_clone(&r->arena, rec->body));
 		if (!str_eq(rec->type, "changed"))
 			continue;
+		forget_approvals(r);
 		r->digest = arena_strdup(&r->arena, doc_find_str(rec->body, "digest"));
 		rc = runbook_decode(&r->arena, doc_clone(&r->arena, doc_get(rec->body, "runbook")),
 				    &r->rb, NULL, err);
@@ -452,7 +488,10 @@ int runner_find(struct runner *r, const char *run, bool lock, struct error *err)
 		r->host.run = NULL;
 	if (lock && there && (rc = run_copy_sync(&r->host, r->journal, err)))
 		return rc;
+	r->copied = io_exists(file_of(r, COPIED));
 	rc = runner_replay(r, err);
+	if (!rc)
+		rc = approvals_recount(r, err);
 	return rc ? rc : open_evidence(r, err);
 }
 
@@ -512,6 +551,7 @@ int runner_compare_file(struct runner *r, const struct runbook *now, bool accept
 	doc_set_string(a, body, "digest", r->digest);
 	doc_set(a, body, "runbook", doc_clone(a, root));
 	r->rb = same;
+	forget_approvals(r);
 	return run_record(r, "changed", body, err);
 }
 

@@ -204,10 +204,61 @@ static bool took_back(const struct doc *record)
 		    : strstr(doc_find_str(record, "step"), ".rollback.") != NULL;
 }
 
+static bool led_to(const struct walk *w, const char *key)
+{
+	const size_t n = strcspn(key, "[./");
+
+	for (size_t i = 0; i < w->n_met; i++) {
+		const char *id = w->met[i].step->id;
+
+		if (strlen(id) == n && strncmp(id, key, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A copy may tell of changes that nobody agreed to: to take those back is to make them. */
+static int changes_were_agreed_to(struct runner *r, struct error *err)
+{
+	struct run_end end;
+	struct walk w;
+
+	if (!r->copied)
+		return 0;
+	runner_status(r, &w, &end);
+	for (size_t i = 0; i < journal_count(r->journal); i++) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+		const char *key = doc_find_str(rec->body, "step");
+
+		if (str_eq(rec->type, "change") && !(key && led_to(&w, key)))
+			return error_set(
+				err, -EPERM,
+				"the copy of run %s in the cluster tells of a change in "
+				"%s, and nothing that was approved leads there: take it back "
+				"on the machine where it was done (%s)",
+				r->run, str_or_empty(key), r->dir);
+	}
+	return 0;
+}
+
+/* What an accepted change made void has led to what is there nonetheless. */
+static void know_voided(struct runner *r)
+{
+	doc_foreach_entry (r->voided, e) {
+		if (!doc_get(r->answers, e->key))
+			doc_set(&r->arena, r->answers, e->key, e->value);
+	}
+}
+
 int runner_rollback(struct runner *r, const char *to, struct run_end *end, struct error *err)
 {
 	const char *why = NULL;
-	int rc = 0;
+	int rc;
+
+	know_voided(r);
+	rc = changes_were_agreed_to(r, err);
+	if (rc)
+		return rc;
 
 	if (to && !change_planned(r, to))
 		return error_set(err, -ENOENT, "run %s has changed nothing in a step %s", r->run,

@@ -137,6 +137,8 @@ static void list_changes(const struct cli_call *call, const struct runbook_step 
 				steps[i].risk ? risk_names[steps[i].risk] : "unsaid",
 				steps[i].title);
 		list_changes(call, steps[i].steps, steps[i].n_steps);
+		if (steps[i].rollback)
+			list_changes(call, steps[i].rollback->steps, steps[i].rollback->n_steps);
 	}
 }
 
@@ -148,6 +150,7 @@ static int agreed(const struct cli_call *call, const struct runbook *rb)
 	fprintf(call->err, "runbook %s may change, each after its own checks and approvals:\n",
 		rb->name);
 	list_changes(call, rb->steps, rb->n_steps);
+	list_changes(call, rb->finally, rb->n_finally);
 	if (!isatty(fileno(call->in))) {
 		fprintf(call->err,
 			"%s: this changes what others depend on: approve it with --yes\n",
@@ -230,12 +233,12 @@ static int carry_out(const struct cli_call *call, struct runbook *rb, enum runbo
 	if (rc)
 		return rc;
 	rc = runbook_fits(&r, rb, err);
+	if (!rc)
+		rc = begin(call, &r, rb, mode, err);
 	if (rc == -EPERM) {
 		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
 		rc = CLI_BLOCKED;
 	}
-	if (!rc)
-		rc = begin(call, &r, rb, mode, err);
 	if (!rc)
 		rc = runner_go(&r, &end, err);
 	if (!rc)
@@ -281,18 +284,34 @@ int cmd_run(const struct cli_call *call, struct error *err)
 /* --- going on, back, or ending -----------------------------------------------------------------
  */
 
-/* The file it was begun from, or the one that is named; none there: what was kept is gone on with.
+/* A plan that comes from a cluster, or an older release, may hold anything. */
+static int still_fit(const struct cli_call *call, struct runner *r, struct error *err)
+{
+	int rc = fit(call, &r->rb);
+
+	if (!rc)
+		rc = runner_passes_approvals(r, err);
+	if (rc == -EPERM) {
+		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
+		rc = CLI_BLOCKED;
+	}
+	return rc;
+}
+
+/*
+ * The file it was begun from, the one that is named, or what is shipped; a file that is not there:
+ * what was kept is gone on with. In any case that is fit to run, wherever it was kept.
  */
 static int compare_file(const struct cli_call *call, struct runner *r, struct error *err)
 {
 	const struct again_opts *o = call->opts;
 	const char *file = o->runbook ? o->runbook : doc_find_str(r->plan, "file");
 	struct runbook now;
-	int rc;
+	int rc = still_fit(call, r, err);
 
-	if (!o->runbook && (!file || access(file, R_OK) < 0))
-		return 0;
-	rc = source_find(&r->arena, file, &now, err);
+	if (rc || (!o->runbook && file && access(file, R_OK) < 0))
+		return rc;
+	rc = source_find(&r->arena, file ? file : r->rb.name, &now, err);
 	if (rc)
 		return rc;
 	rc = fit(call, &now);
@@ -305,11 +324,13 @@ typedef int (*again_fn)(const struct cli_call *call, struct runner *r, struct ru
 static int again(const struct cli_call *call, again_fn fn, struct error *err)
 {
 	const struct again_opts *o = call->opts;
-	const struct run_options options = options_of(call, &o->where, &o->answers, !o->output);
+	struct run_options options = options_of(call, &o->where, &o->answers, !o->output);
 	struct run_end end = {0};
 	struct runner r;
-	int rc = runner_open(&r, &options, err);
+	int rc;
 
+	options.unvouched = o->accept_unvouched;
+	rc = runner_open(&r, &options, err);
 	if (rc)
 		return rc;
 	rc = runner_find(&r, call->args[0], true, err);
@@ -378,8 +399,15 @@ static int do_rollback(const struct cli_call *call, struct runner *r, struct run
 		       struct error *err)
 {
 	const struct again_opts *o = call->opts;
+	int rc = still_fit(call, r, err);
 
-	return runner_rollback(r, o->to, end, err);
+	if (!rc)
+		rc = runner_rollback(r, o->to, end, err);
+	if (rc == -EPERM) {
+		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
+		rc = CLI_BLOCKED;
+	}
+	return rc;
 }
 
 int cmd_rollback(const struct cli_call *call, struct error *err)
@@ -440,6 +468,8 @@ static int find_wanted(const struct cli_call *call, struct runner *r, struct app
 	if (!r->cluster.client)
 		return approval_of_file(&r->arena, r->state, call->args[0], call->args[1], w, err);
 	rc = runner_find(r, call->args[0], false, err);
+	if (!rc)
+		rc = still_fit(call, r, err);
 	return rc ? rc : approval_of_run(r, call->args[1], w, err);
 }
 

@@ -19,7 +19,7 @@ struct again_opts {
 	struct where_opts where;
 	struct cli_list answers;
 	const char *runbook, *to;
-	bool accept_changed, yes, dry_run;
+	bool accept_changed, accept_unvouched, yes, dry_run;
 	int output;
 };
 struct look_opts {

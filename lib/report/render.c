@@ -78,10 +78,21 @@ static size_t count_waived(const struct report *r)
 	return n;
 }
 
+/* Fails that decide nothing: "1 fail: ready" would be a contradiction. */
+static size_t count_told(const struct report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += r->findings[i].result == FINDING_FAIL &&
+		     r->findings[i].severity == SEVERITY_INFO;
+	return n;
+}
+
 const char *report_summary(struct arena *a, const struct report *r)
 {
 	const char *meaning = "ready";
-	size_t waived = count_waived(r);
+	const size_t waived = count_waived(r), told = count_told(r);
 
 	switch (report_verdict(r, SEVERITY_WARNING)) {
 	case REPORT_OK:
@@ -99,9 +110,10 @@ const char *report_summary(struct arena *a, const struct report *r)
 		meaning = "a waiver has expired";
 		break;
 	}
-	return arena_printf(a, "%zu pass, %zu fail, %zu unknown, %zu skip%s: %s",
-			    report_count(r, FINDING_PASS), report_count(r, FINDING_FAIL),
+	return arena_printf(a, "%zu pass, %zu fail, %zu unknown, %zu skip%s%s: %s",
+			    report_count(r, FINDING_PASS), report_count(r, FINDING_FAIL) - told,
 			    report_count(r, FINDING_UNKNOWN), report_count(r, FINDING_SKIP),
+			    told ? arena_printf(a, ", %zu for information", told) : "",
 			    waived ? arena_printf(a, ", %zu of them waived", waived) : "", meaning);
 }
 

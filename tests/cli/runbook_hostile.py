@@ -5,6 +5,8 @@ with the place, and nothing is done.
 
   runbook_hostile.py BIN_DIR
 """
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -244,6 +246,79 @@ MISTYPED = [
 ]
 
 
+def around_an_approval(w):
+    """Beginning behind the approval is no way around it; before it, the run waits."""
+    w.write(GOOD)
+    for words in (("--only", "change"), ("--from", "change"), ("--from", "change", "--until", "change")):
+        done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes", *words)
+        check(done.returncode == 3 and b"behind an approval" in done.stderr and b"nothing was done" in done.stderr,
+              f"{words}: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+        done = w.call("run", w.file, "--no-cluster", "--mode", "propose", *words)
+        check(b"behind an approval" not in done.stderr, f"{words}: proposing is refused: {done.stderr!r}")
+    for words in (("--from", "second"), ("--from", "agree")):
+        done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes", *words)
+        check(done.returncode == 7, f"{words}: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes", "--only", "kernel")
+    check(done.returncode != 3, f"what changes nothing is refused: {done.stderr!r}")
+
+
+def compact(d, **how):
+    return json.dumps(d, separators=(",", ":"), ensure_ascii=False, **how)
+
+
+def replanned(w, run, change):
+    """The run as if it had begun with another plan: every hash is right."""
+    folder = os.path.join(w.state, "runbooks", run)
+    with open(os.path.join(folder, "plan.json"), encoding="utf-8") as f:
+        plan = json.load(f)
+    change(plan)
+    with open(os.path.join(folder, "plan.json"), "w", encoding="utf-8") as f:
+        json.dump(plan, f)
+    with open(os.path.join(folder, "journal"), encoding="utf-8") as f:
+        records = [json.loads(line) for line in f]
+    digest, last = hashlib.sha256(compact(plan, sort_keys=True).encode()).hexdigest(), None
+    for record in records:
+        for part in (record, *record.values()):
+            if isinstance(part, dict) and "sha256" in part:
+                part["sha256"] = digest
+        record["prev"] = last or record["prev"]
+        del record["hash"]
+        record["hash"] = last = hashlib.sha256(compact(record).encode()).hexdigest()
+    with open(os.path.join(folder, "journal"), "w", encoding="utf-8") as f:
+        f.write("".join(compact(record) + "\n" for record in records))
+
+
+def kept_by_another(w):
+    """A run that somebody else wrote down is looked at like any other runbook, whatever is to be done with it."""
+    w.write(GOOD)
+
+    def waiting():
+        done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+        check(done.returncode == 7, f"it does not wait: {done.stdout!r} {done.stderr!r}")
+        return re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+
+    def shell(plan):
+        del plan["file"]
+        plan["runbook"]["steps"][2]["command"]["argv"] = ["sh", "-c", "id"]
+
+    def skips(plan):
+        plan["from"] = "change"
+
+    for change, says in ((shell, b"RBL-021"), (skips, b"behind an approval")):
+        for verb in (("resume",), ("rollback", "--yes")):
+            run = waiting()
+            replanned(w, run, change)
+            done = w.call(verb[0], run, "--no-cluster", *verb[1:])
+            check(done.returncode == 3 and says in done.stderr, f"{verb}: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+    # Of no file, and of nothing that is shipped.
+    run = waiting()
+    replanned(w, run, lambda plan: plan.pop("file"))
+    done = w.call("resume", run, "--no-cluster")
+    check(done.returncode == 1 and b"good" in done.stderr, f"resume: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+    done = w.call("resume", run, "--no-cluster", "--runbook", w.file)
+    check(done.returncode == 7, f"resume --runbook: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
+
+
 def mistyped(w):
     for words, code, says in MISTYPED:
         done = w.call(*words, "--no-cluster")
@@ -270,6 +345,8 @@ def main():
         bombs(w)
         long_matches(w)
         parameters(w)
+        around_an_approval(w)
+        kept_by_another(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 

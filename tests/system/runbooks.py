@@ -60,6 +60,8 @@ class People:
         return [root for root, _, files in os.walk(self.desk.lab.dir) if "ca.key" in files]
 
     def start(self, who, verb, *words):
+        # The lab's API server has no admission policies, and so vouches for nobody's name.
+        words = (*words, "--accept-unvouched") if verb == "resume" else words
         profile = os.path.join(self.desk.folder, "profile.yaml")
         env = {**os.environ, "SIDESTEP_MIGRATE_PROFILE": profile, "SIDESTEP_UPGRADE_PROFILE": profile, "KUBECONFIG": ""}
         return subprocess.Popen([os.path.join(labs.BIN, "sidestep-runbook"), verb, *words, "--kubeconfig", self.kubeconfig(who),

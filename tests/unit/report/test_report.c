@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every format of one report against its golden file; SIDESTEP_GOLDEN_UPDATE=1 writes them. */
+#include "lib/report/render.h"
 #include "lib/report/report.h"
 
 #include <string.h>
@@ -165,9 +166,28 @@ TEST(the_worst_finding_decides)
 	}
 }
 
+/* A fail that decides nothing is not counted among those that do. */
+TEST(what_only_informs_does_not_contradict_ready)
+{
+	static const struct check told = {
+		.id = "X-1", .title = "x", .category = "x", .severity = SEVERITY_INFO};
+	struct fake_clock clock;
+	struct report r;
+
+	fake_clock_init(&clock, now());
+	report_init(&r, "t", "t", &clock.clock);
+	report_add(&r, &told, FINDING_FAIL, "", "seen");
+	report_add(&r, &told, FINDING_PASS, "", "seen");
+	report_finish(&r);
+	assert_string_equal(report_summary(&r.arena, &r),
+			    "1 pass, 0 fail, 0 unknown, 0 skip, 1 for information: ready");
+	report_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_only_informs_does_not_contradict_ready),
 		cmocka_unit_test(formats_match_their_golden_files),
 		cmocka_unit_test(scopes_are_sorted_inside_a_check),
 		cmocka_unit_test(the_worst_finding_decides),

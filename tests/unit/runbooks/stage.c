@@ -209,6 +209,7 @@ void attempt_open(struct attempt *t, struct stage *s, const char *user, const ch
 	const struct run_options o = {
 		.state = arena_printf(&s->arena, "%s/%s", s->dir, state),
 		.evidence = t->evidence,
+		.unvouched = !t->vouched_only,
 	};
 
 	t->stage = s;

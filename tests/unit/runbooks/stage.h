@@ -45,6 +45,7 @@ struct attempt {
 	int kill_at, boundary;                            /* -1: never */
 	void (*at)(struct attempt *t, const char *where); /* at every boundary that is passed */
 	const char *evidence;
+	bool vouched_only; /* else every name counts: the stage's server vouches for none */
 };
 /* state: whose machine. Without a user there is no cluster. */
 void attempt_open(struct attempt *t, struct stage *s, const char *user, const char *state);

@@ -145,6 +145,15 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"sources: 2}\n"
 #define ARGV "argv: [systemctl, show, --no-pager, \"unit-${params.unit}\"]"
 
+/* Low itself, before any approval; its way back is not. */
+#define UNDONE_BY_A_DELETION                                                                       \
+	"- id: rebuild\n  title: anew\n  kind: mutate\n  mutates: true\n  risk: low\n"             \
+	"  idempotency_key: once\n  op: {endpoint.regenerate: {selector: all}}\n" VERIFY           \
+	"  on_error: {action: rollback}\n  rollback:\n    steps:\n    - id: gone\n"                \
+	"      title: gone\n      kind: mutate\n      mutates: true\n      risk: high\n"           \
+	"      idempotency_key: once\n      op: {k8s.delete: {ref: v1 ConfigMap web/x}}\n"         \
+	"    " VERIFY
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -228,6 +237,7 @@ static const struct {
 	 "RBL-006"},
 	{"RBL-019", "title: may we?", "title: may we?\n  when: drops.count > 5", NULL},
 	{"RBL-019", "title: may we?", "title: may we?\n  on_error: {action: continue}", NULL},
+	{"RBL-019", "- id: choose\n", UNDONE_BY_A_DELETION "- id: choose\n", NULL},
 	{"RBL-020", "groups: [oncall, \"team:mesh\"]", "groups: []", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"${params.unit}\"", NULL},
 	{"RBL-020", "\"team:mesh\"", "$USER", NULL},

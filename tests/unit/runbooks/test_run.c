@@ -283,6 +283,7 @@ TEST(a_name_is_the_servers_word_only_where_it_gives_it)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct attempt t = {.kill_at = -1};
 		struct error err = ERROR_INIT;
+		struct run_end end;
 		struct stage s;
 		const char *run;
 
@@ -294,9 +295,19 @@ TEST(a_name_is_the_servers_word_only_where_it_gives_it)
 			fail_msg("%s", err.msg);
 		if (rows[i].late)
 			enforce(&s, rows[i].policy, rows[i].binding);
+		t.vouched_only = true;
+		attempt_open(&t, &s, "alice", "alice");
+		assert_int_equal(attempt_find(&t, run, &err), 0);
+		assert_true(attempt_go(&t, false, &end));
+		assert_int_equal(end.exit, rows[i].vouched ? 0 : 7);
+		if (!rows[i].vouched)
+			assert_non_null(strstr(end.why, "--accept-unvouched"));
+		attempt_close(&t);
+		/* With somebody's word for it the name counts, and that is said. */
 		assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
 		attempt_open(&t, &s, "alice", "alice");
 		assert_int_equal(attempt_find(&t, run, &err), 0);
+		assert_int_equal(!doc_find_str(t.r.answers, "agree.why"), rows[i].vouched);
 		if (doc_bool_or(doc_find(run_account(&t.r), "approvals[0].by[0].vouched"), false) !=
 		    rows[i].vouched)
 			fail_msg("row %zu", i);
@@ -727,6 +738,99 @@ TEST(a_changed_runbook_is_noticed)
 	stage_free(&s);
 }
 
+/* Agreed to, stopped before the change, which then reads otherwise: it is asked again. */
+TEST(an_approval_is_void_once_the_runbook_has_changed)
+{
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	struct runbook now;
+	const char *run;
+
+	t = (struct attempt){.kill_at = -1};
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), 0);
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	/* Killed behind the record of the approval. */
+	t.boundary = 0;
+	t.kill_at = 1;
+	assert_false(attempt_go(&t, false, &end));
+	assert_string_equal(size_of(&s), "1");
+	t.kill_at = -1;
+	attempt_close(&t);
+
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_true(doc_bool_or(doc_find(t.r.answers, "agree.answer.approved"), false));
+	now = attempt_book(&t, "raise");
+	doc_set_string(&s.arena, doc_find(now.root, "steps[3]"), "title", "another title");
+	assert_int_equal(runner_compare_file(&t.r, &now, true, &err), 0);
+	assert_true(attempt_go(&t, false, &end));
+	assert_int_equal(end.exit, 7);
+	attempt_close(&t);
+	/* Whoever resumes knows it too, and another word for what it is now counts. */
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 7);
+	assert_string_equal(size_of(&s), "1");
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), 0);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	assert_string_equal(size_of(&s), "2");
+	stage_free(&s);
+}
+
+static void forge(struct stage *s, const char *run, const char *type, const char *json)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	attempt_open(&t, s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_int_equal(doc_read_json(&t.r.arena, json, strlen(json), NULL, &d, &err), 0);
+	assert_int_equal(run_record(&t.r, type, d, &err), 0);
+	runner_close(&t.r);
+	kube_client_free(t.cluster.client);
+}
+
+#define APPROVED "{\"step\": \"agree\", \"status\": \"ok\", \"answer\": {\"approved\": true}}"
+
+/* Whoever may write SidestepRuns asks a colleague to go on with one, or to take it back. */
+TEST(a_copy_that_says_it_is_approved_is_not_believed)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	forge(&s, run, "answer", APPROVED);
+	assert_int_equal(resume(&s, "bert", "bert", run, false).exit, 7);
+	/* And not the second time either, now that it stands on this machine. */
+	assert_int_equal(resume(&s, "bert", "bert", run, false).exit, 7);
+	assert_string_equal(size_of(&s), "1");
+	/* A real one is. */
+	assert_int_equal(attempt_approve(&s, "bob", run, "agree", &err), 0);
+	assert_int_equal(resume(&s, "bert", "bert", run, false).exit, 0);
+	assert_string_equal(size_of(&s), "2");
+	stage_free(&s);
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	forge(&s, run, "answer", APPROVED);
+	forge(&s, run, "change", "{\"step\": \"raise\", \"changes\": []}");
+	attempt_open(&t, &s, "bert", "bert");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_int_equal(runner_rollback(&t.r, NULL, &end, &err), -EPERM);
+	assert_non_null(strstr(err.msg, "raise"));
+	runner_close(&t.r);
+	kube_client_free(t.cluster.client);
+	stage_free(&s);
+}
+
 TEST(one_at_a_time)
 {
 	struct attempt t = {.kill_at = -1}, other = {.kill_at = -1};
@@ -919,6 +1023,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_secret_is_neither_written_nor_replaced),
 	cmocka_unit_test(what_another_changed_meanwhile_is_not_taken_back),
 	cmocka_unit_test(a_changed_runbook_is_noticed),
+	cmocka_unit_test(an_approval_is_void_once_the_runbook_has_changed),
+	cmocka_unit_test(a_copy_that_says_it_is_approved_is_not_believed),
 	cmocka_unit_test(one_at_a_time),
 	cmocka_unit_test(interrupted_it_stops_at_once_and_goes_on),
 	cmocka_unit_test(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed),
