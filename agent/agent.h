@@ -75,7 +75,7 @@ struct agent {
 		uint64_t began_ns, ended_ns; /* the last copy; ended 0: it has not */
 		struct failing failure;      /* of the Prepare or Finalize that was tried last */
 		int code;
-		char *request; /* which that was */
+		char *uid; /* of which: another one may have its name */
 		int64_t generation;
 		struct datapath_conntrack told; /* what is published */
 		uint64_t told_ns;               /* when that was looked at; 0: not yet */

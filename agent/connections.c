@@ -98,7 +98,7 @@ void connections_stop(struct agent *agent)
 {
 	loop_timer_free(agent->connections.timer);
 	failing_no_more(&agent->connections.failure);
-	free(agent->connections.request);
+	free(agent->connections.uid);
 	memset(&agent->connections, 0, sizeof(agent->connections));
 }
 
@@ -131,8 +131,8 @@ static void note(struct agent *agent, const struct sidestep_request *r, int64_t 
 {
 	struct connections *c = &agent->connections;
 
-	free(c->request);
-	c->request = xstrdup(r->meta.name);
+	free(c->uid);
+	c->uid = xstrdup(str_or_empty(r->meta.uid));
 	c->generation = generation;
 	c->code = code;
 	if (!code) {
@@ -151,7 +151,7 @@ static int begin(struct agent *agent, const struct sidestep_request *r, int64_t 
 		 struct error *err)
 {
 	struct connections *c = &agent->connections;
-	bool same = str_eq(c->request, r->meta.name) && c->generation == generation;
+	bool same = str_eq(c->uid, str_or_empty(r->meta.uid)) && c->generation == generation;
 	struct datapath_conntrack now;
 	struct error why = ERROR_INIT;
 	int code;

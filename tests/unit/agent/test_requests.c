@@ -57,8 +57,9 @@ int __wrap_datapath_prepare(UNUSED struct datapath *dp, unsigned layout, struct 
 {
 	if (layout == 2)
 		return 0;
+	if (layout > 2)
+		return error_set(err, -EOPNOTSUPP, "no such layout");
 	kernel.prepared++;
-	assert_true(layout <= 1);
 	if (kernel.code)
 		return error_set(err, kernel.code, "no room");
 	kernel.older = 1;
@@ -331,6 +332,22 @@ TEST(another_one_of_the_same_name_is_another_one)
 	}
 }
 
+TEST(another_prepare_of_the_same_name_is_another_one)
+{
+	put("p", "Prepare", 1, 7);
+	wait_for(A_WHILE);
+	expect("p", "failed", "no such layout");
+	for (unsigned i = 1; i < 3; i++) {
+		take("p");
+		put("p", "Prepare", 1, 1);
+		wait_for(2 * NS_PER_MS);
+		expect("p", "active", "rows copied");
+		wait_for(A_WHILE);
+		expect("p", "done", "");
+		assert_int_equal(kernel.prepared, i);
+	}
+}
+
 TEST(a_prepare_is_done_as_long_as_it_is_so)
 {
 	put("p", "Prepare", 1, 1);
@@ -403,6 +420,7 @@ int main(void)
 		ROW(what_a_version_cannot_do_is_left_to_the_next),
 		ROW(a_finalize_waits_for_a_copy),
 		ROW(another_one_of_the_same_name_is_another_one),
+		ROW(another_prepare_of_the_same_name_is_another_one),
 		ROW(a_prepare_is_done_as_long_as_it_is_so),
 		ROW(of_two_that_contradict_each_other_the_newer_is_done),
 		ROW(in_the_same_second_the_one_that_can_be_taken_back_is_done),
