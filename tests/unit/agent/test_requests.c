@@ -97,8 +97,8 @@ static void look(void)
 	in->n_requests = 0;
 	memset(decoded, 0, sizeof(decoded));
 	for (int i = 0; i < MOST; i++)
-		if (objects[i] &&
-		    sidestep_request_decode(&arena, objects[i], &decoded[in->n_requests++], &err))
+		if (objects[i] && object_decode(&arena, &sidestep_request_table, objects[i],
+						&decoded[in->n_requests++], &err))
 			fail_msg("%s", err.msg);
 	jobs_soon(&agent);
 }
@@ -426,6 +426,23 @@ TEST(in_the_same_second_the_one_that_can_be_taken_back_is_done)
 	assert_int_equal(kernel.older, 0);
 }
 
+TEST(one_that_names_too_many_nodes_is_not_done)
+{
+	for (size_t most = REQUEST_MAX_NODES; most <= REQUEST_MAX_NODES + 1; most++) {
+		struct doc *nodes;
+
+		kernel = (struct kernel){0};
+		put("p", "Prepare", 1, 1);
+		nodes = doc_set_list(&arena, doc_set_map(&arena, objects[index_of("p")], "spec"),
+				     "nodes");
+		while (doc_len(nodes) < most)
+			doc_append(&arena, nodes, doc_string(&arena, "n1"));
+		wait_for(NS_PER_S);
+		assert_int_equal(kernel.prepared, most == REQUEST_MAX_NODES);
+		take("p");
+	}
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -439,6 +456,7 @@ int main(void)
 		ROW(another_one_of_the_same_name_is_another_one),
 		ROW(another_prepare_of_the_same_name_is_another_one),
 		ROW(a_prepare_is_done_as_long_as_it_is_so),
+		ROW(one_that_names_too_many_nodes_is_not_done),
 		ROW(of_two_that_contradict_each_other_the_newer_is_done),
 		ROW(in_the_same_second_the_one_that_can_be_taken_back_is_done),
 	};
