@@ -73,9 +73,11 @@ struct agent {
 		struct loop_timer *timer;
 		bool idle;
 		uint64_t began_ns, ended_ns; /* the last copy; ended 0: it has not */
-		struct failing failure;      /* of the Prepare or Finalize that was tried last */
+		struct failing failure;
+		int failed;             /* what failed so, whoever asks for it */
+		unsigned failed_layout; /* of a Prepare */
 		int code;
-		char *request; /* which that was */
+		char *uid; /* of the request that succeeded last */
 		int64_t generation;
 		struct datapath_conntrack told; /* what is published */
 		uint64_t told_ns;               /* when that was looked at; 0: not yet */

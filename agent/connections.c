@@ -98,7 +98,7 @@ void connections_stop(struct agent *agent)
 {
 	loop_timer_free(agent->connections.timer);
 	failing_no_more(&agent->connections.failure);
-	free(agent->connections.request);
+	free(agent->connections.uid);
 	memset(&agent->connections, 0, sizeof(agent->connections));
 }
 
@@ -125,25 +125,35 @@ bool connections_kept(const struct agent *agent, const struct sidestep_request *
 	return datapath_keeps(&c, (unsigned)r->layout);
 }
 
+/* Whether what failed last is what r asks: loading the programs takes seconds, so of two requests
+ * for the same thing neither may undo the other's wait. */
+static bool has_failed(const struct connections *c, const struct sidestep_request *r)
+{
+	return c->failure.error && c->failed == r->kind &&
+	       (r->kind == REQUEST_FINALIZE || (unsigned)r->layout == c->failed_layout ||
+		!r->layout || !c->failed_layout); /* 0: the one that there is */
+}
+
 /* Notes how an attempt ended; what failed is tried again later. */
 static void note(struct agent *agent, const struct sidestep_request *r, int64_t generation,
 		 int code, const char *error)
 {
 	struct connections *c = &agent->connections;
 
-	free(c->request);
-	c->request = xstrdup(r->meta.name);
-	c->generation = generation;
-	c->code = code;
-	if (!code) {
+	if (!code || !has_failed(c, r))
 		failing_no_more(&c->failure);
+	if (!code) {
+		free(c->uid);
+		c->uid = xstrdup(str_or_empty(r->meta.uid));
+		c->generation = generation;
 		return;
 	}
 	log_warn(&agent->log, "request %s: %s", r->meta.name, error);
+	c->failed = r->kind;
+	c->failed_layout = (unsigned)r->layout;
+	c->code = code;
 	failing_again(&c->failure, error, loop_now_ns(agent->loop), clock_wall_ns(agent->clock),
 		      most_wait_ns);
-	if (code == -EOPNOTSUPP)
-		c->failure.next_ns = UINT64_MAX; /* only another version may know how */
 }
 
 /* What the request asks is done or begun, when it is not so. */
@@ -151,23 +161,22 @@ static int begin(struct agent *agent, const struct sidestep_request *r, int64_t 
 		 struct error *err)
 {
 	struct connections *c = &agent->connections;
-	bool same = str_eq(c->request, r->meta.name) && c->generation == generation;
+	bool same = str_eq(c->uid, str_or_empty(r->meta.uid)) && c->generation == generation;
 	struct datapath_conntrack now;
 	struct error why = ERROR_INIT;
 	int code;
 
-	if (!same)
-		failing_no_more(&c->failure);
 	datapath_conntrack(agent->dp, &now);
-	/* Done for this request, or being done for whomever. */
+	/* Ours is always kept; done for this request, or being done for whomever. */
 	if (r->kind == REQUEST_PREPARE && datapath_keeps(&now, (unsigned)r->layout) &&
-	    (now.copying || (same && !c->failure.error)))
+	    (now.copying || same || (unsigned)r->layout == now.layout))
 		return 0;
-	if (c->failure.error && loop_now_ns(agent->loop) < c->failure.next_ns)
+	if (has_failed(c, r) && loop_now_ns(agent->loop) < c->failure.next_ns)
 		return error_set(err, c->code, "%s", c->failure.error);
 	code = r->kind == REQUEST_PREPARE ? datapath_prepare(agent->dp, (unsigned)r->layout, &why)
 					  : datapath_finalize(agent->dp, &why);
-	if (code == -EBUSY)
+	/* It goes on, or only another version knows how: no failure of ours. */
+	if (code == -EBUSY || code == -EOPNOTSUPP)
 		return error_set(err, code, "%s", why.msg);
 	note(agent, r, generation, code, why.msg);
 	if (code)

@@ -22,7 +22,10 @@ static const struct sidestep_request *request_named(const struct agent *agent, c
 		kube_informer_get(agent->cluster.informers[CLUSTER_REQUESTS], NULL, name);
 	const struct sidestep_request *r = o ? o->decoded : NULL;
 
-	return r && r->kind == REQUEST_REGENERATE && !r->meta.deletion_timestamp ? r : NULL;
+	return r && r->kind == REQUEST_REGENERATE && !r->meta.deletion_timestamp &&
+			       r->nodes.n <= REQUEST_MAX_NODES
+		       ? r
+		       : NULL;
 }
 
 static void view_of(const struct agent *agent, struct arena *a, const struct sidestep_request *r,

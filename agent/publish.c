@@ -56,16 +56,6 @@ static size_t list_endpoints(struct agent *agent, struct arena *a, struct sidest
 	return n;
 }
 
-/* What cannot be read is not told: an empty list would say that nothing was ever sent. */
-static void list_counters(struct agent *agent, struct arena *a, struct sidestep_node *n)
-{
-	struct datapath_traffic *rows = NULL;
-	size_t n_rows = 0;
-
-	if (datapath_traffic(agent->dp, a, &rows, &n_rows, NULL) == 0)
-		counters_list(a, rows, n_rows, n);
-}
-
 const char *map_epoch(const struct agent *agent, struct arena *a, const char *pin)
 {
 	struct stat st = {0};
@@ -74,6 +64,19 @@ const char *map_epoch(const struct agent *agent, struct arena *a, const char *pi
 		return NULL;
 	return arena_printf(a, "%.8s-%" PRId64 "-%" PRIu64, agent->boot_id,
 			    (int64_t)st.st_ctim.tv_sec, (uint64_t)st.st_ino);
+}
+
+/* What cannot be read is not told: an empty list would say that nothing was ever sent, and one of
+ * an epoch that nothing came. */
+static void list_counters(struct agent *agent, struct arena *a, struct sidestep_node *n)
+{
+	struct datapath_traffic *rows = NULL;
+	size_t n_rows = 0;
+
+	if (datapath_traffic(agent->dp, a, &rows, &n_rows, NULL) < 0)
+		return;
+	n->counters_epoch = map_epoch(agent, a, "traffic_v1");
+	counters_list(a, rows, n_rows, n);
 }
 
 static size_t list_identities(struct agent *agent, struct arena *a, struct sidestep_identity **ret)
@@ -165,7 +168,6 @@ static struct doc *node_status(struct agent *agent, struct arena *a, bool volati
 				  .boot_id = agent->boot_id,
 				  .attach_mode = datapath_attach_mode(agent->dp),
 				  .revision = (int64_t)agent->applied->revision,
-				  .counters_epoch = map_epoch(agent, a, "traffic_v1"),
 				  .lost_events = (int64_t)datapath_events_lost(agent->dp)};
 
 	n.n_endpoints = list_endpoints(agent, a, &n.endpoints);

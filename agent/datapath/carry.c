@@ -9,11 +9,13 @@
  * refuses make another round, so a copy that has ended has left none behind.
  *
  * A row may be forgotten by the programs between its being read and written, and stands there again
- * then. For a live connection that is harmless: nobody forgets one. One that both sides have closed
- * makes way for the next with the same ports, and would hide it. So closed ones are not copied up:
- * until the older maps go, the programs look there for the last packets of one. They are copied
- * down, for an older program has its own map alone, would refuse those packets as a stranger's, and
- * overwrites what it finds there with a connection that is answered.
+ * then: it would hide the next connection with the same ports. Up, the older map is asked again
+ * after a row was written: programs forget there first, so either they find what was written, or
+ * it is seen here that the row has gone; if a newer one is taken away so, the programs bring it
+ * back from there. What both sides have closed is not copied up at all: until the older maps go,
+ * the programs look there for the last packets of one. It is copied down, for an older program has
+ * its own map alone, would refuse those packets as a stranger's, and overwrites what it finds there
+ * with a connection that is answered.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -86,6 +88,20 @@ static int put(int fd, const struct conntrack_key *key, const void *value)
 	return !bpf_map_update_elem(fd, key, value, BPF_NOEXIST) || errno == EEXIST ? 0 : -errno;
 }
 
+/* Into a map of ours what was read in one of theirs, unless it has gone there meanwhile. */
+static int put_up(int ours, int theirs, const struct conntrack_key *key,
+		  const struct conntrack_entry *to)
+{
+	struct conntrack_entry_v1 still;
+
+	if (bpf_map_update_elem(ours, key, to, BPF_NOEXIST))
+		return errno == EEXIST ? 0 : -errno;
+	if (bpf_map_lookup_elem(theirs, key, &still) ? errno == ENOENT
+						     : (uint32_t)still.created != to->created)
+		bpf_map_delete_elem(ours, key);
+	return 0;
+}
+
 static int carry_row(struct datapath *dp, enum carry_task task, uint32_t row)
 {
 	struct carry *c = &dp->carry;
@@ -98,7 +114,8 @@ static int carry_row(struct datapath *dp, enum carry_task task, uint32_t row)
 		if ((from->flags & CLOSED) == CLOSED)
 			return 0;
 		conntrack_up(from, &new);
-		return put(dp->maps.fd[older_present[c->map]], key, &new);
+		return put_up(dp->maps.fd[older_present[c->map]], dp->maps.older[c->map], key,
+			      &new);
 	}
 	conntrack_down((const struct conntrack_entry *)c->values + row, &old);
 	return put(dp->maps.older[c->map], key, &old);

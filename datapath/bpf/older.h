@@ -89,6 +89,18 @@ static __always_inline void older_renew(const struct conntrack_key *key, struct 
 		v->expires = old->expires;
 }
 
+/* Whether the other release has a live connection with these ports that was made after v: ours is
+ * of one that has ended there, and theirs was decided by whoever met it first. */
+static __always_inline int older_replaced(const struct work *w, const struct conntrack_key *key,
+					  const struct conntrack_entry *v)
+{
+	struct conntrack_entry_v1 *old = older_lookup(key, 1);
+
+	if (!old)
+		old = older_lookup(key, 0);
+	return old && (__s32)((__u32)old->created - v->created) > 0 && w->now < old->expires;
+}
+
 GLOBAL_FUNCTION int older_write(struct work *w, const struct conntrack_key *key,
 				const struct conntrack_entry *v, __u32 answered)
 {

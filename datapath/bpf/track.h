@@ -65,6 +65,18 @@ static __always_inline int track_store(struct work *w, int answered)
 	return bad ? REASON_CT_CREATE_FAILED : 0;
 }
 
+static __always_inline void track_forget_here(const struct conntrack_key *key,
+					      const struct conntrack_key *twin, int answered)
+{
+	if (answered) {
+		bpf_map_delete_elem(&conntrack_v2, key);
+		bpf_map_delete_elem(&conntrack_v2, twin);
+	} else {
+		bpf_map_delete_elem(&ct_new_v2, key);
+		bpf_map_delete_elem(&ct_new_v2, twin);
+	}
+}
+
 static __always_inline void track_forget(const struct conntrack_key *key,
 					 const struct conntrack_entry *v, int answered)
 {
@@ -73,13 +85,26 @@ static __always_inline void track_forget(const struct conntrack_key *key,
 	flow_twin_key(key, v, &twin);
 	older_forget(key, &twin, 1); /* either: programs of its own release may have moved it */
 	older_forget(key, &twin, 0);
-	if (answered) {
-		bpf_map_delete_elem(&conntrack_v2, key);
-		bpf_map_delete_elem(&conntrack_v2, &twin);
-	} else {
-		bpf_map_delete_elem(&ct_new_v2, key);
-		bpf_map_delete_elem(&ct_new_v2, &twin);
-	}
+	track_forget_here(key, &twin, answered);
+}
+
+/* Instead of v the one that programs of the other release have made meanwhile with its ports. Asked
+ * only where one may begin or end: when v may be over, and for packets that say so. */
+static __always_inline struct conntrack_entry *track_replace(struct work *w,
+							     const struct conntrack_key *key,
+							     struct conntrack_entry *v,
+							     int *ret_answered)
+{
+	struct conntrack_key twin;
+
+	if (w->now < v->expires && !(v->flags & CONNTRACK_CLOSING) && !entry_is_due(v, w->now) &&
+	    !(w->pkt.tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))
+		return v;
+	if (!older_replaced(w, key, v))
+		return v;
+	flow_twin_key(key, v, &twin);
+	track_forget_here(key, &twin, *ret_answered);
+	return track_find(w, key, ret_answered);
 }
 
 /* Sends the packet as entry v says, rewritten by helpers. */
@@ -303,6 +328,8 @@ static __always_inline int track(struct __sk_buff *skb, struct work *w)
 	int answered, opening = flow_is_opening(key->proto, w->pkt.tcp_flags);
 
 	v = track_find(w, key, &answered);
+	if (option_older && v)
+		v = track_replace(w, key, v, &answered);
 	if (v && w->now >= v->expires)
 		older_renew(key, v);
 	if (v && (w->now >= v->expires || (opening && v->flags & CONNTRACK_CLOSING))) {

@@ -183,7 +183,14 @@ struct told {
 	bool exact;  /* of that port */
 	bool many;   /* that port may be among others that are told as one sum */
 	int64_t sum; /* over all ports */
+	int64_t own; /* of that port, where it is told */
 };
+
+static void add_count(int64_t *sum, int64_t n)
+{
+	if (__builtin_add_overflow(*sum, MAX(n, (int64_t)0), sum))
+		*sum = INT64_MAX;
+}
 
 static void add_told(const struct sidestep_counter *rows, size_t n,
 		     const struct sidestep_counter *like, const char *verdict, struct told *t)
@@ -196,10 +203,11 @@ static void add_told(const struct sidestep_counter *rows, size_t n,
 			continue;
 		if (c->port == COUNTER_PORT_MANY || like->port == COUNTER_PORT_MANY)
 			t->many = true;
-		else
-			t->exact |= c->port == like->port;
-		if (__builtin_add_overflow(t->sum, MAX(c->count, (int64_t)0), &t->sum))
-			t->sum = INT64_MAX;
+		else if (c->port == like->port) {
+			t->exact = true;
+			add_count(&t->own, c->count);
+		}
+		add_count(&t->sum, c->count);
 	}
 }
 
@@ -221,11 +229,30 @@ static struct told let_through(const struct sidestep_node *n, const struct sides
 	return t;
 }
 
-/* Whether a row that was not there says that nothing came: without `sent`, nothing is known of
- * what left here for another node. */
+static const struct sidestep_map *map_of(const struct sidestep_health *h, const char *name)
+{
+	for (size_t i = 0; h && i < h->n_maps; i++) {
+		if (str_eq(h->maps[i].name, name))
+			return &h->maps[i];
+	}
+	return NULL;
+}
+
+static bool nearly_full(const struct sidestep_map *m)
+{
+	return m && m->entries.set && m->max > 0 &&
+	       health_scale(m->entries.value, 100, m->max) >= HEALTH_PRESSURE_PERCENT;
+}
+
+/* Whether a row that was not there says that nothing came: a full map has forgotten some, and
+ * without `sent` nothing is known of what left here for another node. */
 static bool told_all(const struct sidestep_node *was, const struct sidestep_counter *like)
 {
+	const struct sidestep_map *traffic = map_of(was->health, "traffic");
+
 	if (was->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
+		return false;
+	if (traffic && traffic->evicts && nearly_full(traffic))
 		return false;
 	if (was->sent)
 		return was->sent->rows <= (int64_t)was->sent->n_items;
@@ -236,14 +263,41 @@ static bool told_all(const struct sidestep_node *was, const struct sidestep_coun
 	return true;
 }
 
-/* Is *c, a row of refusals as it is now, of somebody who was let through before? */
-static enum finding_result judge_refusal(const struct sidestep_node *was,
-					 const struct sidestep_node *now,
-					 const struct sidestep_counter *c)
+static bool same_counters(const struct sidestep_node *x, const struct sidestep_node *y)
 {
+	return health_same_boot(x, y) && x->counters_epoch &&
+	       str_eq(x->counters_epoch, y->counters_epoch);
+}
+
+/* Of a pair that has been both let through and refused since the machine started: what it was last
+ * is what grew from the baseline to before. */
+static enum finding_result judge_both(const struct asking *k, const struct sidestep_counter *c)
+{
+	const struct sidestep_node *base = k->q->baseline, *was = k->q->before;
 	struct told had = refused(was, c), passed = let_through(was, c);
 
-	if (had.exact || (had.many && refused(now, c).sum <= had.sum))
+	if (refused(k->q->now, c).own == had.own)
+		return FINDING_PASS; /* not since before */
+	if (!same_counters(base, was))
+		return FINDING_UNKNOWN;
+	if (had.own > refused(base, c).own)
+		return FINDING_PASS;
+	return passed.exact && passed.own > let_through(base, c).own &&
+			       let_through(k->q->now, c).own == passed.own
+		       ? FINDING_FAIL
+		       : FINDING_UNKNOWN;
+}
+
+/* Is *c, a row of refusals as it is now, of somebody who was let through before? */
+static enum finding_result judge_refusal(const struct asking *k, const struct sidestep_counter *c)
+{
+	const struct sidestep_node *was = k->q->before;
+	struct told had = refused(was, c), passed = let_through(was, c);
+
+	if (had.exact)
+		return passed.exact || passed.many ? judge_both(k, c) : FINDING_PASS;
+	/* A smaller sum has lost rows, and says nothing of the others. */
+	if (had.many && refused(k->q->now, c).sum == had.sum)
 		return FINDING_PASS;
 	if (passed.exact && !had.many)
 		return FINDING_FAIL;
@@ -270,8 +324,7 @@ void health_ask_denied(struct asking *k)
 	const struct sidestep_node *was = k->q->before, *now = k->q->now;
 	enum finding_result worst = FINDING_PASS;
 
-	if (!health_same_boot(was, now) || !was->counters_epoch ||
-	    !str_eq(was->counters_epoch, now->counters_epoch)) {
+	if (!same_counters(was, now)) {
 		health_say(k, FINDING_UNKNOWN, "the counts of before and now cannot be compared");
 		return;
 	}
@@ -279,7 +332,7 @@ void health_ask_denied(struct asking *k)
 		const struct sidestep_counter *c = &now->counters[i];
 
 		enum finding_result r =
-			str_eq(c->verdict, "dropped") ? judge_refusal(was, now, c) : FINDING_PASS;
+			str_eq(c->verdict, "dropped") ? judge_refusal(k, c) : FINDING_PASS;
 
 		if (worse(worst, r) == worst)
 			continue;
@@ -295,21 +348,6 @@ void health_ask_denied(struct asking *k)
 }
 
 /* --- maps --- */
-
-static const struct sidestep_map *map_of(const struct sidestep_health *h, const char *name)
-{
-	for (size_t i = 0; h && i < h->n_maps; i++) {
-		if (str_eq(h->maps[i].name, name))
-			return &h->maps[i];
-	}
-	return NULL;
-}
-
-static bool nearly_full(const struct sidestep_map *m)
-{
-	return m && m->entries.set && m->max > 0 &&
-	       health_scale(m->entries.value, 100, m->max) >= HEALTH_PRESSURE_PERCENT;
-}
 
 void health_ask_map_pressure(struct asking *k)
 {

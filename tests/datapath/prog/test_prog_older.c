@@ -394,6 +394,53 @@ TEST(what_is_live_for_the_other_release_is_not_over)
 	assert_int_equal(from_b(back(TCP_ACK)), TC_ACT_SHOT);
 }
 
+/* A later one with the same ports, met by a hook that still has the other release. */
+static void made_there(struct frame f, __u16 flags)
+{
+	struct conntrack_entry_v1 old;
+
+	assert_true(old_entry("conntrack_v1", f, &old));
+	old.flags = (__u16)((old.flags & ~CONNTRACK_CLOSING) | flags);
+	old.created += 1000;
+	put_old("conntrack_v1", f, &old);
+}
+
+TEST(what_the_other_release_made_later_takes_the_place_of_ours)
+{
+	struct conntrack_entry_v1 old;
+	struct conntrack_entry e;
+	__u32 created;
+
+	for (int closed = 0; closed < 2; closed++) {
+		fresh_world(NULL);
+		establish();
+		if (closed) {
+			assert_int_equal(from_a(out(TCP_FIN | TCP_ACK)), TC_ACT_REDIRECT);
+			assert_int_equal(from_b(back(TCP_FIN | TCP_ACK)), TC_ACT_REDIRECT);
+		} else {
+			let_expire(out(0));
+			let_expire(back(0));
+		}
+		assert_true(new_entry("conntrack_v2", out(0), &e));
+		created = e.created;
+		made_there(out(0), 0);
+		made_there(back(0), 0);
+		/* Which policy would refuse if it were B that opens it. */
+		assert_int_equal(from_b(back(TCP_SYN | TCP_ACK)), TC_ACT_REDIRECT);
+		for (int reply = 0; reply < 2; reply++) {
+			struct frame f = reply ? back(0) : out(0);
+
+			assert_true(new_entry("conntrack_v2", f, &e));
+			assert_int_equal(e.created, created + 1000);
+			assert_int_equal(e.flags & CONNTRACK_CLOSING, 0);
+			assert_true(old_entry("conntrack_v1", f, &old));
+			assert_int_equal((__u32)old.created, created + 1000);
+			assert_int_equal(old.flags & CONNTRACK_CLOSING, 0);
+		}
+		assert_int_equal(from_a(out(TCP_ACK)), TC_ACT_REDIRECT);
+	}
+}
+
 TEST(what_is_forgotten_is_in_neither_of_the_older_maps)
 {
 	struct frame f = out(0);
@@ -498,6 +545,8 @@ int main(void)
 		cmocka_unit_test_setup(an_expired_or_closed_one_is_nobodys, fresh_world),
 		cmocka_unit_test_setup(what_the_other_release_sees_counts, fresh_world),
 		cmocka_unit_test_setup(what_is_live_for_the_other_release_is_not_over, fresh_world),
+		cmocka_unit_test_setup(what_the_other_release_made_later_takes_the_place_of_ours,
+				       fresh_world),
 		cmocka_unit_test_setup(what_is_forgotten_is_in_neither_of_the_older_maps,
 				       fresh_world),
 		cmocka_unit_test_setup(connections_with_another_node_go_on, fresh_world),

@@ -57,8 +57,9 @@ int __wrap_datapath_prepare(UNUSED struct datapath *dp, unsigned layout, struct 
 {
 	if (layout == 2)
 		return 0;
+	if (layout > 2)
+		return error_set(err, -EOPNOTSUPP, "no such layout");
 	kernel.prepared++;
-	assert_true(layout <= 1);
 	if (kernel.code)
 		return error_set(err, kernel.code, "no room");
 	kernel.older = 1;
@@ -96,8 +97,8 @@ static void look(void)
 	in->n_requests = 0;
 	memset(decoded, 0, sizeof(decoded));
 	for (int i = 0; i < MOST; i++)
-		if (objects[i] &&
-		    sidestep_request_decode(&arena, objects[i], &decoded[in->n_requests++], &err))
+		if (objects[i] && object_decode(&arena, &sidestep_request_table, objects[i],
+						&decoded[in->n_requests++], &err))
 			fail_msg("%s", err.msg);
 	jobs_soon(&agent);
 }
@@ -292,6 +293,23 @@ TEST(what_failed_is_tried_again)
 	}
 }
 
+TEST(two_that_fail_wait_together)
+{
+	kernel.code = -ENOMEM;
+	put("p", "Prepare", 1, 1);
+	put("p2", "Prepare", 1, 0);
+	put("odd", "Prepare", 1, 7);
+	wait_for(A_WHILE);
+	expect("p", "failed", "no room; it is tried again");
+	expect("p2", "failed", "no room; it is tried again");
+	assert_true(kernel.prepared > 5 && kernel.prepared < 20);
+	take("odd");
+	kernel.code = 0;
+	wait_for(A_WHILE);
+	expect("p", "done", "");
+	expect("p2", "done", "");
+}
+
 TEST(what_a_version_cannot_do_is_left_to_the_next)
 {
 	put("p", "Prepare", 1, 1);
@@ -299,7 +317,6 @@ TEST(what_a_version_cannot_do_is_left_to_the_next)
 	wait_for(A_WHILE);
 	expect("p", "failed", "no room");
 	assert_null(strstr(doc_find_str(answer_to("p"), "message"), "again"));
-	assert_int_equal(kernel.prepared, 1);
 	kernel.code = 0;
 	agent_starts_anew();
 	wait_for(A_WHILE);
@@ -328,6 +345,22 @@ TEST(another_one_of_the_same_name_is_another_one)
 		expect("f", "done", "");
 		assert_int_equal(kernel.finalized, i);
 		take("f");
+	}
+}
+
+TEST(another_prepare_of_the_same_name_is_another_one)
+{
+	put("p", "Prepare", 1, 7);
+	wait_for(A_WHILE);
+	expect("p", "failed", "no such layout");
+	for (unsigned i = 1; i < 3; i++) {
+		take("p");
+		put("p", "Prepare", 1, 1);
+		wait_for(2 * NS_PER_MS);
+		expect("p", "active", "rows copied");
+		wait_for(A_WHILE);
+		expect("p", "done", "");
+		assert_int_equal(kernel.prepared, i);
 	}
 }
 
@@ -393,6 +426,23 @@ TEST(in_the_same_second_the_one_that_can_be_taken_back_is_done)
 	assert_int_equal(kernel.older, 0);
 }
 
+TEST(one_that_names_too_many_nodes_is_not_done)
+{
+	for (size_t most = REQUEST_MAX_NODES; most <= REQUEST_MAX_NODES + 1; most++) {
+		struct doc *nodes;
+
+		kernel = (struct kernel){0};
+		put("p", "Prepare", 1, 1);
+		nodes = doc_set_list(&arena, doc_set_map(&arena, objects[index_of("p")], "spec"),
+				     "nodes");
+		while (doc_len(nodes) < most)
+			doc_append(&arena, nodes, doc_string(&arena, "n1"));
+		wait_for(NS_PER_S);
+		assert_int_equal(kernel.prepared, most == REQUEST_MAX_NODES);
+		take("p");
+	}
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -400,10 +450,13 @@ int main(void)
 		ROW(a_prepare_is_begun_once_and_done_when_everything_is_copied),
 		ROW(two_that_ask_the_same_do_not_begin_each_others_copy_anew),
 		ROW(what_failed_is_tried_again),
+		ROW(two_that_fail_wait_together),
 		ROW(what_a_version_cannot_do_is_left_to_the_next),
 		ROW(a_finalize_waits_for_a_copy),
 		ROW(another_one_of_the_same_name_is_another_one),
+		ROW(another_prepare_of_the_same_name_is_another_one),
 		ROW(a_prepare_is_done_as_long_as_it_is_so),
+		ROW(one_that_names_too_many_nodes_is_not_done),
 		ROW(of_two_that_contradict_each_other_the_newer_is_done),
 		ROW(in_the_same_second_the_one_that_can_be_taken_back_is_done),
 	};

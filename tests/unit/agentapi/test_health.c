@@ -40,7 +40,7 @@ static const char before_text[] =
 	"    - {reason: 133, name: POLICY_DENIED, direction: ingress, packets: 1000, bytes: 1}\n"
 	"    maps:\n"
 	"    - {name: policy, layout: 1, entries: 100, max: 1000}\n"
-	"    - {name: traffic, layout: 1, entries: 950, max: 1000, evicts: true}\n"
+	"    - {name: traffic, layout: 1, entries: 850, max: 1000, evicts: true}\n"
 	"    mapErrors: 2\n"
 	"    programs: {devices: 2, wrong: 0}\n"
 	"    failingControllers: 0\n"
@@ -302,7 +302,53 @@ static const struct {
 	 FINDING_PASS,
 	 {.now = STATUS("counters: [" COUNTER(500, 301, 80, "dropped", 4) "]")},
 	 NULL},
+	{HEALTH_DENIED, /* a map that forgets may have forgotten just that one */
+	 FINDING_UNKNOWN,
+	 {.before = HEALTH("maps: [{name: traffic, entries: 950, max: 1000, evicts: true}]"),
+	  .now = STATUS("counters: [" COUNTER(500, 301, 80, "dropped", 4) "]")},
+	 "500 to 301"},
+	/* Both let through and refused before; at the baseline 9 and 0 packets were. */
+	{HEALTH_DENIED,
+	 FINDING_FAIL,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded", 20) ", " COUNTER(
+		  302, 301, 80, "forwarded", 20) ", " COUNTER(302, 301, 80, "dropped", 2) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+					      20) ", " COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 "302 to 301 port 80 was let through before"},
+	{HEALTH_DENIED, /* it still is, too */
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+						 20) ", " COUNTER(302, 301, 80, "dropped", 2) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+					      21) ", " COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 "302 to 301 port 80"},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.no_baseline = true,
+	  .before = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+						 20) ", " COUNTER(302, 301, 80, "dropped", 3) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 "302 to 301 port 80"},
+	{HEALTH_DENIED, /* it was refused between the baseline and before already */
+	 FINDING_PASS,
+	 {.before = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+						 20) ", " COUNTER(302, 301, 80, "dropped", 3) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 NULL},
+	{HEALTH_DENIED, /* not since before */
+	 FINDING_PASS,
+	 {.no_baseline = true,
+	  .before = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+						 20) ", " COUNTER(302, 301, 80, "dropped", 9) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 NULL},
 	/* Sums over ports that are not told one by one, at either moment. */
+	{HEALTH_DENIED, /* a smaller one has lost rows */
+	 FINDING_UNKNOWN,
+	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded",
+						 9) ", " COUNTER(300, 301, -1, "dropped", 900) "]"),
+	  .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 400) "]")},
+	 "300 to 301 port 80"},
 	{HEALTH_DENIED,
 	 FINDING_UNKNOWN,
 	 {.now = STATUS("counters: [" COUNTER(300, 301, -1, "dropped", 900) "]")},
@@ -316,7 +362,7 @@ static const struct {
 	 FINDING_PASS,
 	 {.before = STATUS("counters: [" COUNTER(300, 301, 80, "forwarded",
 						 9) ", " COUNTER(300, 301, -1, "dropped", 900) "]"),
-	  .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 4) "]")},
+	  .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 900) "]")},
 	 NULL},
 	{HEALTH_DENIED,
 	 FINDING_PASS,
@@ -344,7 +390,11 @@ static const struct {
 	{HEALTH_MAP_ERRORS, FINDING_FAIL, {.now = HEALTH("mapErrors: 1")}, "1 refused rows"},
 	{HEALTH_MAP_ERRORS, FINDING_UNKNOWN, {.now = HEALTH("mapErrors: null")}, NULL},
 
-	{HEALTH_MAP_PRESSURE, FINDING_PASS, {0}, NULL}, /* traffic forgets */
+	{HEALTH_MAP_PRESSURE, FINDING_PASS, {0}, NULL},
+	{HEALTH_MAP_PRESSURE, /* traffic forgets */
+	 FINDING_PASS,
+	 {.now = HEALTH("maps: [{name: traffic, entries: 1000, max: 1000, evicts: true}]")},
+	 NULL},
 	{HEALTH_MAP_PRESSURE,
 	 FINDING_FAIL,
 	 {.now = HEALTH("maps: [{name: policy, entries: 900, max: 1000}]")},
