@@ -99,7 +99,8 @@ static void copy(struct arena *a, struct doc *to, const char *key, const struct 
 	doc_set(a, to, key, value ? doc_clone(a, value) : doc_list(a));
 }
 
-/* Why the way back was taken, when something had stopped the run; it is what a reader asks first. */
+/* Why the way back was taken, when something had stopped the run; it is what a reader asks first.
+ */
 static const char *why_it_stopped(const struct journal *j)
 {
 	const char *reason = NULL;
