@@ -31,7 +31,6 @@
 
 /* What the child does between fork and exec; every string was made before. */
 struct launch {
-	pid_t kubelet;
 	int netns, mntns; /* mntns: of the container that a command is run in, or -1 */
 	const char *cgroup_procs, *memory_procs, *pid_file, *resolv;
 	const struct volume_mount *mounts;
@@ -101,35 +100,20 @@ static int own_files(const struct launch *l)
 	return mount(l->resolv, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ? errno : 0;
 }
 
-/*
- * A child whose kubelet is killed before the pid is written is one that the next kubelet knows
- * nothing of and starts again: it ends with its kubelet. From the pid on it is adopted.
- */
-static int become_known(const struct launch *l)
-{
-	int e;
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return errno;
-	if (getppid() != l->kubelet)
-		return ESRCH;
-	e = write_text(l->cgroup_procs, 0, "0", 1);
-	if (!e && l->memory_procs)
-		e = write_text(l->memory_procs, 0, "0", 1);
-	if (!e && l->pid_file)
-		e = write_pid(l->pid_file);
-	if (!e && prctl(PR_SET_PDEATHSIG, 0) < 0)
-		e = errno;
-	return e;
-}
-
 static int before_exec(void *arg)
 {
 	const struct launch *l = arg;
-	int e = become_known(l);
+	int e = write_text(l->cgroup_procs, 0, "0", 1);
 
+	if (!e && l->memory_procs)
+		e = write_text(l->memory_procs, 0, "0", 1);
 	if (!l->critical)
 		setpriority(PRIO_PROCESS, 0, 0); /* whatever the kubelet's own is */
+	if (!e && l->pid_file)
+		e = write_pid(l->pid_file);
+	/* From here on the next kubelet finds it, and it no longer ends with this one. */
+	if (!e && l->pid_file && prctl(PR_SET_PDEATHSIG, 0) < 0)
+		e = errno;
 	if (!e && l->netns >= 0 && setns(l->netns, CLONE_NEWNET) < 0)
 		e = errno;
 	if (!e && l->mntns >= 0 && setns(l->mntns, CLONE_NEWNS) < 0)
@@ -181,8 +165,7 @@ static int spawn(struct container *c, const struct doc *exec, int log_fd, const 
 	struct arena a = ARENA_INIT;
 	struct image_process ip;
 	const char *cg = container_cgroup(&a, c);
-	struct launch l = {.kubelet = getpid(),
-			   .netns = -1,
+	struct launch l = {.netns = -1,
 			   .mntns = -1,
 			   .pid_file = pids,
 			   .critical = pod_is_critical(c->pod),
@@ -191,6 +174,8 @@ static int spawn(struct container *c, const struct doc *exec, int log_fd, const 
 				  .before_exec = before_exec,
 				  .before_exec_arg = &l,
 				  .new_session = true,
+				  /* else a process nobody knows is started once more */
+				  .die_with_us = pids != NULL,
 				  .cwd = "/"};
 	int r = image_process(&a, c, exec, &ip, err);
 
