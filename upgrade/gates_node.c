@@ -154,6 +154,8 @@ static void question_of(struct asking *q, const struct world_node *n, const stru
 		out->before = recall_first(q->u, a, n->name, side->version);
 	else
 		out->baseline = recall_usual(q->u, a, n->name);
+	out->unchanged = set != HEALTH_CHANGED;
+	out->refusing = recall_refusing(q->u, a, n->name, &out->n_refusing);
 	if (set == HEALTH_CHANGED)
 		out->before = recall_before(q->u, a, n->name, &out->starts);
 	else if (set == HEALTH_OTHERS)

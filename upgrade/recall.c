@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upgrade/recall.h"
 
+#include "lib/agentapi/health.h"
 #include "lib/base/str.h"
 
 static void forget(struct statuses *s)
@@ -45,13 +46,34 @@ void recall_begin(struct upgrade *u, const struct doc *args, const void *gate)
 	forget(&u->previous);
 }
 
+/* The first that this process has seen of an agent before its change. */
+static void note_usual(struct upgrade *u, const struct world_node *n)
+{
+	struct statuses *s = &u->usual;
+
+	if (n->status_object && str_eq(n->status->version, u->from.version) &&
+	    !doc_get(s->by_node, n->name))
+		doc_set(&s->arena, s->by_node, n->name, doc_clone(&s->arena, n->status_object));
+}
+
 void recall_end(struct upgrade *u, const struct world *w)
 {
 	take(&u->previous, w);
 	if (!u->first.by_node)
 		u->first.by_node = doc_map(&u->first.arena);
-	for (size_t i = 0; i < w->n_nodes; i++)
+	if (!u->usual.by_node)
+		u->usual.by_node = doc_map(&u->usual.arena);
+	for (size_t i = 0; i < w->n_nodes; i++) {
 		note_first(&u->first, &w->nodes[i]);
+		note_usual(u, &w->nodes[i]);
+	}
+}
+
+static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
+{
+	struct sidestep_node *n = arena_new(a, struct sidestep_node);
+
+	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
 }
 
 /* --- the journal's share --- */
@@ -105,6 +127,24 @@ struct doc *recall_note_usual(struct arena *a, const struct world *w)
 	return d;
 }
 
+static void copy_refusing(struct upgrade *u, struct arena *a, struct doc *to,
+			  const struct world_node *n)
+{
+	struct doc *list = doc_set_list(a, to, "refusing");
+	size_t n_rows;
+	struct sidestep_counter *rows = health_refusing(
+		a, decoded(a, doc_get(u->usual.by_node, n->name)), n->status, &n_rows);
+
+	for (size_t i = 0; i < n_rows; i++) {
+		struct doc *d = doc_append(a, list, doc_map(a));
+
+		doc_set_int(a, d, "source", rows[i].source);
+		doc_set_int(a, d, "destination", rows[i].destination);
+		doc_set_int(a, d, "port", rows[i].port);
+		doc_set_string(a, d, "protocol", rows[i].protocol);
+	}
+}
+
 struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
 {
 	struct doc *d = doc_map(a);
@@ -114,6 +154,7 @@ struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct 
 	if (!n->status_object)
 		return d;
 	doc_set(a, d, "before", compact(a, n->status_object, true));
+	copy_refusing(u, a, d, n);
 	if (!u->before.by_node)
 		u->before.by_node = doc_map(&u->before.arena);
 	doc_set(&u->before.arena, u->before.by_node, n->name,
@@ -139,16 +180,36 @@ static const struct doc *noted(const struct upgrade *u, const char *gate, const 
 
 /* --- telling --- */
 
-static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
-{
-	struct sidestep_node *n = arena_new(a, struct sidestep_node);
-
-	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
-}
-
 const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node)
 {
-	return decoded(a, doc_get(doc_get(noted(u, G_SOUND, NULL), "usual"), node));
+	struct sidestep_node *usual =
+		decoded(a, doc_get(doc_get(noted(u, G_SOUND, NULL), "usual"), node));
+	const struct sidestep_node *seen = decoded(a, doc_get(u->usual.by_node, node));
+
+	if (usual && seen && str_eq(usual->boot_id, seen->boot_id)) {
+		usual->counters_epoch = seen->counters_epoch;
+		usual->counters = seen->counters;
+		usual->n_counters = seen->n_counters;
+		usual->sent = seen->sent;
+	}
+	return usual;
+}
+
+struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, const char *node,
+					 size_t *ret_n)
+{
+	const struct doc *list = doc_get(noted(u, G_ROOM, node), "refusing");
+	struct sidestep_counter *rows = arena_array(a, doc_len(list), struct sidestep_counter);
+
+	*ret_n = 0;
+	doc_foreach_item (list, d)
+		rows[(*ret_n)++] = (struct sidestep_counter){
+			.source = doc_find_int(d, "source", -1),
+			.destination = doc_find_int(d, "destination", -1),
+			.port = doc_find_int(d, "port", -2),
+			.protocol = doc_find_str(d, "protocol"),
+		};
+	return rows;
 }
 
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,

@@ -2,14 +2,16 @@
 /*
  * upgrade/recall.h - what agents said at earlier moments, so that a gate can compare.
  *
- *   usual     when the run began (gate G-SOUND): rates
+ *   usual     when the run began (gate G-SOUND): rates; counters by edge only as this process has
+ *             first seen them
  *   before    the node's last look before its change (gate G-ROOM)
  *   first     the first that the gate which asks now has seen of the process that publishes now
  *   previous  its last one
  *
  * Usual and before stand in the journal as those gates' evidence, without the agents' long lists,
  * so that whoever goes on knows them too. What the journal leaves out (counters by edge) is then
- * counted from the asking gate's first sample on.
+ * counted from the asking gate's first sample on, but for the pairs that were being refused just
+ * before: those are few, and stand in it.
  */
 #pragma once
 
@@ -25,6 +27,9 @@ const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, con
 /* *ret_starts: how often the agent was meant to be started since, once the node was changed. */
 const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
 					  int64_t *ret_starts);
+/* Of before: question.refusing of health.h. */
+struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, const char *node,
+					 size_t *ret_n);
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);

@@ -67,6 +67,10 @@ struct health_question {
 	const char *version;                  /* NULL: that of before */
 	int64_t starts;                       /* of the agent that were meant to be, since before */
 	bool regenerated; /* all endpoints were regenerated since before, or should have been */
+	bool unchanged;   /* nothing was changed between before and now: only what is new counts */
+	/* Known to have been refused just before the change, where before does not say when. */
+	const struct sidestep_counter *refusing;
+	size_t n_refusing;
 	/* Uids of the node's pods at this moment, so that one that went is not missed. */
 	const struct strings *pods; /* NULL: not known */
 	int64_t wall_ns;            /* the caller's time; 0: do not ask how old *now is */
@@ -82,5 +86,12 @@ struct health_item {
 /* All of HEALTH_ITEMS, in their order. */
 void health_ask(struct arena *a, const struct health_question *q,
 		struct health_item ret_items[HEALTH_ITEM_COUNT]);
+/*
+ * The pairs that were refused between two statuses of one node before its change, among those that
+ * have ever been let through: what question.refusing wants. At most HEALTH_MAX_REFUSING; in a.
+ */
+#define HEALTH_MAX_REFUSING 64
+struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
+					 const struct sidestep_node *before, size_t *ret_n);
 /* Fail when one fails, else unknown when one is unknown, else pass. */
 enum finding_result health_judge(const struct health_item items[HEALTH_ITEM_COUNT]);

@@ -269,6 +269,38 @@ static bool same_counters(const struct sidestep_node *x, const struct sidestep_n
 	       str_eq(x->counters_epoch, y->counters_epoch);
 }
 
+static bool was_refusing(const struct health_question *q, const struct sidestep_counter *c)
+{
+	for (size_t i = 0; i < q->n_refusing; i++) {
+		const struct sidestep_counter *x = &q->refusing[i];
+
+		if (x->source == c->source && x->destination == c->destination &&
+		    x->port == c->port && str_eq(x->protocol, c->protocol))
+			return true;
+	}
+	return false;
+}
+
+struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
+					 const struct sidestep_node *before, size_t *ret_n)
+{
+	struct sidestep_counter *list =
+		arena_array(a, HEALTH_MAX_REFUSING, struct sidestep_counter);
+
+	*ret_n = 0;
+	if (!same_counters(earlier, before))
+		return list;
+	for (size_t i = 0; i < before->n_counters && *ret_n < HEALTH_MAX_REFUSING; i++) {
+		const struct sidestep_counter *c = &before->counters[i];
+		struct told passed = let_through(before, c);
+
+		if (str_eq(c->verdict, "dropped") && (passed.exact || passed.many) &&
+		    refused(before, c).own > refused(earlier, c).own)
+			list[(*ret_n)++] = *c;
+	}
+	return list;
+}
+
 /* Of a pair that has been both let through and refused since the machine started: what it was last
  * is what grew from the baseline to before. */
 static enum finding_result judge_both(const struct asking *k, const struct sidestep_counter *c)
@@ -276,8 +308,8 @@ static enum finding_result judge_both(const struct asking *k, const struct sides
 	const struct sidestep_node *base = k->q->baseline, *was = k->q->before;
 	struct told had = refused(was, c), passed = let_through(was, c);
 
-	if (refused(k->q->now, c).own == had.own)
-		return FINDING_PASS; /* not since before */
+	if (refused(k->q->now, c).own == had.own || was_refusing(k->q, c))
+		return FINDING_PASS; /* not since before, or then already */
 	if (!same_counters(base, was))
 		return FINDING_UNKNOWN;
 	if (had.own > refused(base, c).own)
@@ -294,6 +326,8 @@ static enum finding_result judge_refusal(const struct asking *k, const struct si
 	const struct sidestep_node *was = k->q->before;
 	struct told had = refused(was, c), passed = let_through(was, c);
 
+	if (had.exact && k->q->unchanged)
+		return FINDING_PASS;
 	if (had.exact)
 		return passed.exact || passed.many ? judge_both(k, c) : FINDING_PASS;
 	/* A smaller sum has lost rows, and says nothing of the others. */

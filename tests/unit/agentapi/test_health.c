@@ -86,17 +86,22 @@ static struct sidestep_node *node(const struct doc *d)
 
 struct moments {
 	const char *before, *now; /* patches of what is asked about; NULL: as it is */
-	bool no_before, no_previous, no_baseline, no_pods, quiet;
+	bool no_before, no_previous, no_baseline, no_pods, quiet, unchanged, refusing;
 };
 
 static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_COUNT])
 {
 	static const char *uids[] = {"u1", "u2"};
+	static const struct sidestep_counter known[] = {
+		{.source = 302, .destination = 301, .port = 80, .protocol = "TCP"}};
 	struct strings pods = {uids, 2};
 	struct doc *was = patched(doc_map(&arena), before_text), *baseline, *previous, *now;
 	struct health_question q = {.version = "0.3.0",
 				    .starts = 1,
 				    .regenerated = !m->quiet,
+				    .unchanged = m->unchanged,
+				    .refusing = known,
+				    .n_refusing = m->refusing,
 				    .pods = m->no_pods ? NULL : &pods,
 				    .max_age_ns = 30 * NS_PER_S};
 
@@ -335,6 +340,30 @@ static const struct {
 						 20) ", " COUNTER(302, 301, 80, "dropped", 3) "]"),
 	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
 	 NULL},
+	{HEALTH_DENIED, /* which somebody else has seen, and noted */
+	 FINDING_PASS,
+	 {.no_baseline = true,
+	  .refusing = true,
+	  .before = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+						 20) ", " COUNTER(302, 301, 80, "dropped", 3) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 NULL},
+	{HEALTH_DENIED, /* of that port only */
+	 FINDING_UNKNOWN,
+	 {.no_baseline = true,
+	  .refusing = true,
+	  .before = STATUS("counters: [" COUNTER(302, 301, 81, "forwarded",
+						 20) ", " COUNTER(302, 301, 81, "dropped", 3) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 81, "dropped", 9) "]")},
+	 "302 to 301 port 81"},
+	{HEALTH_DENIED, /* nothing was changed: who was refused already is nobody's fault */
+	 FINDING_PASS,
+	 {.no_baseline = true,
+	  .unchanged = true,
+	  .before = STATUS("counters: [" COUNTER(302, 301, 80, "forwarded",
+						 20) ", " COUNTER(302, 301, 80, "dropped", 3) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 NULL},
 	{HEALTH_DENIED, /* not since before */
 	 FINDING_PASS,
 	 {.no_baseline = true,
@@ -568,12 +597,43 @@ TEST(a_list_that_was_full_is_no_proof)
 	arena_release(&arena);
 }
 
+static void only_what_was_being_refused_is_noted_for_later(void **state)
+{
+	struct doc *d = patched(doc_map(&arena), before_text);
+	const struct sidestep_node *earlier = node(patched(
+		d, STATUS("counters: [" COUNTER(300, 301, 80, "forwarded", 5) ", " COUNTER(
+			   302, 301, 80, "forwarded",
+			   5) ", " COUNTER(302, 301, 80, "dropped",
+					   4) ", " COUNTER(303, 301, 80, "dropped", 1) "]")));
+	const struct sidestep_node *was = node(patched(
+		d, STATUS("counters: [" COUNTER(300, 301, 80, "forwarded", 9) ", " COUNTER(
+			   300, 301, 80, "dropped",
+			   2) ", " COUNTER(302, 301, 80, "forwarded",
+					   9) ", " COUNTER(302, 301, 80, "dropped",
+							   4) ", " COUNTER(303, 301, 80, "dropped",
+									   7) "]")));
+	const struct sidestep_node *rebooted =
+		node(patched(d, STATUS("bootID: another, counters: []")));
+	struct sidestep_counter *rows;
+	size_t n;
+
+	(void)state;
+	rows = health_refusing(&arena, earlier, was, &n);
+	assert_int_equal(n, 1); /* not 302, which is let through by now; not 303, which never was */
+	assert_int_equal(rows[0].source, 300);
+	health_refusing(&arena, NULL, was, &n);
+	assert_int_equal(n, 0);
+	health_refusing(&arena, rebooted, was, &n);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_that_was_full_is_no_proof),
 		cmocka_unit_test(every_question_is_answered_by_the_status),
 		cmocka_unit_test(all_is_well_after_a_good_upgrade),
+		cmocka_unit_test(only_what_was_being_refused_is_noted_for_later),
 		cmocka_unit_test(who_says_nothing_passes_nothing),
 	};
 
