@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way back: applied steps by rank, then from the last to the first. */
+#include <stdlib.h>
+
 #include "lib/base/str.h"
-#include "lib/base/vec.h"
 #include "lib/step/recover.h"
 #include "lib/step/run.h"
 
@@ -218,21 +219,22 @@ int step_take_back(struct step_run *run, const char *id, enum run_state *ret_sta
 
 int step_rollback(struct step_run *run, enum run_state *ret_state, struct error *err)
 {
-	VEC(struct applied) applied = VEC_INIT;
+	/* The journal's: who is killed in a test jumps out of this function. */
+	struct applied *applied =
+		arena_array(journal_arena(run->journal), run->n_steps, struct applied);
 	int r = run_note_state(run, RUN_ROLLING_BACK, NULL, err);
+	size_t n = 0;
 
 	for (size_t i = 0; i < run->n_steps; i++) {
 		enum step_state s = recover_step(run->journal, run->steps[i].id);
 
 		if (s == STEP_BEGUN || s == STEP_DONE || s == STEP_UNDOING)
-			vec_push(&applied, ((struct applied){&run->steps[i],
-							     recover_position(run->journal,
-									      run->steps[i].id)}));
+			applied[n++] = (struct applied){
+				&run->steps[i], recover_position(run->journal, run->steps[i].id)};
 	}
-	vec_sort(&applied, by_rank_then_backwards);
-	for (size_t i = 0; !r && i < applied.n; i++)
-		r = undo_step(run, applied.items[i].step, ret_state, err);
-	vec_release(&applied);
+	qsort(applied, n, sizeof(*applied), by_rank_then_backwards);
+	for (size_t i = 0; !r && i < n; i++)
+		r = undo_step(run, applied[i].step, ret_state, err);
 	if (r > 0)
 		return stopped(run, ret_state, err);
 	if (r < 0)
