@@ -207,7 +207,10 @@ void connections_answer(struct agent *agent, struct arena *a, const struct sides
 		node->message =
 			arena_printf(a, "%" PRIu64 " of about %" PRIu64 " rows copied%s",
 				     c->converted, c->converted + c->remaining,
-				     c->refused ? ", some were refused and are tried again" : "");
+				     c->evicted   ? ", some did not stay: the map is full of live "
+						    "ones; it is tried again"
+				     : c->refused ? ", some were refused and are tried again"
+						  : "");
 	if (code || r->kind != REQUEST_PREPARE)
 		return;
 	until = own->ended_ns ? own->ended_ns : own->told_ns;

@@ -36,12 +36,15 @@ enum carry_task { CARRY_UP, CARRY_DOWN, CARRY_COUNT, CARRY_TASKS };
 struct carry {
 	unsigned todo; /* a bit for each task; the lowest is under way */
 	bool begun;
-	bool counted; /* what there is to carry is known */
-	unsigned map; /* enum older_id, and where in it */
+	bool counted;  /* what there is to carry is known */
+	bool checking; /* ... and carried: it is looked whether all of it has stayed there */
+	unsigned map;  /* enum older_id, and where in it */
 	bool inside;
 	uint32_t place, next;      /* of the batch at hand, and behind it */
 	uint64_t found;            /* by a count so far */
 	uint64_t total, converted; /* of the last task that carried; converted: of its round */
+	uint64_t latest;           /* jiffies: it is not earlier than that; of this task */
+	uint64_t missing, evicted; /* looked for in vain: in this round, in the one before */
 	uint64_t refused;          /* by the kernel, in all its rounds ... */
 	uint64_t left;             /* ... and in this one, which is therefore not the last */
 	int why;                   /* the last of them, negative errno */

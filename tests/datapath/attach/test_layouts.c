@@ -550,6 +550,119 @@ static void a_copy_that_was_cut_short_is_taken_up(enum datapath_attach mode)
 	end_all(&wires);
 }
 
+/* Maps so small that the copy fills them. Jiffies: live ones end later than anything, the others
+ * ended long before those were renewed. */
+enum { OUR_ROOM = 8192, THEIR_ROOM = 5000, LIVE = 4000, OPENED = 300, TOO_MANY = 7000 };
+#define LATER  (1ULL << 40)
+#define LIFE   (1ULL << 20)
+#define BEFORE (LATER - 2 * LIFE)
+
+static void make_small(const struct map_spec *s, uint32_t entries)
+{
+	char path[256];
+	int fd = bpf_map_create(s->type, s->pin, s->key_size, s->value_size, entries, NULL);
+
+	unpin(&wires, s->pin);
+	snprintf(path, sizeof(path), "%s/%s", wires.root, s->pin);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	close(fd);
+}
+
+static struct conntrack_key numbered(uint32_t i)
+{
+	return (struct conntrack_key){.saddr = i + 1, .proto = IPPROTO_TCP};
+}
+
+static void add_row(int ours, int theirs, uint32_t i, uint64_t expires)
+{
+	struct conntrack_key key = numbered(i);
+	struct conntrack_entry e = {.version = CONNTRACK_VERSION,
+				    .verdict = CONNTRACK_PEER,
+				    .created = 1,
+				    .refresh = (uint32_t)(expires - LIFE),
+				    .expires = expires};
+	struct conntrack_entry_v1 old;
+
+	conntrack_down(&e, &old);
+	if (ours >= 0)
+		assert_int_equal(bpf_map_update_elem(ours, &key, &e, BPF_ANY), 0);
+	if (theirs >= 0)
+		assert_int_equal(bpf_map_update_elem(theirs, &key, &old, BPF_ANY), 0);
+}
+
+/* Live ones of ours that the older map has not. */
+static unsigned not_there(int ours, int theirs)
+{
+	struct conntrack_key key, *previous = NULL;
+	unsigned n = 0;
+
+	for (; !bpf_map_get_next_key(ours, previous, &key); previous = &key) {
+		struct conntrack_entry_v1 old;
+		struct conntrack_entry e;
+
+		assert_int_equal(bpf_map_lookup_elem(ours, &key, &e), 0);
+		n += e.expires == LATER && bpf_map_lookup_elem(theirs, &key, &old);
+	}
+	return n;
+}
+
+/* Prepares with so many live rows, the oldest and idle, and the rest of the map full of expired
+ * ones, while others come. Returns how often it failed. */
+static unsigned prepare_full(uint32_t live, struct datapath_conntrack *ret, unsigned *ret_missing)
+{
+	struct datapath *dp = start_ours(&wires, DATAPATH_ATTACH_AUTO);
+	struct error err = ERROR_INIT;
+	uint32_t next = OUR_ROOM - 2 * OPENED, end = next + OPENED, errors = 0;
+	bool more = true;
+	int ours, theirs;
+
+	datapath_close(dp);
+	make_small(&map_specs[MAP_conntrack], OUR_ROOM);
+	dp = start_ours(&wires, DATAPATH_ATTACH_AUTO);
+	ours = pin(&wires, "conntrack_v2");
+	for (uint32_t i = 0; i < next; i++)
+		add_row(ours, -1, i, i < live ? LATER : BEFORE);
+	make_small(&older_specs[OLDER_conntrack], THEIR_ROOM);
+	assert_int_equal(datapath_prepare(dp, 1, &err), 0);
+	theirs = pin(&wires, "conntrack_v1");
+	for (unsigned steps = 0; more; steps++) {
+		int code = datapath_conntrack_step(dp, &more, &err);
+
+		assert_true(steps < 5000);
+		if (code && code != -ENOSPC)
+			fail_msg("%s", err.msg);
+		errors += code != 0;
+		more = code ? errors < 20 : more;
+		for (int i = 0; i < 10 && next < end; i++)
+			add_row(ours, theirs, next++, LATER);
+		/* Such as end at once, and push others out of the older map alone. */
+		for (uint32_t i = 0; i < 60 && steps < 40; i++)
+			add_row(-1, theirs, (1U << 20) + 60 * steps + i, BEFORE);
+	}
+	datapath_conntrack(dp, ret);
+	*ret_missing = not_there(ours, theirs);
+	close(ours);
+	close(theirs);
+	datapath_close(dp);
+	end_all(&wires);
+	return errors;
+}
+
+TEST(a_full_map_makes_no_connection_disappear_unsaid)
+{
+	struct datapath_conntrack ct;
+	unsigned missing;
+
+	prepare_full(LIVE, &ct, &missing);
+	assert_false(ct.copying);
+	assert_int_equal(missing, 0);
+	assert_int_equal(ct.remaining + ct.refused + ct.evicted, 0);
+	assert_true(prepare_full(TOO_MANY, &ct, &missing) >= 20);
+	assert_true(ct.copying && ct.remaining > 0 && ct.evicted > 0);
+	assert_true(missing > 0);
+}
+
 static void say_that_ours_ran(const struct wires *w)
 {
 	struct meta meta;
@@ -638,6 +751,7 @@ int main(void)
 		cmocka_unit_test(killed_while_finalizing_row),
 		cmocka_unit_test(a_copy_that_was_cut_short_is_taken_up_row),
 		cmocka_unit_test(a_layout_nobody_knows_is_refused),
+		cmocka_unit_test(a_full_map_makes_no_connection_disappear_unsaid),
 	};
 	const struct CMUnitTest two[] = {
 		cmocka_unit_test(to_another_node_row),
