@@ -105,7 +105,8 @@ void carry_cancel(struct datapath *dp, enum carry_task task);
 void carry_release(struct datapath *dp);
 
 /* attach.c */
-/* Ids of the packet programs that are attached, by links and filters that can be found. */
+/* Ids of the packet programs that are attached, by links and filters. What cannot be asked is an
+ * error, after all the others. */
 int attach_each(struct datapath *dp, void (*fn)(void *arg, uint32_t prog_id), void *arg,
 		struct error *err);
 int attach_cgroup(struct datapath *dp, const char *cgroup, struct error *err);
@@ -139,6 +140,8 @@ int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program
 		  struct error *err);
 int clsact_detach(uint32_t ifindex, enum program_id program, struct error *err);
 /* Id of the program of ours on the hook, 0: none. */
+int clsact_ask(uint32_t ifindex, enum program_id program, uint32_t *ret_prog_id, struct error *err);
+/* The same, where one that cannot be told is as good as none. */
 uint32_t clsact_query(uint32_t ifindex, enum program_id program);
 /* Takes our filters, and only ours, off a device of this namespace. */
 void clsact_remove(uint32_t ifindex);
