@@ -206,12 +206,9 @@ static bool is_gone(struct nodes *n, pid_t pid, int *ret_status)
 	return gone != 0;
 }
 
-/*
- * It ends by itself, and (with a sanitizer) leaves nothing behind; NULL. One that does not is
- * killed, so that what it held is taken away all the same. Not even that is waited for without end:
- * who is traced, as by a sanitizer that hangs, is his tracer's first.
- */
-static const char *agent_end(struct nodes *n, int node)
+/* Not even the end of who was killed is waited for without end: who is traced, as by a sanitizer
+ * that hangs, is his tracer's first. */
+const char *agent_end(struct nodes *n, int node)
 {
 	struct node_process *p = &n->node[node];
 	const char *wrong = NULL;
