@@ -13,7 +13,9 @@
  * time it is at least), and when all are copied it is looked whether they are there, again and
  * again until none had to be written: only that is the end. When a round finds no fewer missing
  * than the one before, they do not fit, which is an error as long as it is so. A copy that has
- * ended has left none behind.
+ * ended has left none behind. Of what was not answered yet, and of refusals, that is not asked:
+ * a flood fills that map with live ones, who lacks one decides again, and nobody should have to
+ * wait for its end.
  *
  * A row may be forgotten by the programs between its being read and written, and stands there again
  * then: it would hide the next connection with the same ports. Up, the older map is asked again
@@ -189,7 +191,7 @@ static void carry_rows(struct datapath *dp, enum carry_task task, uint32_t n)
 			code = put(c, task, &r);
 		if (code >= 0) {
 			c->converted += !c->checking;
-			c->missing += code > 0;
+			c->missing += code > 0 && c->map == OLDER_conntrack;
 			continue;
 		}
 		c->why = code;
