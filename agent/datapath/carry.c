@@ -13,9 +13,9 @@
  * time it is at least), and when all are copied it is looked whether they are there, again and
  * again until none had to be written: only that is the end. When a round finds no fewer missing
  * than the one before, they do not fit, which is an error as long as it is so. A copy that has
- * ended has left none behind. Of what was not answered yet, and of refusals, that is not asked:
- * a flood fills that map with live ones, who lacks one decides again, and nobody should have to
- * wait for its end.
+ * ended has left none behind. Of what was not answered yet, of refusals and of what both sides have
+ * closed that is not asked: a flood or many short connections fill a map with those at any time,
+ * who lacks one decides again, and nobody should have to wait for the end of that.
  *
  * A row may be forgotten by the programs between its being read and written, and stands there again
  * then: it would hide the next connection with the same ports. Up, the older map is asked again
@@ -146,10 +146,12 @@ static uint64_t time_by(const struct datapath *dp, const struct row *r)
 	return dp->hz && at <= r->expires && at > slack ? at - slack : 0;
 }
 
-/* What nobody would miss. */
+/* What nobody would miss; what both sides have closed is not worth another's place, either. */
 static bool is_over(const struct carry *c, enum carry_task task, const struct row *r)
 {
-	return r->expires < c->latest || (task == CARRY_UP && (r->flags & CLOSED) == CLOSED);
+	bool closed = (r->flags & CLOSED) == CLOSED;
+
+	return r->expires < c->latest || (closed && (task == CARRY_UP || c->checking));
 }
 
 /* Written where it is missing; 1 when it was and still is where it was read, or another one is. Up,

@@ -479,6 +479,23 @@ TEST(a_flood_does_not_hold_up_the_copy)
 	}
 }
 
+/* Most of a busy map is what ended a moment ago. */
+TEST(what_both_sides_have_closed_does_not_hold_up_the_copy)
+{
+	const uint16_t closed = CONNTRACK_OPENER_CLOSED | CONNTRACK_REPLIER_CLOSED;
+	struct datapath_conntrack ct;
+	uint64_t errors;
+
+	fill_busy(false, ROWS, 1, ROWS / 2);
+	for (uint32_t i = ROWS / 4; i < ROWS; i++)
+		set_row(OURS, &tables[OURS].row[i], LATER, closed);
+	assert_true(copy(&errors) == 0 || errors < 5);
+	datapath_conntrack(&dp, &ct);
+	assert_false(ct.copying);
+	for (uint32_t i = 0; i < ROWS / 4; i++)
+		assert_non_null(find(THEIRS, &tables[OURS].row[i].key));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +509,7 @@ int main(void)
 		cmocka_unit_test(what_is_pushed_out_while_it_is_copied_is_written_again),
 		cmocka_unit_test(more_live_ones_than_there_is_room_for_are_told),
 		cmocka_unit_test(a_flood_does_not_hold_up_the_copy),
+		cmocka_unit_test(what_both_sides_have_closed_does_not_hold_up_the_copy),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
