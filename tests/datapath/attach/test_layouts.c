@@ -519,10 +519,10 @@ static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned st
 	printf("killed at %u moments of rows, %u creations, %u pins, %u removals, %u swaps\n",
 	       kills[MOMENT_ROWS], kills[MOMENT_CREATE], kills[MOMENT_PIN], kills[MOMENT_UNPIN],
 	       kills[MOMENT_SWAP]);
+	/* Some are at another place in each attempt: what is there depends on who ran last. */
 	assert_true(kills[MOMENT_ROWS] > 1 && kills[MOMENT_SWAP] >= 4);
-	assert_true(way == FINALIZE ? kills[MOMENT_UNPIN] >= OLDER_COUNT
-				    : kills[MOMENT_CREATE] >= OLDER_COUNT &&
-					      kills[MOMENT_PIN] >= OLDER_COUNT);
+	assert_true(way == FINALIZE || (kills[MOMENT_CREATE] && kills[MOMENT_PIN]));
+	assert_true(way == PREPARE || kills[MOMENT_UNPIN]);
 	expect_untouched();
 	chatter_close(&chatter);
 	end_all(&wires);
