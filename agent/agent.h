@@ -73,9 +73,10 @@ struct agent {
 		struct loop_timer *timer;
 		bool idle;
 		uint64_t began_ns, ended_ns; /* the last copy; ended 0: it has not */
-		struct failing failure;
-		int failed;             /* what failed so, whoever asks for it */
-		unsigned failed_layout; /* of a Prepare */
+		struct failing copy_failure; /* of copying, or only counting, rows */
+		struct failing failure;      /* of a Prepare or Finalize */
+		int failed;                  /* what failed so, whoever asks for it */
+		unsigned failed_layout;      /* of a Prepare */
 		int code;
 		char *uid; /* of the request that succeeded last */
 		int64_t generation;
@@ -138,6 +139,9 @@ void connections_start(struct agent *agent);
 void connections_stop(struct agent *agent);
 /* For the SidestepNode, in the arena; NULL before the first count. */
 struct sidestep_conntrack *connections_shown(struct agent *agent, struct arena *a);
+/* Whether what failed last is what r asks: loading the programs takes seconds, so of two requests
+ * for the same thing neither may undo the other's wait. */
+bool connections_failed(const struct agent *agent, const struct sidestep_request *r);
 /* Whether connections are kept as the Prepare asks. */
 bool connections_kept(const struct agent *agent, const struct sidestep_request *r);
 /*

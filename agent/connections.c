@@ -62,9 +62,14 @@ static void step(void *arg)
 	if (c->idle)
 		datapath_conntrack_count(agent->dp);
 	code = datapath_conntrack_step(agent->dp, &more, &err);
-	if (code)
-		log_warn(&agent->log, "connections: %s", err.msg);
 	datapath_conntrack(agent->dp, &after);
+	if (code) {
+		log_warn(&agent->log, "connections: %s", err.msg);
+		failing_again(&c->copy_failure, err.msg, loop_now_ns(agent->loop),
+			      clock_wall_ns(agent->clock), AGAIN_NS);
+	} else if (!after.copying) { /* a batch that works proves nothing of the others */
+		failing_no_more(&c->copy_failure);
+	}
 	if (before.copying && !after.copying) {
 		c->ended_ns = loop_now_ns(agent->loop);
 		log_info(&agent->log, "connections carried rows=%" PRIu64 " layout=%u older=%u",
@@ -97,6 +102,7 @@ void connections_start(struct agent *agent)
 void connections_stop(struct agent *agent)
 {
 	loop_timer_free(agent->connections.timer);
+	failing_no_more(&agent->connections.copy_failure);
 	failing_no_more(&agent->connections.failure);
 	free(agent->connections.uid);
 	memset(&agent->connections, 0, sizeof(agent->connections));
@@ -125,10 +131,10 @@ bool connections_kept(const struct agent *agent, const struct sidestep_request *
 	return datapath_keeps(&c, (unsigned)r->layout);
 }
 
-/* Whether what failed last is what r asks: loading the programs takes seconds, so of two requests
- * for the same thing neither may undo the other's wait. */
-static bool has_failed(const struct connections *c, const struct sidestep_request *r)
+bool connections_failed(const struct agent *agent, const struct sidestep_request *r)
 {
+	const struct connections *c = &agent->connections;
+
 	return c->failure.error && c->failed == r->kind &&
 	       (r->kind == REQUEST_FINALIZE || (unsigned)r->layout == c->failed_layout ||
 		!r->layout || !c->failed_layout); /* 0: the one that there is */
@@ -140,7 +146,7 @@ static void note(struct agent *agent, const struct sidestep_request *r, int64_t 
 {
 	struct connections *c = &agent->connections;
 
-	if (!code || !has_failed(c, r))
+	if (!code || !connections_failed(agent, r))
 		failing_no_more(&c->failure);
 	if (!code) {
 		free(c->uid);
@@ -171,7 +177,7 @@ static int begin(struct agent *agent, const struct sidestep_request *r, int64_t 
 	if (r->kind == REQUEST_PREPARE && datapath_keeps(&now, (unsigned)r->layout) &&
 	    (now.copying || same || (unsigned)r->layout == now.layout))
 		return 0;
-	if (has_failed(c, r) && loop_now_ns(agent->loop) < c->failure.next_ns)
+	if (connections_failed(agent, r) && loop_now_ns(agent->loop) < c->failure.next_ns)
 		return error_set(err, c->code, "%s", c->failure.error);
 	code = r->kind == REQUEST_PREPARE ? datapath_prepare(agent->dp, (unsigned)r->layout, &why)
 					  : datapath_finalize(agent->dp, &why);
@@ -207,7 +213,10 @@ void connections_answer(struct agent *agent, struct arena *a, const struct sides
 		node->message =
 			arena_printf(a, "%" PRIu64 " of about %" PRIu64 " rows copied%s",
 				     c->converted, c->converted + c->remaining,
-				     c->refused ? ", some were refused and are tried again" : "");
+				     c->evicted   ? ", some did not stay: the map is full of live "
+						    "ones; it is tried again"
+				     : c->refused ? ", some were refused and are tried again"
+						  : "");
 	if (code || r->kind != REQUEST_PREPARE)
 		return;
 	until = own->ended_ns ? own->ended_ns : own->told_ns;

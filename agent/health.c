@@ -230,6 +230,8 @@ static void show_controllers(struct agent *agent, struct arena *a, struct sidest
 	h->controllers = arena_array(a, SIDESTEP_MAX_CONTROLLERS, struct sidestep_controller);
 	h->failing_controllers = SET(0);
 	add_controller(a, h, "reconcile", &agent->round_failure);
+	add_controller(a, h, "connections", &agent->connections.failure);
+	add_controller(a, h, "connections-copy", &agent->connections.copy_failure);
 	vec_foreach (&agent->endpoints.list, ep)
 		add_controller(a, h,
 			       arena_printf(a, "endpoint-%u-regeneration-recovery", (*ep)->id),

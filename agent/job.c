@@ -335,39 +335,50 @@ void jobs_soon(struct agent *agent)
 
 /* --- after a restart --- */
 
-/* Whether what the record says was begun has ended: its generation is bumped last. Of another pod,
- * or of an endpoint that had none, the generation says nothing: it is done again. */
+/* Whether what the record says was begun has ended: its generation is bumped last, by the agent
+ * that was killed there. Of another pod, or of an endpoint that had none, the generation says
+ * nothing: it is done again. */
 static bool came_to_its_end(const struct agent *agent, const struct job_record *r,
-			    uint32_t *ret_generation)
+			    const struct agent_ep *ep, uint32_t *ret_generation)
 {
-	const struct agent_ep *ep = endpoints_find(&agent->endpoints, (uint32_t)r->done.id);
 	struct datapath_endpoint kernel;
 
-	if (!r->begun || r->done.generation_before <= 0 || !ep || !str_eq(ep->uid, r->uid) ||
+	if (r->done.generation_before <= 0 || !ep || !str_eq(ep->uid, r->uid) ||
 	    datapath_endpoint(agent->dp, ep->id, &kernel, NULL) < 0)
 		return false;
 	*ret_generation = kernel.generation;
 	return kernel.generation != r->done.generation_before;
 }
 
+/* Notes how it ended, or that nothing is known any more: from now on rounds of this agent bump its
+ * generation, too, and it may be killed before it comes to it. Returns whether it ended. */
+static bool settle_one(struct agent *agent, struct job *job, struct job_record *r)
+{
+	const struct agent_ep *ep = endpoints_find(&agent->endpoints, (uint32_t)r->done.id);
+	struct sidestep_request_endpoint done = r->done;
+	struct error err = ERROR_INIT;
+	uint32_t generation = 0;
+	bool ended = came_to_its_end(agent, r, ep, &generation);
+	int code = 0;
+
+	done.generation_after = generation;
+	if (ended)
+		code = job_ends(job, r, &done, &err);
+	else if (ep && str_eq(ep->uid, r->uid))
+		code = job_begins(job, ep, 0, &err);
+	if (code < 0)
+		log_error(&agent->log, "regeneration %s: %s", job->request, err.msg);
+	return ended;
+}
+
 /* What was under way when the last agent was killed. */
 static void settle(struct agent *agent, struct job *job)
 {
-	struct error err = ERROR_INIT;
 	size_t n = 0;
 
-	for (size_t i = 0; i < job->records.n; i++) {
-		struct job_record *r = &job->records.items[i];
-		struct sidestep_request_endpoint done = r->done;
-		uint32_t generation;
-
-		if (!came_to_its_end(agent, r, &generation))
-			continue;
-		done.generation_after = generation;
-		if (job_ends(job, r, &done, &err) < 0)
-			log_error(&agent->log, "regeneration %s: %s", job->request, err.msg);
-		n++;
-	}
+	for (size_t i = 0; i < job->records.n; i++)
+		if (job->records.items[i].begun)
+			n += settle_one(agent, job, &job->records.items[i]);
 	if (n && !job->message)
 		job->message = arena_printf(&job->arena,
 					    "the agent was killed while an endpoint was under way: "

@@ -5,9 +5,10 @@
  *
  * The journal is a file of JSON lines beside the endpoints. A line is written before an endpoint is
  * regenerated and another after it. An endpoint of which only the first is there was under way when
- * the agent was killed: its generation in the kernel, which is bumped last, says whether it came to
- * its end. So each is regenerated once, and what was done is not lost. It is not synced to disk:
- * what a power cut loses of it, the kernel has lost, too.
+ * the agent was killed: its generation in the kernel, which is bumped last, says to the next agent,
+ * before that changes anything, whether it came to its end. So each is regenerated once, and what
+ * was done is not lost. It is not synced to disk: what a power cut loses of it, the kernel has
+ * lost, too.
  */
 #pragma once
 

@@ -243,14 +243,20 @@ static void answer_request(struct agent *agent, const struct sidestep_request *r
 void publish_requests(struct agent *agent)
 {
 	const struct mesh_input *in = &agent->applied->input;
+	bool fails = false;
 
 	for (size_t i = 0; i < in->n_requests; i++) {
 		const struct sidestep_request *r = &in->requests[i];
 
-		if (r->kind != REQUEST_REGENERATE && concerns(agent, r) &&
-		    !r->meta.deletion_timestamp)
-			answer_request(agent, r);
+		if (r->kind == REQUEST_REGENERATE || !concerns(agent, r) ||
+		    r->meta.deletion_timestamp)
+			continue;
+		answer_request(agent, r);
+		fails |= connections_failed(agent, r) && !is_done(agent, r) &&
+			 !overtaken_by(agent, r);
 	}
+	if (!fails) /* nobody wants it any more */
+		failing_no_more(&agent->connections.failure);
 	map_foreach (&agent->answers, e) {
 		if (!kube_informer_get(agent->cluster.informers[CLUSTER_REQUESTS], NULL,
 				       map_key(e)))

@@ -175,31 +175,36 @@ static int update_pin(struct datapath *dp, const char *name, struct error *err)
 	return 0;
 }
 
+/* Only where ours are: datapath_attach_* for devices that have the filter. */
+static int update_filter(struct datapath *dp, uint32_t ifindex, enum program_id first,
+			 int (*attach)(struct datapath *dp, uint32_t ifindex, struct error *err),
+			 struct error *err)
+{
+	uint32_t prog;
+	int code = clsact_ask(ifindex, first, &prog, err);
+
+	return code || !prog ? code : attach(dp, ifindex, err);
+}
+
 /* Filters have no pins; the devices are those of the endpoints and the overlay. */
 static int update_filters(struct datapath *dp, struct error *err)
 {
 	struct node_config node = {0};
 	uint32_t zero = 0;
+	int code = 0;
 
 	maps_get(&dp->maps, MAP_node_config, &zero, &node);
-	if (node.overlay_ifindex && clsact_query(node.overlay_ifindex, PROGRAM_FROM_OVERLAY)) {
-		int code = datapath_attach_overlay(dp, node.overlay_ifindex, err);
-
-		if (code)
-			return code;
-	}
-	for (uint32_t slot = 1; slot < ENDPOINT_MAX; slot++) {
+	if (node.overlay_ifindex)
+		code = update_filter(dp, node.overlay_ifindex, PROGRAM_FROM_OVERLAY,
+				     datapath_attach_overlay, err);
+	for (uint32_t slot = 1; !code && slot < ENDPOINT_MAX; slot++) {
 		struct endpoint e;
-		int code;
 
-		if (maps_get(&dp->maps, MAP_endpoint, &slot, &e) || !e.ifindex ||
-		    !clsact_query(e.ifindex, PROGRAM_FROM_POD))
-			continue;
-		code = datapath_attach_pod(dp, e.ifindex, err);
-		if (code)
-			return code;
+		if (!maps_get(&dp->maps, MAP_endpoint, &slot, &e) && e.ifindex)
+			code = update_filter(dp, e.ifindex, PROGRAM_FROM_POD, datapath_attach_pod,
+					     err);
 	}
-	return 0;
+	return code;
 }
 
 int attach_update_all(struct datapath *dp, struct error *err)
@@ -216,8 +221,9 @@ int attach_update_all(struct datapath *dp, struct error *err)
 	return code || !dp->clsact ? code : update_filters(dp, err);
 }
 
-static void each_link(struct datapath *dp, const char *name,
-		      void (*fn)(void *arg, uint32_t prog_id), void *arg)
+/* What goes while it is asked is none. */
+static int each_link(struct datapath *dp, const char *name, void (*fn)(void *arg, uint32_t prog_id),
+		     void *arg, struct error *err)
 {
 	struct bpf_link_info info = {0};
 	__u32 len = sizeof(info);
@@ -226,46 +232,73 @@ static void each_link(struct datapath *dp, const char *name,
 	uint32_t ifindex;
 
 	if (!parse_pin(name, &id, &ifindex) || program_specs[id].socket)
-		return;
+		return 0;
 	link_path(dp, id, ifindex, path);
 	auto_close int fd = bpf_obj_get(path);
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-		fn(arg, info.prog_id);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "opening %s", path);
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return error_errno(err, -errno, "asking which program %s has", path);
+	fn(arg, info.prog_id);
+	return 0;
 }
 
-static void each_filter(uint32_t ifindex, void (*fn)(void *arg, uint32_t prog_id), void *arg)
+static int each_filter(uint32_t ifindex, void (*fn)(void *arg, uint32_t prog_id), void *arg,
+		       struct error *err)
 {
-	for (enum program_id id = 0; id < PROGRAM_COUNT; id++) {
-		uint32_t prog = program_specs[id].socket ? 0 : clsact_query(ifindex, id);
+	int first = 0;
 
+	for (enum program_id id = 0; id < PROGRAM_COUNT; id++) {
+		uint32_t prog = 0;
+		int code = program_specs[id].socket ? 0 : clsact_ask(ifindex, id, &prog, err);
+
+		first = first ? first : code;
 		if (prog)
 			fn(arg, prog);
 	}
+	return first;
+}
+
+static int each_pin(struct datapath *dp, void (*fn)(void *arg, uint32_t prog_id), void *arg,
+		    struct error *err)
+{
+	DIR *dir = opendir(dp->root);
+	struct dirent *e;
+	int first = 0;
+
+	if (!dir)
+		return error_errno(err, -errno, "reading %s", dp->root);
+	while ((e = readdir(dir))) {
+		int code = each_link(dp, e->d_name, fn, arg, err);
+
+		first = first ? first : code;
+	}
+	closedir(dir);
+	return first;
 }
 
 int attach_each(struct datapath *dp, void (*fn)(void *arg, uint32_t prog_id), void *arg,
 		struct error *err)
 {
-	DIR *dir = opendir(dp->root);
 	struct node_config node = {0};
 	uint32_t zero = 0;
-	struct dirent *e;
+	int first = each_pin(dp, fn, arg, err);
 
-	if (!dir)
-		return error_errno(err, -errno, "reading %s", dp->root);
-	while ((e = readdir(dir)))
-		each_link(dp, e->d_name, fn, arg);
-	closedir(dir);
 	maps_get(&dp->maps, MAP_node_config, &zero, &node);
-	if (node.overlay_ifindex)
-		each_filter(node.overlay_ifindex, fn, arg);
+	if (node.overlay_ifindex) {
+		int code = each_filter(node.overlay_ifindex, fn, arg, err);
+
+		first = first ? first : code;
+	}
 	for (uint32_t slot = 1; slot < ENDPOINT_MAX; slot++) {
 		struct endpoint row;
+		int code = 0;
 
 		if (!maps_get(&dp->maps, MAP_endpoint, &slot, &row) && row.ifindex)
-			each_filter(row.ifindex, fn, arg);
+			code = each_filter(row.ifindex, fn, arg, err);
+		first = first ? first : code;
 	}
-	return 0;
+	return first;
 }
 
 static uint32_t attached_id(const struct datapath *dp, enum program_id id, uint32_t ifindex)

@@ -6,7 +6,16 @@
  * A row that is there is newer than the copy and stays. The kernel walks by buckets, so a walk sees
  * every row that does not move, however the map changes meanwhile; rows that come are written to
  * both maps by the programs. A batch that cannot be read is read again; rows that the kernel
- * refuses make another round, so a copy that has ended has left none behind.
+ * refuses make another round.
+ *
+ * A full map of this kind refuses nothing: it forgets, silently, and not what has expired first.
+ * So rows that have expired are not copied (the latest moment that any row was renewed at is what
+ * time it is at least), and when all are copied it is looked whether they are there, again and
+ * again until none had to be written: only that is the end. When a round finds no fewer missing
+ * than the one before, they do not fit, which is an error as long as it is so. A copy that has
+ * ended has left none behind. Of what was not answered yet, of refusals and of what both sides have
+ * closed that is not asked: a flood or many short connections fill a map with those at any time,
+ * who lacks one decides again, and nobody should have to wait for the end of that.
  *
  * A row may be forgotten by the programs between its being read and written, and stands there again
  * then: it would hide the next connection with the same ports. Up, the older map is asked again
@@ -28,6 +37,9 @@
 
 #define BATCH  512
 #define CLOSED (CONNTRACK_OPENER_CLOSED | CONNTRACK_REPLIER_CLOSED)
+/* `refresh` of a row lies some seconds behind the moment it was renewed at, in no release as many.
+ */
+#define SLACK_SECONDS 60
 
 static enum carry_task current(const struct carry *c)
 {
@@ -76,61 +88,112 @@ static void begin(struct carry *c, enum carry_task task)
 		c->values = xcalloc(BATCH, sizeof(struct conntrack_entry_v1));
 	}
 	c->begun = true;
-	c->counted = false;
-	c->found = 0;
+	c->counted = c->checking = false;
+	c->found = c->latest = 0;
 	if (task != CARRY_COUNT)
-		c->total = c->converted = c->refused = c->left = 0;
+		c->total = c->converted = c->refused = c->left = c->missing = c->evicted = 0;
 	first_map(c);
 }
 
-static int put(int fd, const struct conntrack_key *key, const void *value)
+/* A row at hand, in the layout that it is to have. */
+struct row {
+	const struct conntrack_key *key;
+	uint16_t flags;
+	uint32_t refresh, created;
+	uint64_t expires;
+	int from, to;
+	union {
+		struct conntrack_entry ours;
+		struct conntrack_entry_v1 theirs;
+	} as;
+};
+
+static void row_at(const struct datapath *dp, enum carry_task task, uint32_t i, struct row *ret)
 {
-	return !bpf_map_update_elem(fd, key, value, BPF_NOEXIST) || errno == EEXIST ? 0 : -errno;
-}
+	const struct carry *c = &dp->carry;
+	const struct conntrack_entry_v1 *old = (const struct conntrack_entry_v1 *)c->values + i;
+	const struct conntrack_entry *new = (const struct conntrack_entry *)c->values + i;
+	int ours = dp->maps.fd[older_present[c->map]], theirs = dp->maps.older[c->map];
 
-/* Into a map of ours what was read in one of theirs, unless it has gone there meanwhile. */
-static int put_up(int ours, int theirs, const struct conntrack_key *key,
-		  const struct conntrack_entry *to)
-{
-	struct conntrack_entry_v1 still;
-
-	if (bpf_map_update_elem(ours, key, to, BPF_NOEXIST))
-		return errno == EEXIST ? 0 : -errno;
-	if (bpf_map_lookup_elem(theirs, key, &still) ? errno == ENOENT
-						     : (uint32_t)still.created != to->created)
-		bpf_map_delete_elem(ours, key);
-	return 0;
-}
-
-static int carry_row(struct datapath *dp, enum carry_task task, uint32_t row)
-{
-	struct carry *c = &dp->carry;
-	const struct conntrack_key *key = (const struct conntrack_key *)c->keys + row;
-	const struct conntrack_entry_v1 *from = (const struct conntrack_entry_v1 *)c->values + row;
-	struct conntrack_entry_v1 old;
-	struct conntrack_entry new;
-
+	ret->key = (const struct conntrack_key *)c->keys + i;
 	if (task == CARRY_UP) {
-		if ((from->flags & CLOSED) == CLOSED)
-			return 0;
-		conntrack_up(from, &new);
-		return put_up(dp->maps.fd[older_present[c->map]], dp->maps.older[c->map], key,
-			      &new);
+		ret->flags = old->flags;
+		ret->refresh = old->refresh;
+		ret->created = (uint32_t)old->created;
+		ret->expires = old->expires;
+		ret->from = theirs;
+		ret->to = ours;
+		conntrack_up(old, &ret->as.ours);
+	} else {
+		ret->flags = new->flags;
+		ret->refresh = new->refresh;
+		ret->created = new->created;
+		ret->expires = new->expires;
+		ret->from = ours;
+		ret->to = theirs;
+		conntrack_down(new, &ret->as.theirs);
 	}
-	conntrack_down((const struct conntrack_entry *)c->values + row, &old);
-	return put(dp->maps.older[c->map], key, &old);
+}
+
+/* What time it is at least, by when this row was renewed; 0: it does not tell. */
+static uint64_t time_by(const struct datapath *dp, const struct row *r)
+{
+	uint64_t slack = (uint64_t)dp->hz * SLACK_SECONDS,
+		 at = (r->expires & ~(uint64_t)UINT32_MAX) | r->refresh;
+
+	if (at > r->expires)
+		at -= 1ULL << 32;
+	return dp->hz && at <= r->expires && at > slack ? at - slack : 0;
+}
+
+/* What nobody would miss; what both sides have closed is not worth another's place, either. */
+static bool is_over(const struct carry *c, enum carry_task task, const struct row *r)
+{
+	bool closed = (r->flags & CLOSED) == CLOSED;
+
+	return r->expires < c->latest || (closed && (task == CARRY_UP || c->checking));
+}
+
+/* Written where it is missing; 1 when it was and still is where it was read, or another one is. Up,
+ * what has gone there meanwhile does not stay here. */
+static int put(const struct carry *c, enum carry_task task, const struct row *r)
+{
+	union {
+		struct conntrack_entry ours;
+		struct conntrack_entry_v1 theirs;
+	} still;
+	bool gone, other;
+	int code;
+
+	if (c->checking && !bpf_map_lookup_elem(r->to, r->key, &still))
+		return 0;
+	if (bpf_map_update_elem(r->to, r->key, &r->as, BPF_NOEXIST))
+		return errno == EEXIST ? 0 : -errno;
+	if (task == CARRY_DOWN && !c->checking)
+		return 0;
+	code = bpf_map_lookup_elem(r->from, r->key, &still) ? -errno : 0;
+	gone = code == -ENOENT;
+	other = task == CARRY_UP && !code && (uint32_t)still.theirs.created != r->created;
+	if (task == CARRY_UP && (gone || other))
+		bpf_map_delete_elem(r->to, r->key);
+	return !gone;
 }
 
 /* One row that is refused keeps the others from nothing. */
 static void carry_rows(struct datapath *dp, enum carry_task task, uint32_t n)
 {
 	struct carry *c = &dp->carry;
+	struct row r;
 
 	for (uint32_t i = 0; i < n; i++) {
-		int code = carry_row(dp, task, i);
+		int code = 0;
 
-		if (!code) {
-			c->converted++;
+		row_at(dp, task, i, &r);
+		if (!is_over(c, task, &r))
+			code = put(c, task, &r);
+		if (code >= 0) {
+			c->converted += !c->checking;
+			c->missing += code > 0 && c->map == OLDER_conntrack;
 			continue;
 		}
 		c->why = code;
@@ -138,6 +201,18 @@ static void carry_rows(struct datapath *dp, enum carry_task task, uint32_t n)
 		c->refused++;
 		if (dp->maps.refused)
 			++*dp->maps.refused;
+	}
+}
+
+static void count_rows(struct datapath *dp, enum carry_task task, uint32_t n)
+{
+	struct carry *c = &dp->carry;
+	struct row r;
+
+	c->found += n;
+	for (uint32_t i = 0; task != CARRY_COUNT && i < n; i++) {
+		row_at(dp, task, i, &r);
+		c->latest = MAX(c->latest, time_by(dp, &r));
 	}
 }
 
@@ -163,17 +238,39 @@ static int read_batch(struct datapath *dp, enum carry_task task, uint32_t *ret_n
 	return 0;
 }
 
+static unsigned layout_of(enum carry_task task)
+{
+	return task == CARRY_UP ? CONNTRACK_VERSION : CONNTRACK_V1_VERSION;
+}
+
 /* From the first map on again, for the rows that were refused; the others are there by now. */
 static int another_round(struct carry *c, enum carry_task task, struct error *err)
 {
 	unsigned long long left = c->left;
 
-	c->converted = c->left = 0;
+	c->converted = c->left = c->missing = 0;
+	c->checking = false;
 	return error_errno(err, c->why, "copying %llu rows of connections to layout %u", left,
-			   task == CARRY_UP ? CONNTRACK_VERSION : CONNTRACK_V1_VERSION);
+			   layout_of(task));
 }
 
-/* The next map, or the end of this round: what was counted is carried, then the task is done. */
+/* All rows were seen to, and of those some were missing, which are written by now. */
+static int another_look(struct carry *c, enum carry_task task, struct error *err)
+{
+	bool first = !c->checking, fewer = !c->evicted || c->missing < c->evicted;
+
+	c->evicted = first ? 0 : c->missing;
+	c->missing = 0;
+	c->checking = true;
+	return first || fewer ? 0
+			      : error_set(err, -ENOSPC,
+					  "%llu rows of connections do not stay in the map of "
+					  "layout %u: it is full of live ones",
+					  (unsigned long long)c->evicted, layout_of(task));
+}
+
+/* The next map, or the end of this round: what was counted is carried, what was carried is looked
+ * for, then the task is done. */
 static int next_map(struct carry *c, enum carry_task task, struct error *err)
 {
 	if (++c->map < OLDER_COUNT) {
@@ -190,7 +287,10 @@ static int next_map(struct carry *c, enum carry_task task, struct error *err)
 		return 0;
 	} else if (c->left) {
 		return another_round(c, task, err);
+	} else if (!c->checking || c->missing) {
+		return another_look(c, task, err);
 	}
+	c->evicted = 0;
 	done(c, task);
 	return 0;
 }
@@ -216,7 +316,7 @@ int datapath_conntrack_step(struct datapath *dp, bool *ret_more, struct error *e
 	if (c->counted)
 		carry_rows(dp, task, n);
 	else
-		c->found += n;
+		count_rows(dp, task, n);
 	code = last ? next_map(c, task, err) : 0;
 	*ret_more = c->todo != 0;
 	return code;
@@ -239,9 +339,11 @@ void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *re
 					   .entries = c->entries,
 					   .converted = c->converted,
 					   .refused = c->refused,
+					   .evicted = copying ? c->evicted : 0,
 					   .copying = copying};
 	if (copying)
-		ret->remaining = c->total > c->converted ? c->total - c->converted : 1;
+		ret->remaining = c->total > c->converted ? c->total - c->converted
+							 : MAX(c->evicted, (uint64_t)1);
 }
 
 bool datapath_keeps(const struct datapath_conntrack *c, unsigned layout)

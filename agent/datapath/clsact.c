@@ -40,24 +40,43 @@ int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program
 	return 0;
 }
 
+/* No filter, no clsact, no device. */
+static bool is_none(int code)
+{
+	return code == -ENOENT || code == -EINVAL || code == -ENODEV;
+}
+
 int clsact_detach(uint32_t ifindex, enum program_id program, struct error *err)
 {
 	struct bpf_tc_hook hook = hook_of(ifindex, program);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	int code = bpf_tc_detach(&hook, &opts);
 
-	if (!code || code == -ENOENT || code == -EINVAL || code == -ENODEV)
+	if (!code || is_none(code))
 		return 0;
 	return error_errno(err, code, "detaching %s from device %u", program_specs[program].name,
 			   ifindex);
 }
 
-uint32_t clsact_query(uint32_t ifindex, enum program_id program)
+int clsact_ask(uint32_t ifindex, enum program_id program, uint32_t *ret_prog_id, struct error *err)
 {
 	struct bpf_tc_hook hook = hook_of(ifindex, program);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	int code = bpf_tc_query(&hook, &opts);
 
-	return bpf_tc_query(&hook, &opts) ? 0 : opts.prog_id;
+	*ret_prog_id = code ? 0 : opts.prog_id;
+	if (!code || is_none(code))
+		return 0;
+	return error_errno(err, code, "asking which %s device %u has", program_specs[program].name,
+			   ifindex);
+}
+
+uint32_t clsact_query(uint32_t ifindex, enum program_id program)
+{
+	uint32_t id;
+
+	clsact_ask(ifindex, program, &id, NULL);
+	return id;
 }
 
 /* The handle and priority are nobody's in particular: the program's name says whose filter it is.

@@ -126,7 +126,8 @@ struct datapath_conntrack {
 	uint64_t converted; /* rows that the last copy has seen to ... */
 	uint64_t remaining; /* ... and those before it */
 	uint64_t refused;   /* that the kernel did not take; each is tried again until it does */
-	bool copying;       /* some are before it, or were refused */
+	uint64_t evicted;   /* that were copied, and had gone again when it was looked: no room */
+	bool copying;       /* some are before it, were refused, or may have gone again */
 };
 void datapath_conntrack(const struct datapath *dp, struct datapath_conntrack *ret);
 /* Whether connections are kept in that layout (0: the one before ours), all of them when nothing is

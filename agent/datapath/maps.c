@@ -75,13 +75,23 @@ static uint32_t entries_of(int fd)
 	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
 }
 
-/* like: a map whose size is wanted, if that is larger; -1 none. */
+/* A map that is to take another one's rows, while programs add to both, has room for more: a full
+ * one forgets. However often they take turns, it is no more than half as much again as the table
+ * says. like: rows of the other, 0 none. */
+static uint32_t entries_for(const struct map_spec *s, uint32_t like)
+{
+	uint32_t most = MAX(s->entries + s->entries / 2, like);
+
+	return MAX(s->entries, MIN(like + like / 4, most));
+}
+
+/* like: a map whose rows are to find room, -1 none. */
 static int make(const struct map_spec *s, const char *path, int like, int *ret_fd,
 		struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = s->flags);
 	int fd = bpf_map_create(s->type, s->pin, s->key_size, s->value_size,
-				MAX(s->entries, entries_of(like)), &opts);
+				entries_for(s, entries_of(like)), &opts);
 
 	if (fd < 0)
 		return error_errno(err, fd, "creating map %s", s->pin);

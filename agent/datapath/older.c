@@ -67,10 +67,12 @@ static int older_ran(struct datapath *dp, bool *ret, struct error *err)
 	uint32_t zero = 0;
 	int code = attach_each(dp, look_at_program, &search, err);
 
-	if (!code && search.code && !search.found)
+	if (!code && (!search.older || !search.ours))
+		code = error_set(err, -EBADF, "the maps of connections do not tell their numbers");
+	if (!code && search.code)
 		code = error_errno(err, search.code,
 				   "asking which layout of connections the attached programs have");
-	if (code)
+	if (code && !search.found) /* nobody knows, and one is enough */
 		return code;
 	maps_get(&dp->maps, MAP_meta, &zero, &meta);
 	*ret = search.found || meta.conntrack != CONNTRACK_VERSION;

@@ -36,12 +36,15 @@ enum carry_task { CARRY_UP, CARRY_DOWN, CARRY_COUNT, CARRY_TASKS };
 struct carry {
 	unsigned todo; /* a bit for each task; the lowest is under way */
 	bool begun;
-	bool counted; /* what there is to carry is known */
-	unsigned map; /* enum older_id, and where in it */
+	bool counted;  /* what there is to carry is known */
+	bool checking; /* ... and carried: it is looked whether all of it has stayed there */
+	unsigned map;  /* enum older_id, and where in it */
 	bool inside;
 	uint32_t place, next;      /* of the batch at hand, and behind it */
 	uint64_t found;            /* by a count so far */
 	uint64_t total, converted; /* of the last task that carried; converted: of its round */
+	uint64_t latest;           /* jiffies: it is not earlier than that; of this task */
+	uint64_t missing, evicted; /* looked for in vain: in this round, in the one before */
 	uint64_t refused;          /* by the kernel, in all its rounds ... */
 	uint64_t left;             /* ... and in this one, which is therefore not the last */
 	int why;                   /* the last of them, negative errno */
@@ -102,7 +105,8 @@ void carry_cancel(struct datapath *dp, enum carry_task task);
 void carry_release(struct datapath *dp);
 
 /* attach.c */
-/* Ids of the packet programs that are attached, by links and filters that can be found. */
+/* Ids of the packet programs that are attached, by links and filters. What cannot be asked is an
+ * error, after all the others. */
 int attach_each(struct datapath *dp, void (*fn)(void *arg, uint32_t prog_id), void *arg,
 		struct error *err);
 int attach_cgroup(struct datapath *dp, const char *cgroup, struct error *err);
@@ -136,6 +140,8 @@ int clsact_attach(struct datapath *dp, uint32_t ifindex, enum program_id program
 		  struct error *err);
 int clsact_detach(uint32_t ifindex, enum program_id program, struct error *err);
 /* Id of the program of ours on the hook, 0: none. */
+int clsact_ask(uint32_t ifindex, enum program_id program, uint32_t *ret_prog_id, struct error *err);
+/* The same, where one that cannot be told is as good as none. */
 uint32_t clsact_query(uint32_t ifindex, enum program_id program);
 /* Takes our filters, and only ours, off a device of this namespace. */
 void clsact_remove(uint32_t ifindex);

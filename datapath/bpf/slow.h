@@ -123,6 +123,8 @@ static __always_inline int slow_icmp_error(struct __sk_buff *skb, struct work *w
 	if (w->pkt.tuple.daddr != w->pkt.inner.saddr ||
 	    (egress && v && v->in_ifindex != skb->ifindex))
 		v = NULL;
+	if (v && w->now >= v->expires)
+		older_renew(&key, v);
 	if (v && w->now < v->expires && !conntrack_refuses(v) && entry_is_fresh(v))
 		*ret = track_forward(skb, w, v);
 	else if (too_big && w->hook == HOOK_TO_POD)

@@ -103,9 +103,9 @@ static const char *unfit(const char *s)
 		return "is a place in a path, not a name";
 	if (strpbrk(s, "/%"))
 		return "may have no / and no %";
-	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			return "may have no control characters";
+	for (const unsigned char *c = (const unsigned char *)s; *c; c++)
+		if (*c < ' ' || *c == 0x7f || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f))
+			return "may have no control characters"; /* in UTF-8: there are more */
 	return NULL;
 }
 

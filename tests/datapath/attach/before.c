@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/datapath/maps.h"
 #include "lib/net/netns.h"
 #include "pod_before.skel.h"
+#include "tests/datapath/attach/chatter.h"
 #include "tests/support/test.h"
 
 static void pin_path(const struct wires *w, const char *name, char path[256])
@@ -137,4 +139,23 @@ void before_start_at(struct wires *w, enum datapath_attach how, int pod)
 void before_start(struct wires *w, enum datapath_attach how)
 {
 	before_start_at(w, how, WIRE_NODE);
+}
+
+void before_begin(struct wires *w, enum datapath_attach how)
+{
+	struct datapath *dp;
+	char path[256];
+
+	wires_open(w, how, &dp);
+	chatter_want(w, dp);
+	datapath_close(dp);
+	for (size_t i = 0; i < OLDER_COUNT; i++) {
+		pin_path(w, map_specs[older_present[i]].pin, path);
+		unlink(path);
+	}
+	before_start(w, how);
+	for (size_t i = 0; i < OLDER_COUNT; i++) {
+		pin_path(w, older_specs[i].pin, path);
+		assert_int_equal(access(path, F_OK), 0);
+	}
 }

@@ -15,3 +15,6 @@ void before_start(struct wires *w, enum datapath_attach attach);
 /* As far as the hooks of one pod, or of the overlay: where it would be in the middle of it. */
 enum { BEFORE_OVERLAY = WIRES };
 void before_start_at(struct wires *w, enum datapath_attach attach, int pod);
+/* Everything of the layout before and nothing of ours, with what chatter.h talks about: as an agent
+ * of that release left the node. */
+void before_begin(struct wires *w, enum datapath_attach attach);

@@ -120,6 +120,27 @@ static int datagram_server(struct wires *w)
 	return fd;
 }
 
+void chatter_want(struct wires *w, struct datapath *dp)
+{
+	static struct mesh_service services[2];
+
+	wires_policy(w, dp, WIRE_PORT);
+	w->rows[1] = w->rows[0];
+	w->rows[1].key.proto = IPPROTO_UDP;
+	w->sets[0].n = 2;
+	w->sets[0].digest = mesh_set_digest(w->rows, 2);
+	w->sets[1] = (struct mesh_set){.enforced = true, .digest = mesh_set_digest(NULL, 0)};
+	w->want.n_sets = 2;
+	w->endpoints[WIRE_B].set[DIRECTION_INGRESS] = w->sets[0].digest;
+	w->endpoints[WIRE_A].set[DIRECTION_INGRESS] = w->sets[1].digest;
+	w->endpoints[WIRE_A].row.flags |= ENDPOINT_ENFORCE_INGRESS;
+	services[0] = services[1] = w->service;
+	services[1].key.proto = IPPROTO_UDP;
+	w->want.services = services;
+	w->want.n_services = 2;
+	wires_apply(w, dp);
+}
+
 void chatter_open(struct chatter *t, struct wires *from, struct wires *to, size_t tcp, size_t udp)
 {
 	const struct rlimit many = {8192, 8192};

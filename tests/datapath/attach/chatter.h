@@ -31,6 +31,8 @@ struct chatter {
 	pid_t child;
 };
 
+/* B lets A in, nobody lets B in: whoever forgets a connection refuses its answers. */
+void chatter_want(struct wires *w, struct datapath *dp);
 /* Half of each go through the service. */
 void chatter_open(struct chatter *t, struct wires *from, struct wires *to, size_t tcp, size_t udp);
 void chatter_start(struct chatter *t);

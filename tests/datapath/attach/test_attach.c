@@ -736,6 +736,33 @@ BOTH(killed_before_the_bump)
 BOTH(regenerating_repairs)
 BOTH(programs_are_loaded_again)
 
+/* A test that is killed in the middle: pins, namespaces and all are in nobody's way. */
+TEST(what_a_killed_test_has_left_goes)
+{
+	char path[300];
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct datapath *dp;
+		struct wires own;
+
+		wires_setup(&own, "killed", 7);
+		wires_open(&own, DATAPATH_ATTACH_AUTO, &dp);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	snprintf(path, sizeof(path), "/sys/fs/bpf/dp-killed-%d-7", (int)pid);
+	assert_int_equal(access(path, F_OK), 0);
+	wires_sweep();
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "/run/dp-killed-%d-7-7-0", (int)pid);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "/run/%s-0-0", strrchr(wires.root, '/') + 1);
+	assert_int_equal(access(path, F_OK), 0); /* ours is alive */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -755,6 +782,7 @@ int main(void)
 		cmocka_unit_test(sockets_whose_backend_is_gone_are_ended_through_netlink),
 		cmocka_unit_test(sockets_whose_backend_terminates_are_left_alone),
 		cmocka_unit_test(tools_read_the_maps_without_an_agent),
+		cmocka_unit_test(what_a_killed_test_has_left_goes),
 	};
 	int failed;
 

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -27,7 +29,6 @@
 #define CLOSED          (CONNTRACK_OPENER_CLOSED | CONNTRACK_REPLIER_CLOSED)
 
 static struct wires wires, nodes[2];
-static struct mesh_service services[2];
 static struct chatter chatter;
 static const enum datapath_attach modes[] = {DATAPATH_ATTACH_TCX, DATAPATH_ATTACH_CLSACT};
 
@@ -54,40 +55,6 @@ static bool is_pinned(const struct wires *w, const char *name)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
-}
-
-/* B lets A in, nobody lets B in: whoever forgets a connection refuses its answers. */
-static void want(struct wires *w, struct datapath *dp)
-{
-	wires_policy(w, dp, WIRE_PORT);
-	w->rows[1] = w->rows[0];
-	w->rows[1].key.proto = IPPROTO_UDP;
-	w->sets[0].n = 2;
-	w->sets[0].digest = mesh_set_digest(w->rows, 2);
-	w->sets[1] = (struct mesh_set){.enforced = true, .digest = mesh_set_digest(NULL, 0)};
-	w->want.n_sets = 2;
-	w->endpoints[WIRE_B].set[DIRECTION_INGRESS] = w->sets[0].digest;
-	w->endpoints[WIRE_A].set[DIRECTION_INGRESS] = w->sets[1].digest;
-	w->endpoints[WIRE_A].row.flags |= ENDPOINT_ENFORCE_INGRESS;
-	services[0] = services[1] = w->service;
-	services[1].key.proto = IPPROTO_UDP;
-	w->want.services = services;
-	w->want.n_services = 2;
-	wires_apply(w, dp);
-}
-
-/* Everything of layout `before` and nothing of ours: as an agent of that release left it. */
-static void begin_before(struct wires *w, enum datapath_attach mode)
-{
-	struct datapath *dp;
-
-	wires_open(w, mode, &dp);
-	want(w, dp);
-	datapath_close(dp);
-	unpin(w, "conntrack_v2");
-	unpin(w, "ct_new_v2");
-	before_start(w, mode);
-	assert_true(is_pinned(w, "conntrack_v1"));
 }
 
 static void end_all(struct wires *w)
@@ -268,7 +235,7 @@ static void up_down_and_up_again(enum datapath_attach mode)
 	struct datapath *dp;
 	uint32_t first;
 
-	begin_before(&wires, mode);
+	before_begin(&wires, mode);
 	chatter_open(&chatter, &wires, &wires, TCP_CONNECTIONS, UDP_CONNECTIONS);
 	begin_count();
 	chatter_start(&chatter);
@@ -325,7 +292,7 @@ static void up_down_and_up_again(enum datapath_attach mode)
  * other's the other. */
 static void half_way(enum datapath_attach mode)
 {
-	begin_before(&wires, mode);
+	before_begin(&wires, mode);
 	chatter_open(&chatter, &wires, &wires, 100, 20);
 	begin_count();
 	chatter_start(&chatter);
@@ -352,8 +319,8 @@ static void to_another_node(enum datapath_attach mode)
 	struct datapath *dp[2];
 
 	nodes[0].backend.address.addr = inet_addr(nodes[1].wire[WIRE_B].addr);
-	begin_before(&nodes[1], mode);
-	begin_before(&nodes[0], mode);
+	before_begin(&nodes[1], mode);
+	before_begin(&nodes[0], mode);
 	chatter_open(&chatter, &nodes[0], &nodes[1], 100, 20);
 	begin_count();
 	chatter_start(&chatter);
@@ -381,7 +348,7 @@ static void without_the_converter_it_shows(enum datapath_attach mode)
 {
 	struct datapath *dp;
 
-	begin_before(&wires, mode);
+	before_begin(&wires, mode);
 	chatter_open(&chatter, &wires, &wires, 20, 4);
 	begin_count();
 	unpin(&wires, "conntrack_v1");
@@ -422,24 +389,64 @@ static void attempt(const struct attempt *a)
 	_exit(0);
 }
 
-/* Whether the system call at hand changes what is in the kernel or below the pins. */
-static bool changes_something(pid_t pid)
+/* A system call that changes what is in the kernel or below the pins. */
+enum moment {
+	MOMENT_NONE,
+	MOMENT_ROWS, /* or programs that nobody has yet: there are many, and one is like another */
+	MOMENT_CREATE,
+	MOMENT_PIN,
+	MOMENT_UNPIN,
+	MOMENT_SWAP, /* of a hook's program */
+	MOMENT_COUNT
+};
+
+static enum moment bpf_moment(unsigned long long command)
+{
+	switch (command) {
+	case BPF_MAP_CREATE:
+		return MOMENT_CREATE;
+	case BPF_OBJ_PIN:
+		return MOMENT_PIN;
+	case BPF_LINK_UPDATE:
+	case BPF_LINK_CREATE:
+		return MOMENT_SWAP;
+	case BPF_PROG_LOAD:
+	case BPF_MAP_LOOKUP_BATCH:
+	case BPF_MAP_UPDATE_ELEM:
+	case BPF_MAP_DELETE_ELEM:
+		return MOMENT_ROWS;
+	default:
+		return MOMENT_NONE;
+	}
+}
+
+/* Of a request to the kernel by netlink: whether it sets a filter. */
+static bool sets_filter(pid_t pid, unsigned long long message)
+{
+	long head = ptrace(PTRACE_PEEKDATA, pid, (void *)(uintptr_t)message, NULL);
+	struct nlmsghdr h;
+
+	memcpy(&h, &head, sizeof(head)); /* its length and type */
+	return h.nlmsg_type == RTM_NEWTFILTER;
+}
+
+static enum moment moment_of(pid_t pid)
 {
 	struct user_regs_struct regs;
 
 	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &regs), 0);
 	if (regs.orig_rax == __NR_unlink)
-		return true;
-	return regs.orig_rax == __NR_bpf &&
-	       (regs.rdi == BPF_MAP_CREATE || regs.rdi == BPF_PROG_LOAD ||
-		regs.rdi == BPF_OBJ_PIN || regs.rdi == BPF_LINK_UPDATE ||
-		regs.rdi == BPF_LINK_CREATE || regs.rdi == BPF_MAP_LOOKUP_BATCH ||
-		regs.rdi == BPF_MAP_UPDATE_ELEM);
+		return MOMENT_UNPIN;
+	if (regs.orig_rax == __NR_sendto && sets_filter(pid, regs.rsi))
+		return MOMENT_SWAP;
+	return regs.orig_rax == __NR_bpf ? bpf_moment(regs.rdi) : MOMENT_NONE;
 }
 
-/* Kills the attempt before its nth such call; false when it came to its end before that. */
-static bool killed_before(const struct attempt *a, unsigned nth)
+/* Kills the attempt before its nth such call (one of rows, or any other); MOMENT_NONE when it came
+ * to its end before that, else what kind the call was of. */
+static enum moment killed_before(const struct attempt *a, bool rows, unsigned nth)
 {
+	enum moment is = MOMENT_NONE;
 	unsigned n = 0;
 	bool entering = true;
 	pid_t pid = fork();
@@ -453,9 +460,10 @@ static bool killed_before(const struct attempt *a, unsigned nth)
 	for (;;) {
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (WIFEXITED(status) || WIFSIGNALED(status))
-			return false;
+			return MOMENT_NONE;
 		if (WSTOPSIG(status) == SIGTRAP) {
-			if (entering && changes_something(pid) && ++n == nth)
+			is = entering ? moment_of(pid) : MOMENT_NONE;
+			if (is != MOMENT_NONE && (is == MOMENT_ROWS) == rows && ++n == nth)
 				break;
 			entering = !entering;
 		}
@@ -463,66 +471,77 @@ static bool killed_before(const struct attempt *a, unsigned nth)
 	}
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return true;
+	return is;
 }
 
-/* Kills at every such moment; then the one or the other release starts, and nobody noticed. */
-static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned stride)
+/* One kill; then the one or the other release starts, and nobody noticed. */
+static enum moment kill_and_start(const struct attempt *a, bool rows, unsigned nth)
 {
-	const struct attempt a = {way, mode};
-	unsigned moments = 0;
-	bool more = true;
+	struct error err = ERROR_INIT;
+	struct datapath *dp;
+	enum moment at;
 
-	begin_before(&wires, mode);
-	chatter_open(&chatter, &wires, &wires, 20, 4);
-	begin_count();
-	for (unsigned nth = 1; more; nth += stride) {
-		struct error err = ERROR_INIT;
-		struct datapath *dp;
-
-		if (way == PREPARE) { /* from a node that was finalised */
-			dp = start_ours(&wires, mode);
-			finish_copy(dp);
-			assert_int_equal(datapath_finalize(dp, &err), 0);
-			datapath_close(dp);
-		}
-		more = killed_before(&a, nth);
-		moments += more;
-		chatter_round(&chatter);
-		if (way == UP && moments % 2) {
-			before_start(&wires, mode);
-			chatter_round(&chatter);
-			continue;
-		}
-		dp = start_ours(&wires, mode);
+	if (a->way == PREPARE) { /* from a node that was finalised */
+		dp = start_ours(&wires, a->mode);
+		finish_copy(dp);
+		assert_int_equal(datapath_finalize(dp, &err), 0);
+		datapath_close(dp);
+	}
+	at = killed_before(a, rows, nth);
+	chatter_round(&chatter);
+	if (a->way != UP || nth % 2) {
+		dp = start_ours(&wires, a->mode);
 		chatter_round(&chatter);
 		assert_int_equal(datapath_prepare(dp, 1, &err), 0);
 		finish_copy(dp);
 		datapath_close(dp);
-		before_start(&wires, mode);
-		chatter_round(&chatter);
 	}
-	printf("killed at %u moments\n", moments);
-	assert_true(moments > 0);
+	before_start(&wires, a->mode);
+	chatter_round(&chatter);
+	return at;
+}
+
+/* At every moment at which something is half made, and at some of those between rows. */
+static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned stride)
+{
+	const struct attempt a = {way, mode};
+	unsigned kills[MOMENT_COUNT] = {0};
+
+	before_begin(&wires, mode);
+	chatter_open(&chatter, &wires, &wires, 20, 4);
+	begin_count();
+	for (int rows = 0; rows < 2; rows++) {
+		enum moment at = MOMENT_ROWS;
+
+		for (unsigned nth = 1; at != MOMENT_NONE; nth += rows ? stride : 1)
+			kills[at = kill_and_start(&a, rows, nth)]++;
+	}
+	printf("killed at %u moments of rows, %u creations, %u pins, %u removals, %u swaps\n",
+	       kills[MOMENT_ROWS], kills[MOMENT_CREATE], kills[MOMENT_PIN], kills[MOMENT_UNPIN],
+	       kills[MOMENT_SWAP]);
+	/* Some are at another place in each attempt: what is there depends on who ran last. */
+	assert_true(kills[MOMENT_ROWS] > 1 && kills[MOMENT_SWAP] >= 4);
+	assert_true(way == FINALIZE || (kills[MOMENT_CREATE] && kills[MOMENT_PIN]));
+	assert_true(way == PREPARE || kills[MOMENT_UNPIN]);
 	expect_untouched();
 	chatter_close(&chatter);
 	end_all(&wires);
 }
 
-/* Most moments are between two rows of a copy; the strides are no multiples of anything. */
+/* The strides are no multiples of anything. */
 static void killed_on_the_way_up(enum datapath_attach mode)
 {
-	killed_anywhere(mode, UP, mode == DATAPATH_ATTACH_TCX ? 11 : 47);
+	killed_anywhere(mode, UP, mode == DATAPATH_ATTACH_TCX ? 37 : 97);
 }
 
 static void killed_while_preparing(enum datapath_attach mode)
 {
-	killed_anywhere(mode, PREPARE, mode == DATAPATH_ATTACH_TCX ? 19 : 71);
+	killed_anywhere(mode, PREPARE, mode == DATAPATH_ATTACH_TCX ? 53 : 131);
 }
 
 static void killed_while_finalizing(enum datapath_attach mode)
 {
-	killed_anywhere(mode, FINALIZE, mode == DATAPATH_ATTACH_TCX ? 19 : 71);
+	killed_anywhere(mode, FINALIZE, mode == DATAPATH_ATTACH_TCX ? 53 : 131);
 }
 
 /* Nobody asks again: what is idle all the time is there for the older release nevertheless. */
@@ -531,7 +550,7 @@ static void a_copy_that_was_cut_short_is_taken_up(enum datapath_attach mode)
 	struct error err = ERROR_INIT;
 	struct datapath *dp;
 
-	begin_before(&wires, mode);
+	before_begin(&wires, mode);
 	chatter_open(&chatter, &wires, &wires, 20, 4);
 	begin_count();
 	dp = start_ours(&wires, mode);
@@ -548,6 +567,119 @@ static void a_copy_that_was_cut_short_is_taken_up(enum datapath_attach mode)
 	expect_untouched();
 	chatter_close(&chatter);
 	end_all(&wires);
+}
+
+/* Maps so small that the copy fills them. Jiffies: live ones end later than anything, the others
+ * ended long before those were renewed. */
+enum { OUR_ROOM = 8192, THEIR_ROOM = 5000, LIVE = 4000, OPENED = 300, TOO_MANY = 7000 };
+#define LATER  (1ULL << 40)
+#define LIFE   (1ULL << 20)
+#define BEFORE (LATER - 2 * LIFE)
+
+static void make_small(const struct map_spec *s, uint32_t entries)
+{
+	char path[256];
+	int fd = bpf_map_create(s->type, s->pin, s->key_size, s->value_size, entries, NULL);
+
+	unpin(&wires, s->pin);
+	snprintf(path, sizeof(path), "%s/%s", wires.root, s->pin);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	close(fd);
+}
+
+static struct conntrack_key numbered(uint32_t i)
+{
+	return (struct conntrack_key){.saddr = i + 1, .proto = IPPROTO_TCP};
+}
+
+static void add_row(int ours, int theirs, uint32_t i, uint64_t expires)
+{
+	struct conntrack_key key = numbered(i);
+	struct conntrack_entry e = {.version = CONNTRACK_VERSION,
+				    .verdict = CONNTRACK_PEER,
+				    .created = 1,
+				    .refresh = (uint32_t)(expires - LIFE),
+				    .expires = expires};
+	struct conntrack_entry_v1 old;
+
+	conntrack_down(&e, &old);
+	if (ours >= 0)
+		assert_int_equal(bpf_map_update_elem(ours, &key, &e, BPF_ANY), 0);
+	if (theirs >= 0)
+		assert_int_equal(bpf_map_update_elem(theirs, &key, &old, BPF_ANY), 0);
+}
+
+/* Live ones of ours that the older map has not. */
+static unsigned not_there(int ours, int theirs)
+{
+	struct conntrack_key key, *previous = NULL;
+	unsigned n = 0;
+
+	for (; !bpf_map_get_next_key(ours, previous, &key); previous = &key) {
+		struct conntrack_entry_v1 old;
+		struct conntrack_entry e;
+
+		assert_int_equal(bpf_map_lookup_elem(ours, &key, &e), 0);
+		n += e.expires == LATER && bpf_map_lookup_elem(theirs, &key, &old);
+	}
+	return n;
+}
+
+/* Prepares with so many live rows, the oldest and idle, and the rest of the map full of expired
+ * ones, while others come. Returns how often it failed. */
+static unsigned prepare_full(uint32_t live, struct datapath_conntrack *ret, unsigned *ret_missing)
+{
+	struct datapath *dp = start_ours(&wires, DATAPATH_ATTACH_AUTO);
+	struct error err = ERROR_INIT;
+	uint32_t next = OUR_ROOM - 2 * OPENED, end = next + OPENED, errors = 0;
+	bool more = true;
+	int ours, theirs;
+
+	datapath_close(dp);
+	make_small(&map_specs[MAP_conntrack], OUR_ROOM);
+	dp = start_ours(&wires, DATAPATH_ATTACH_AUTO);
+	ours = pin(&wires, "conntrack_v2");
+	for (uint32_t i = 0; i < next; i++)
+		add_row(ours, -1, i, i < live ? LATER : BEFORE);
+	make_small(&older_specs[OLDER_conntrack], THEIR_ROOM);
+	assert_int_equal(datapath_prepare(dp, 1, &err), 0);
+	theirs = pin(&wires, "conntrack_v1");
+	for (unsigned steps = 0; more; steps++) {
+		int code = datapath_conntrack_step(dp, &more, &err);
+
+		assert_true(steps < 5000);
+		if (code && code != -ENOSPC)
+			fail_msg("%s", err.msg);
+		errors += code != 0;
+		more = code ? errors < 20 : more;
+		for (int i = 0; i < 10 && next < end; i++)
+			add_row(ours, theirs, next++, LATER);
+		/* Such as end at once, and push others out of the older map alone. */
+		for (uint32_t i = 0; i < 60 && steps < 40; i++)
+			add_row(-1, theirs, (1U << 20) + 60 * steps + i, BEFORE);
+	}
+	datapath_conntrack(dp, ret);
+	*ret_missing = not_there(ours, theirs);
+	close(ours);
+	close(theirs);
+	datapath_close(dp);
+	end_all(&wires);
+	return errors;
+}
+
+TEST(a_full_map_makes_no_connection_disappear_unsaid)
+{
+	struct datapath_conntrack ct;
+	unsigned missing;
+
+	prepare_full(LIVE, &ct, &missing);
+	assert_false(ct.copying);
+	assert_int_equal(missing, 0);
+	assert_int_equal(ct.remaining + ct.refused + ct.evicted, 0);
+	assert_true(prepare_full(TOO_MANY, &ct, &missing) >= 20);
+	assert_true(ct.copying && ct.remaining > 0 && ct.evicted > 0);
+	assert_true(missing > 0);
 }
 
 static void say_that_ours_ran(const struct wires *w)
@@ -569,7 +701,7 @@ static void one_older_program_anywhere_is_found(enum datapath_attach mode)
 	static const int places[] = {WIRE_A, WIRE_B, BEFORE_OVERLAY};
 	struct wires *w = &nodes[0];
 
-	begin_before(w, mode);
+	before_begin(w, mode);
 	datapath_close(start_ours(w, mode));
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		uint32_t number = map_number(w, "conntrack_v2");
@@ -638,6 +770,7 @@ int main(void)
 		cmocka_unit_test(killed_while_finalizing_row),
 		cmocka_unit_test(a_copy_that_was_cut_short_is_taken_up_row),
 		cmocka_unit_test(a_layout_nobody_knows_is_refused),
+		cmocka_unit_test(a_full_map_makes_no_connection_disappear_unsaid),
 	};
 	const struct CMUnitTest two[] = {
 		cmocka_unit_test(to_another_node_row),

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "lib/base/macros.h"
+#include "lib/base/str.h"
 #include "lib/net/netns.h"
 #include "tests/datapath/attach/wires.h"
 #include "tests/support/test.h"
@@ -128,10 +133,67 @@ static void want_everything(struct wires *w)
 	w->want.n_addresses = WIRES;
 }
 
+/* Whether the name is one of wires_setup(), of a process that is no more: dp-TAG-PID-... */
+static bool is_left(const char *name)
+{
+	const char *pid = str_starts(name, "dp-") ? strchr(name + 3, '-') : NULL;
+	char *end;
+	long n = pid ? strtol(pid + 1, &end, 10) : 0;
+
+	return n > 0 && *end == '-' && kill((pid_t)n, 0) && errno == ESRCH;
+}
+
+static void remove_pins(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	rmdir(dir);
+}
+
+static void remove_netns(const char *path)
+{
+	netns_delete(path, NULL);
+}
+
+static void remove_cgroup(const char *path)
+{
+	rmdir(path);
+}
+
+void wires_sweep(void)
+{
+	static const struct {
+		const char *dir;
+		void (*remove)(const char *path);
+	} places[] = {
+		{"/sys/fs/bpf", remove_pins}, {"/run", remove_netns}, {CGROUP_AT, remove_cgroup}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		DIR *d = opendir(places[i].dir);
+		struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			char path[512];
+
+			snprintf(path, sizeof(path), "%s/%s", places[i].dir, e->d_name);
+			if (is_left(e->d_name))
+				places[i].remove(path);
+		}
+		if (d)
+			closedir(d);
+	}
+}
+
 void wires_setup(struct wires *w, const char *tag, int number)
 {
 	struct error err = ERROR_INIT;
 
+	wires_sweep();
 	memset(w, 0, sizeof(*w));
 	w->number = number;
 	snprintf(w->root, sizeof(w->root), "/sys/fs/bpf/dp-%s-%d-%d", tag, (int)getpid(), number);

@@ -42,7 +42,10 @@ struct wires {
 	struct mesh_desired want;
 };
 
-/* Makes a node and moves into it. Exits 77 where it cannot be done. tag keeps tests apart. */
+/* Removes what tests that were killed have left of theirs. */
+void wires_sweep(void);
+/* Makes a node and moves into it. Exits 77 where it cannot be done. tag keeps tests apart, and has
+ * no dash. Sweeps first. */
 void wires_setup(struct wires *w, const char *tag, int number);
 /* A wire between two nodes with addresses 172.31.9.1 and .2, and a VXLAN device on each; both know
  * the other's pods. */

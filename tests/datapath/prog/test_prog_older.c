@@ -499,6 +499,22 @@ TEST(icmp_errors_know_older_connections)
 	only_older();
 	frame_build_error(frame_addr(ADDR_B), frame_addr(ADDR_A), 3, 3, &syn, &f);
 	assert_int_equal(from_b(f), TC_ACT_REDIRECT);
+	/* Nor are they strangers' when only the other release has renewed it for long. */
+	establish();
+	let_expire(out(0));
+	let_expire(back(0));
+	assert_int_equal(from_b(f), TC_ACT_REDIRECT);
+	/* Over for both. */
+	let_expire(out(0));
+	let_expire(back(0));
+	for (int reply = 0; reply < 2; reply++) {
+		struct conntrack_entry_v1 old;
+
+		assert_true(old_entry("conntrack_v1", reply ? back(0) : out(0), &old));
+		old.expires = 1;
+		put_old("conntrack_v1", reply ? back(0) : out(0), &old);
+	}
+	assert_int_equal(from_b(f), TC_ACT_SHOT);
 }
 
 TEST(ours_are_not_overwritten_by_older_ones)

@@ -41,6 +41,9 @@ int nodes_teardown(void **state);
 void agent_begin(struct nodes *n, int node);
 /* Until it says that it is ready. */
 void agent_wait(struct nodes *n, int node);
+/* It is told to end, and (with a sanitizer) leaves nothing behind: NULL. One that does not, killed
+ * so that what it held is taken away all the same: why. */
+const char *agent_end(struct nodes *n, int node);
 /* kill -9, and its end. */
 void agent_kill(struct nodes *n, int node);
 /* The answer, which must be one; path as in lib/agentapi/agentapi.h. */

@@ -47,6 +47,11 @@ void connections_answer(UNUSED struct agent *which, UNUSED struct arena *a,
 	node->state = how;
 }
 
+bool connections_failed(UNUSED const struct agent *a, UNUSED const struct sidestep_request *r)
+{
+	return false;
+}
+
 /* As it was asked. */
 bool connections_kept(UNUSED const struct agent *which, UNUSED const struct sidestep_request *r)
 {

@@ -5,6 +5,7 @@
  */
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -16,6 +17,7 @@ static struct agent agent;
 static struct fake_clock fake;
 static struct datapath_conntrack kernel;
 static const struct sidestep_request *request;
+static bool refuses; /* to read or write rows */
 static unsigned node_writes, writes, asked;
 static char said[256];
 
@@ -30,8 +32,11 @@ void datapath_conntrack_count(UNUSED struct datapath *dp)
 {
 }
 
-int datapath_conntrack_step(UNUSED struct datapath *dp, bool *ret_more, UNUSED struct error *err)
+int datapath_conntrack_step(UNUSED struct datapath *dp, bool *ret_more, struct error *err)
 {
+	*ret_more = true;
+	if (refuses)
+		return error_set(err, -ENOMEM, "no room");
 	if (kernel.copying) {
 		kernel.converted++;
 		kernel.remaining = ROWS - kernel.converted;
@@ -179,11 +184,46 @@ TEST(what_waits_for_the_end_of_a_copy_is_woken_by_it)
 	end();
 }
 
+/* It is shown as a controller that fails, as long as it does. */
+TEST(a_copy_that_fails_is_failing_until_it_has_ended)
+{
+	const struct failing *f = &agent.connections.copy_failure;
+	int64_t since;
+
+	begin(&down);
+	loop_advance(agent.loop, &fake, NS_PER_S);
+	assert_true(kernel.copying);
+	assert_null(f->error);
+	refuses = true;
+	loop_advance(agent.loop, &fake, 10 * NS_PER_S);
+	assert_string_equal(f->error, "no room");
+	assert_true(f->times >= 9 && f->times <= 12);
+	assert_true(f->next_ns > loop_now_ns(agent.loop));
+	since = f->since;
+	assert_true(since > 0);
+	refuses = false;
+	loop_advance(agent.loop, &fake, 2 * NS_PER_S);
+	assert_true(kernel.copying);
+	assert_int_equal(f->since, since);
+	loop_advance(agent.loop, &fake, 10 * NS_PER_S);
+	assert_false(kernel.copying);
+	assert_null(f->error);
+	/* Counting only, there is nothing to wait for. */
+	refuses = true;
+	loop_advance(agent.loop, &fake, 20 * NS_PER_S);
+	assert_non_null(f->error);
+	refuses = false;
+	loop_advance(agent.loop, &fake, 20 * NS_PER_S);
+	assert_null(f->error);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_is_told_once_a_second_and_its_end_at_once),
 		cmocka_unit_test(what_waits_for_the_end_of_a_copy_is_woken_by_it),
+		cmocka_unit_test(a_copy_that_fails_is_failing_until_it_has_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -283,14 +283,40 @@ TEST(what_failed_is_tried_again)
 		wait_for(A_WHILE);
 		expect("x", "failed", "no room; it is tried again");
 		assert_true(*tried > 5 && *tried < 20);
+		assert_string_equal(agent.connections.failure.error, "no room");
+		assert_int_equal(agent.connections.failure.times, *tried);
 		agent_starts_anew();
 		wait_for(NS_PER_S);
 		expect("x", "failed", "no room; it is tried again");
 		kernel.code = 0;
 		wait_for(A_WHILE);
 		expect("x", "done", "");
+		assert_null(agent.connections.failure.error);
 		take("x");
 	}
+}
+
+/* Gates look at what is failing: nothing is, when the request has gone or a newer one is done. */
+TEST(what_nobody_wants_any_more_does_not_fail)
+{
+	kernel.code = -ENOMEM;
+	put("p", "Prepare", 1, 1);
+	put("f", "Finalize", 1, 1); /* as old: it is overtaken */
+	wait_for(NS_PER_S);
+	assert_non_null(agent.connections.failure.error);
+	take("p");
+	put("odd", "Prepare", 2, 7);
+	wait_for(NS_PER_S);
+	assert_null(agent.connections.failure.error);
+	take("odd");
+	wait_for(NS_PER_S);
+	expect("f", "failed", "no room; it is tried again");
+	assert_non_null(agent.connections.failure.error);
+	kernel.older = 1;
+	put("kept", "Prepare", 2, 2);
+	wait_for(NS_PER_S);
+	expect("kept", "done", "");
+	assert_null(agent.connections.failure.error);
 }
 
 TEST(two_that_fail_wait_together)
@@ -450,6 +476,7 @@ int main(void)
 		ROW(a_prepare_is_begun_once_and_done_when_everything_is_copied),
 		ROW(two_that_ask_the_same_do_not_begin_each_others_copy_anew),
 		ROW(what_failed_is_tried_again),
+		ROW(what_nobody_wants_any_more_does_not_fail),
 		ROW(two_that_fail_wait_together),
 		ROW(what_a_version_cannot_do_is_left_to_the_next),
 		ROW(a_finalize_waits_for_a_copy),

@@ -166,12 +166,18 @@ static void killed(const char *pod_uid, uint32_t before)
 	free(was.uid);
 }
 
-/* How often it is regenerated after that. */
-static unsigned resumed(const char *pod_uid, uint32_t before, uint32_t now)
+/* Another agent comes, and is killed before it does anything of the job; its rounds bump. */
+static void killed_at_once(void)
 {
-	begin();
-	killed(pod_uid, before);
-	generation = now;
+	assert_int_equal(jobs_restore(&agent, NULL), 0);
+	map_foreach (&agent.jobs, e)
+		job_free(map_del(&agent.jobs, map_key(e)), false);
+	generation++;
+}
+
+/* How often it is regenerated after that. */
+static unsigned go_on(void)
+{
 	assert_int_equal(jobs_restore(&agent, NULL), 0);
 	jobs_run(&agent);
 	while (loop_turn(agent.loop, false, NULL) > 0)
@@ -183,6 +189,14 @@ static unsigned resumed(const char *pod_uid, uint32_t before, uint32_t now)
 	return regenerations;
 }
 
+static unsigned resumed(const char *pod_uid, uint32_t before, uint32_t now)
+{
+	begin();
+	killed(pod_uid, before);
+	generation = now;
+	return go_on();
+}
+
 TEST(what_ended_is_not_done_again)
 {
 	assert_int_equal(resumed("u2", 7, 8), 0);
@@ -191,6 +205,22 @@ TEST(what_ended_is_not_done_again)
 TEST(what_did_not_end_is)
 {
 	assert_int_equal(resumed("u2", 7, 7), 1);
+}
+
+/* Whoever bumps its generation later than that has not ended it. */
+TEST(what_did_not_end_has_not_when_the_next_agent_is_killed_too)
+{
+	begin();
+	killed("u2", 7);
+	generation = 7;
+	killed_at_once();
+	killed_at_once();
+	assert_int_equal(go_on(), 1);
+	begin();
+	killed("u2", 7);
+	generation = 8; /* it has, and stays so */
+	killed_at_once();
+	assert_int_equal(go_on(), 0);
 }
 
 /* Its number was another pod's: that one's generation is not this one's. */
@@ -240,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_ended_is_not_done_again),
 		cmocka_unit_test(what_did_not_end_is),
+		cmocka_unit_test(what_did_not_end_has_not_when_the_next_agent_is_killed_too),
 		cmocka_unit_test(what_was_begun_of_another_pod_says_nothing),
 		cmocka_unit_test(an_unknown_generation_proves_nothing),
 		cmocka_unit_test(a_job_that_can_note_no_more_stops),

@@ -93,6 +93,11 @@ TEST(what_is_called_so_as_to_be_something_else_is_an_error)
 		 "set:1:24: kind may have no / and no %"},
 		{"{apiVersion: v1, kind: Pod, metadata: {name: \"a\\e[2Jb\"}}",
 		 "set:1:46: metadata.name may have no control characters"},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: \"a\\x9b2Jb\"}}", /* CSI in two bytes
+										  */
+		 "set:1:46: metadata.name may have no control characters"},
+		{"{apiVersion: v1, kind: \"Pod\\u0080\", metadata: {name: a}}",
+		 "set:1:24: kind may have no control characters"},
 		{"{apiVersion: v1, kind: Pod, metadata: {name: 5}}",
 		 "set:1:46: metadata.name: want a string, got integer"},
 		{"{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: [b]}}",
@@ -102,6 +107,11 @@ TEST(what_is_called_so_as_to_be_something_else_is_an_error)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_string_equal(run(&a, NULL, "", rows[i][0], false), rows[i][1]);
+	/* What comes after them is a letter. */
+	assert_null(
+		strstr(run(&a, NULL, "",
+			   "{apiVersion: v1, kind: Pod, metadata: {name: \"\\xa0\\xe9\"}}", false),
+		       "may have no"));
 	arena_release(&a);
 }
 
