@@ -49,7 +49,8 @@ static const char *config_of(struct stand_in *w, const char *user)
 static void start_server(struct stand_in *w)
 {
 	static const char *const users[] = {"world", UPGRADER};
-	const struct apiserver_options options = {.no_garbage_collection = true};
+	const struct apiserver_options options = {.no_garbage_collection = true,
+						  .allow_faults = true};
 	struct error err = ERROR_INIT;
 	uint16_t port;
 
@@ -238,6 +239,17 @@ void stand_in_faults(struct stand_in *w, const char *json)
 	struct error err = ERROR_INIT;
 
 	must(apiserver_set_faults(w->server, json ? json_of(&a, json) : NULL, &err), err);
+}
+
+bool stand_in_struck(struct stand_in *w)
+{
+	struct kube_request request = {.verb = KUBE_GET, .path = "/sidestep/faults"};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct doc *d = NULL;
+
+	must(cluster_do(&w->cluster, &request, &a, &d, &err), err);
+	return doc_find_int(d, "faults[0].times", 0) == 0;
 }
 
 /* --- looking --- */
@@ -638,7 +650,7 @@ static const char least[] = "name: least\n"
 			    "soak: 1s\n"
 			    "prepare: 5s\n"
 			    "sampleEvery: 1s\n"
-			    "gateTimeout: 30s\n";
+			    "gateTimeout: 120s\n";
 static const char waiver[] = "waves: [34, 100]\n"
 			     "waivers:\n"
 			     "- {id: map-layout, reason: a test, owner: us, expires: "

@@ -89,6 +89,8 @@ void stand_in_remove(struct stand_in *w, enum object_kind_id kind, const char *n
 /* The name of the agent's pod on a node. */
 const char *stand_in_agent(struct stand_in *w, struct arena *a, const char *node);
 void stand_in_faults(struct stand_in *w, const char *json);
+/* Whether the first of them is used up. */
+bool stand_in_struck(struct stand_in *w);
 
 /* "control=0.2.0 worker-1=0.3.0 ...; template 0.3.0; pods 4, requests 0": by the pods' images. */
 const char *stand_in_state(struct stand_in *w, struct arena *a);
