@@ -186,6 +186,11 @@ static int announce(struct step_run *run, const struct step *step, struct change
 		c->backward = run->host->wanted(run->host->ctx, a, c->backward);
 	if (c->kind == CHANGE_DELETE && live && !c->digest)
 		c->digest = arena_strdup(a, digest);
+	/* Nobody takes back what takes back; the digest alone says what may go. */
+	if (c->kind == CHANGE_DELETE && (undo || c->renewed) && !str_empty(c->digest)) {
+		c->keep = true;
+		c->backward = NULL;
+	}
 	return note_intent(run, step->id, c, undo, err);
 }
 

@@ -102,7 +102,7 @@ static void attempt_expect_small(const struct attempt *t)
 	for (size_t i = 0; i < journal_count(j); i++)
 		bytes += strlen(journal_at(j, i)->line);
 	printf("%zu bytes of journal for %d nodes there and back\n", bytes, NODES);
-	assert_true(bytes / NODES < 20 * 1024);
+	assert_true(bytes / NODES < 14 * 1024);
 }
 
 TEST(back_from_the_end_prepares_every_node)
