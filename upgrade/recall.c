@@ -278,7 +278,8 @@ const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, co
 	struct sidestep_node *before =
 		decoded(a, d ? d : doc_get(noted(u, G_ROOM, node), "before"));
 
-	*ret_starts = before && before->health ? 1 : 0;
+	/* Who had the new version before its turn is not started for it. */
+	*ret_starts = before && before->health && !str_eq(before->version, u->to.version);
 	if (before)
 		fill(before, recall_first(u, a, node, u->to.version), &u->from);
 	return before;

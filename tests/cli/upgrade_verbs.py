@@ -179,6 +179,23 @@ class Tool:
         return self.run(code, "run", "--to", to, "--profile", "profile.yaml", "--releases", "releases.yaml", *args, says=says)
 
 
+def who_joins_is_named(tool, nodes):
+    nodes.api.must("POST", "/api/v1/nodes", {"metadata": {"name": "c"}})
+    nodes.make("c", nodes.api.ask("GET", f"{SET}/sidestep")[1]["spec"]["template"])
+    tool.run(0, "status", says=["c came up with 0.3.0 before its turn: it joined", "drain no node while the canary soaks"])
+    nodes.api.ask("DELETE", f"{PODS}/sidestep-{nodes.made}", {"gracePeriodSeconds": 0})
+    nodes.api.ask("DELETE", "/api/v1/nodes/c")
+
+
+def who_was_left_is_named(tool, nodes):
+    pod = next(p["metadata"]["name"] for p in nodes.api.ask("GET", PODS)[1]["items"] if p["spec"]["nodeName"] == "b")
+    patch = {"spec": {"containers": [{"name": "sidestep-agent", "image": "sidestep.dev/sidestepd:0.2.0"}]}}
+    nodes.api.must("PATCH", f"{PODS}/{pod}", patch, "application/merge-patch+json")
+    tool.run(0, "status", says=[f"b has 0.2.0, and the run ended with 0.3.0: 'kubectl -n kube-system delete pod {pod}' gives it that"])
+    patch["spec"]["containers"][0]["image"] = "sidestep.dev/sidestepd:0.3.0"
+    nodes.api.must("PATCH", f"{PODS}/{pod}", patch, "application/merge-patch+json")
+
+
 def story(tool, nodes):
     tool.run(0, "status", says=["There is none."])
     tool.run(1, "pause", says=["there is no run of mesh"])
@@ -198,6 +215,7 @@ def story(tool, nodes):
     status = json.loads(tool.run(0, "status", "-o", "json"))
     check(not status["mixed"] and [n["version"] for n in status["nodes"]] == ["0.3.0", "0.3.0"] and
           status["runs"][-1]["state"] == "paused", f"status: {status}")
+    who_joins_is_named(tool, nodes)
     tool.hop(3, "0.4.0", "--yes", says=["is not finished (paused)"])
     tool.run(0, "rollback", "--dry-run", says=["U8/a done", "0.3.0 on a, b"])
     tool.run(0, "abort", says=["nobody is at it", "'sidestep upgrade rollback' goes back"])
@@ -211,6 +229,7 @@ def story(tool, nodes):
     tool.run(0, "status", says=["0.2.0 on a, b"])
     tool.run(0, "rollback", "--yes", says=["rolled-back"])
     tool.run(0, "status", says=["0.3.0 on a, b"])
+    who_was_left_is_named(tool, nodes)
     page = tool.run(0, "report", "-o", "markdown", says=["Upgrade from 0.3.0 to 0.2.0"])
     check("G-NODE-BACK" in page, "the report has the gates of the way back")
     tool.run(0, "run", "--plan", "plan.json", "--dry-run", says=["still fits: 0.3.0 to 0.2.0, 2 nodes"])
