@@ -292,9 +292,48 @@ int verb_abort(const struct cli_call *call, struct error *err)
 
 /* --- report --- */
 
+static bool is_of(const struct journal_record *r, const char *type, const char *op)
+{
+	return str_eq(r->type, type) && (!op || str_eq(doc_find_str(r->body, "op"), op));
+}
+
+static int64_t wall_of(const char *time)
+{
+	int64_t ns = 0;
+
+	clock_parse_rfc3339(str_or_empty(time), &ns);
+	return ns;
+}
+
+/* A node's way back has ended: how long it had the version that was taken back. */
+static void add_exposed(struct arena *a, struct doc *list, const struct journal *j,
+			const struct journal_record *ended)
+{
+	const char *step = str_or_empty(doc_find_str(ended->body, "step")), *since = NULL;
+	const char *until = doc_find_str(ended->body, "time");
+	struct doc *d;
+
+	for (size_t i = 0; i < ended->seq; i++) {
+		const struct journal_record *r = journal_at(j, i);
+
+		if (is_of(r, "done", "pod") && str_eq(doc_find_str(r->body, "step"), step))
+			since = doc_find_str(r->body, "time");
+	}
+	if (!since)
+		return;
+	d = doc_append(a, list, doc_map(a));
+	doc_set_string(a, d, "node", strchr(step, '/') ? strchr(step, '/') + 1 : step);
+	doc_set_string(a, d, "since", since);
+	doc_set_string(a, d, "until", until);
+	doc_set(a, d, "seconds",
+		doc_real(a, (double)(wall_of(until) - wall_of(since)) / (double)NS_PER_S));
+}
+
 /* What every endpoint's regeneration came to, and the step where a gate first said no. */
 static void add_outcome(struct arena *a, struct doc *report, const struct journal *j)
 {
+	struct doc *exposed = doc_set_list(a, report, "taken_back");
+
 	for (size_t i = 0; i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 		const struct doc *evidence = doc_get(r->body, "evidence");
@@ -309,6 +348,8 @@ static void add_outcome(struct arena *a, struct doc *report, const struct journa
 			doc_set_string(a, report, "stopped_at", doc_find_str(r->body, "step"));
 			doc_set_string(a, report, "stopped_by", doc_find_str(r->body, "gate"));
 		}
+		if (is_of(r, "undo-end", NULL))
+			add_exposed(a, exposed, j, r);
 	}
 }
 
@@ -337,6 +378,24 @@ static int report_of(struct arena *a, const struct sidestep_run *run, struct doc
 	return 0;
 }
 
+static void put_taken_back(struct page *page, const struct doc *report)
+{
+	static const char *const columns[] = {"node", "since", "until", ">seconds", NULL};
+	const struct doc *list = doc_get(report, "taken_back");
+
+	if (!doc_len(list))
+		return;
+	page_heading(page, "Taken back");
+	page_text(page, "So long %s had %s; what it refused, lost or let through, it did then.",
+		  doc_len(list) == 1 ? "this node" : "these nodes",
+		  str_or_empty(doc_find_str(report, "to.version")));
+	page_table(page, columns);
+	doc_foreach_item (list, d)
+		page_row(page, PAGE_PLAIN, doc_find_str(d, "node"), doc_find_str(d, "since"),
+			 doc_find_str(d, "until"),
+			 arena_printf(&page->arena, "%.1f", doc_get(d, "seconds")->real), NULL);
+}
+
 int verb_report(const struct cli_call *call, struct error *err)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -357,6 +416,7 @@ int verb_report(const struct cli_call *call, struct error *err)
 					     str_or_empty(doc_find_str(report, "from.version")),
 					     str_or_empty(doc_find_str(report, "to.version"))),
 				&page);
+		put_taken_back(&page, report);
 		r = print_as_asked(call, report, &page, err);
 		page_release(&page);
 	}

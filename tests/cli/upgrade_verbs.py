@@ -209,6 +209,9 @@ def story(tool, nodes):
     tool.run(0, "status", says=["rolled-back", "0.2.0 on a, b. Nothing changes by itself"])
     report = json.loads(tool.run(0, "report", "-o", "json"))
     check(report["stopped_at"] == "U8/a" and report["stopped_by"] == "G-NODE" and report["to"]["version"] == "0.3.0", f"report: {report}")
+    back = report["taken_back"]
+    check([n["node"] for n in back] == ["a"] and back[0]["since"] < back[0]["until"] and back[0]["seconds"] > 0, f"taken back: {back}")
+    tool.run(0, "report", says=["Taken back", "So long this node had 0.3.0"])
     nodes.sick.clear()
     # A good one waits for its last word.
     tool.hop(7, "0.3.0", "--yes", says=["paused: U15: waits for an approval", "resume --finalize"])
