@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 #include "lib/run/report.h"
 #include "lib/run/runs.h"
+#include "upgrade/told.h"
 #include "upgrade/verbs.h"
 #include "upgrade/world.h"
 
@@ -49,127 +50,26 @@ static void add_node(struct arena *a, struct doc *list, const struct world_node 
 	}
 }
 
-/* "0.2.0 on a, b; 0.3.0 on c" by the images that run. */
-static const char *versions_words(struct arena *a, const struct upgrade *u, const struct world *w)
-{
-	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
-	const struct side *sides[] = {&u->from, &u->to};
-
-	for (size_t k = 0; k < 2; k++) {
-		const char *comma = " on ";
-
-		for (size_t i = 0; i < w->n_nodes; i++) {
-			if (!str_eq(w->nodes[i].image, sides[k]->image))
-				continue;
-			if (comma[1] == 'o')
-				strbuf_addf(&sb, "%s%s", sb.len ? "; " : "", sides[k]->version);
-			strbuf_addf(&sb, "%s%s", comma, w->nodes[i].name);
-			comma = ", ";
-		}
-	}
-	return arena_strdup(a, sb.len ? strbuf_cstr(&sb) : "no node runs either version");
-}
-
-/* Of the DaemonSet's template. */
-static const char *asked_for(const struct upgrade *u, const struct world *w)
-{
-	if (change_patch_holds(w->daemonset, u->to.template))
-		return u->to.version;
-	return change_patch_holds(w->daemonset, u->from.template) ? u->from.version
-								  : "what its DaemonSet asks for";
-}
-
-static bool is_mixed(const struct upgrade *u, const struct world *w)
-{
-	bool from = false, to = false;
-
-	for (size_t i = 0; i < w->n_nodes; i++) {
-		from |= str_eq(w->nodes[i].image, u->from.image);
-		to |= str_eq(w->nodes[i].image, u->to.image);
-	}
-	return from && to;
-}
-
-static bool had_its_turn(const struct journal *j, const char *node)
-{
-	for (size_t i = 0; i < journal_count(j); i++) {
-		const struct journal_record *r = journal_at(j, i);
-		const char *step = str_or_empty(doc_find_str(r->body, "step"));
-		const char *slash = strchr(step, '/');
-
-		if (str_eq(r->type, "begin") && slash && str_eq(slash + 1, node))
-			return true;
-	}
-	return false;
-}
-
 static bool is_over(const struct sidestep_run *run)
 {
 	return str_eq(run->state, run_state_name(RUN_DONE)) ||
 	       str_eq(run->state, run_state_name(RUN_ROLLED_BACK));
 }
 
-/* Why a node has a version that the run has not given it, and what to type; NULL: it has not. */
-static const char *astray_words(struct arena *a, const struct upgrade *u, const struct world *w,
-				const struct world_node *n, const struct sidestep_run *run,
-				const struct journal *j)
-{
-	bool done = str_eq(run->state, run_state_name(RUN_DONE));
-	const struct side *end = done ? &u->to : &u->from, *other = done ? &u->from : &u->to;
-
-	if (!n->pod || !str_eq(n->image, other->image) ||
-	    (!is_over(run) && had_its_turn(j, n->name)))
-		return NULL;
-	if (!is_over(run))
-		return arena_printf(
-			a,
-			"%s came up with %s before its turn: it joined, or its agent's "
-			"pod was deleted, while the DaemonSet asks for that. Waves go "
-			"on with it, and a way back ('sidestep upgrade rollback') takes "
-			"it along; drain no node while the canary soaks",
-			n->name, other->version);
-	return arena_printf(a,
-			    "%s has %s, and the run ended with %s: %s'kubectl -n %s delete pod %s' "
-			    "gives it that",
-			    n->name, other->version, end->version,
-			    change_patch_holds(w->daemonset, end->template)
-				    ? ""
-				    : "once the DaemonSet asks for it, ",
-			    u->namespace, kube_name(n->pod_object));
-}
-
 static int add_astray(struct cluster *c, struct arena *a, const struct upgrade *u,
 		      const struct world *w, const struct sidestep_run *run, struct doc *d,
 		      struct error *err)
 {
-	struct doc *list = doc_set_list(a, d, "astray");
+	bool done = str_eq(run->state, run_state_name(RUN_DONE));
+	enum run_state state = done ? RUN_DONE : is_over(run) ? RUN_ROLLED_BACK : RUN_RUNNING;
 	struct journal *j;
 	int r = session_read_copy(a, run, c->clock, &j, err);
 
-	for (size_t i = 0; !r && i < w->n_nodes; i++) {
-		const char *words = astray_words(a, u, w, &w->nodes[i], run, j);
-
-		if (words)
-			doc_append(a, list, doc_string(a, words));
-	}
-	if (!r)
-		journal_free(j);
-	return r;
-}
-
-/* What is safe as it stands now. */
-static const char *safe_words(struct arena *a, const struct upgrade *u, const struct world *w)
-{
-	const char *versions = versions_words(a, u, w);
-
-	if (is_mixed(u, w))
-		return arena_printf(
-			a,
-			"mixed versions: %s. Each node keeps its version and its connections; a "
-			"node that joins, or whose agent's pod is deleted (a drain), comes up "
-			"with %s. Do not leave it so for long: go on, or go back",
-			versions, asked_for(u, w));
-	return arena_printf(a, "%s. Nothing changes by itself", versions);
+	if (r)
+		return r;
+	doc_set(a, d, "astray", told_astray(a, u, w, state, j));
+	journal_free(j);
+	return 0;
 }
 
 static int add_world(struct cluster *c, struct arena *a, const struct sidestep_run *run,
@@ -188,9 +88,9 @@ static int add_world(struct cluster *c, struct arena *a, const struct sidestep_r
 		return r;
 	for (size_t i = 0; i < w.n_nodes; i++)
 		add_node(a, nodes, &w.nodes[i]);
-	doc_set_bool(a, d, "mixed", is_mixed(u, &w));
-	doc_set_string(a, d, "versions", versions_words(a, u, &w));
-	doc_set_string(a, d, "safe", safe_words(a, u, &w));
+	doc_set_bool(a, d, "mixed", told_mixed(u, &w));
+	doc_set_string(a, d, "versions", told_versions(a, u, &w));
+	doc_set_string(a, d, "safe", told_safe(a, u, &w));
 	return add_astray(c, a, u, &w, run, d, err);
 }
 
@@ -268,10 +168,11 @@ static int tell_what_stays(const struct cli_call *call, struct cluster *c, struc
 		r = add_world(c, a, run, d, err);
 	if (r)
 		return r;
-	fprintf(call->out, "%s\n%s\n", doc_find_str(d, "safe"),
-		is_over(run) ? "it has ended, nothing was under way"
-			     : "next: 'sidestep upgrade rollback' goes back, 'sidestep upgrade "
-			       "resume' goes on");
+	fprintf(call->out, "now: %s\n", doc_find_str(d, "safe"));
+	doc_foreach_item (doc_get(d, "astray"), words)
+		fprintf(call->out, "now: %s\n", doc_str(words));
+	if (is_over(run))
+		fprintf(call->out, "it has ended, nothing was under way\n");
 	return 0;
 }
 

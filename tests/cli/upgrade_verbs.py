@@ -198,15 +198,16 @@ def who_was_left_is_named(tool, nodes):
 
 def story(tool, nodes):
     tool.run(0, "status", says=["There is none."])
-    tool.run(1, "pause", says=["there is no run of mesh"])
+    tool.run(1, "pause", says=["there is no run of sidestep upgrade"])
     tool.hop(3, "0.4.0", "--yes", says=["the legal hops are 0.3.0, 0.4.0"])
     tool.hop(0, "0.3.0", "--dry-run", says=["Waived by profile a hurry: staging-proof", "This plan can be carried out."])
     tool.hop(7, "0.3.0")
     tool.run(0, "status", says=["There is none."])
     # A bad release goes back by itself, and says what it did.
     nodes.sick.add("0.3.0")
-    tool.hop(9, "0.3.0", "--yes", says=["stopped: U8/a: gate G-NODE", "going back by itself", "rolled-back", "next: nothing to do"])
-    tool.run(0, "status", says=["rolled-back", "0.2.0 on a, b. Nothing changes by itself"])
+    tool.hop(9, "0.3.0", "--yes", says=["stopped: U8/a: gate G-NODE", "going back by itself", "rolled-back", "now: 0.2.0 on a, b.",
+                                      "next: nothing to do; 'sidestep upgrade report' says what was seen"])
+    tool.run(0, "status", says=["rolled-back", "U8/a: gate G-NODE", "0.2.0 on a, b. Nothing changes by itself"])
     report = json.loads(tool.run(0, "report", "-o", "json"))
     check(report["stopped_at"] == "U8/a" and report["stopped_by"] == "G-NODE" and report["to"]["version"] == "0.3.0", f"report: {report}")
     back = report["taken_back"]
@@ -221,15 +222,15 @@ def story(tool, nodes):
     who_joins_is_named(tool, nodes)
     tool.hop(3, "0.4.0", "--yes", says=["is not finished (paused)"])
     tool.run(0, "rollback", "--dry-run", says=["U8/a done", "0.3.0 on a, b"])
-    tool.run(0, "abort", says=["nobody is at it", "'sidestep upgrade rollback' goes back"])
-    tool.run(0, "resume", "--finalize", "--yes", says=["done", "brings the old version back, unless U15 was carried out"])
+    tool.run(0, "abort", says=["nobody is at it", "now: 0.3.0 on a, b", "'sidestep upgrade rollback' still goes back"])
+    tool.run(0, "resume", "--finalize", "--yes", says=["done", "the way back is a hop of its own now: 'sidestep upgrade plan --to VERSION'"])
     tool.run(3, "rollback", "--yes", says=["there is no way back", "plan --to 0.2.0"])
     tool.run(0, "resume", "--yes", says=["done already"])
     tool.run(0, "abort", says=["it has ended, nothing was under way"])
     # Down again: a hop of its own, and from there back with `rollback`.
     tool.run(0, "plan", "--to", "0.2.0", "--profile", "profile.yaml", "--releases", "releases.yaml", "-o", "json", "-f", "plan.json")
     tool.run(0, "run", "--plan", "plan.json", "--finalize", "--yes", says=["done"])
-    tool.run(0, "status", says=["0.2.0 on a, b"])
+    tool.run(0, "status", says=["0.2.0 on a, b", "'sidestep upgrade rollback' brings the old version back"])
     tool.run(0, "rollback", "--yes", says=["rolled-back"])
     tool.run(0, "status", says=["0.3.0 on a, b"])
     who_was_left_is_named(tool, nodes)
