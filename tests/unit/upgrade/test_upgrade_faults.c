@@ -28,10 +28,10 @@ static const struct row {
 	const char *stops;        /* what a stop says, which is an answer to it, too */
 	int stride;               /* at most; of a verb that is rare */
 } rows[] = {
-	{"\"status\": 409, \"reason\": \"Conflict\"", "patch", "scripted fault", 9},
+	{"\"status\": 409, \"reason\": \"Conflict\"", "patch", "scripted fault", 17},
 	{"\"status\": 409, \"reason\": \"Conflict\"", "delete", "scripted fault", 2},
 	{"\"status\": 409, \"reason\": \"AlreadyExists\"", "create", "scripted fault", 4},
-	{"\"status\": 410, \"reason\": \"Expired\"", NULL, "scripted fault", 0},
+	{"\"status\": 410, \"reason\": \"Expired\"", NULL, NULL, 0},
 	{"\"status\": 429, \"retryAfterSeconds\": 1", NULL, NULL, 0},
 	{"\"status\": 500", NULL, NULL, 0},
 	{"\"cut\": \"before\"", NULL, NULL, 0},
@@ -81,6 +81,9 @@ static int begin(struct attempt *t, struct stand_in *w, const struct doc *plan, 
 	attempt_open(t, w, "mine", -1);
 	t->cluster.fake = NULL;
 	t->session.cluster.fake = NULL;
+	r = session_lock(&t->session, upgrade_tool.only, err);
+	if (r)
+		return r;
 	if (plan)
 		return session_start(&t->session, doc_clone(&t->session.arena, plan), err);
 	r = session_find(&t->session, "mesh", true, err);
@@ -90,15 +93,9 @@ static int begin(struct attempt *t, struct stand_in *w, const struct doc *plan, 
 static int attempt_once(struct attempt *t, struct stand_in *w, const struct doc *plan,
 			struct error *err)
 {
-	struct mover m;
-	int r;
+	int r = begin(t, w, plan, err);
 
-	mover_start(&m, w);
-	r = begin(t, w, plan, err);
-	if (!r)
-		r = attempt_try(t, err);
-	mover_stop(&m);
-	return r;
+	return r ? r : attempt_try(t, err);
 }
 
 /* A stop says what was in the way, and what to type; an error says it, and nothing else happens. */
@@ -163,12 +160,15 @@ static void both_ways(const struct row *row, int n, bool *up, bool *back, int ca
 		      unsigned *stops)
 {
 	struct stand_in w;
+	struct mover m;
 
 	stand_in_new_small(&w);
+	mover_start(&m, &w);
 	*up = struck_at(&w, row, n, false, stops) && *up;
 	*back = struck_at(&w, row, n, true, stops) && *back;
 	calls[0] += *up;
 	calls[1] += *back;
+	mover_stop(&m);
 	stand_in_free(&w);
 }
 
