@@ -5,8 +5,30 @@
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
 #include "lib/run/runs.h"
-#include "upgrade/machine.h"
+#include "upgrade/told.h"
 #include "upgrade/tool.h"
+
+/* What happened, how the mesh stands now, what to type. */
+static int tell(struct session *s, FILE *out, enum run_state state, bool back)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct upgrade *u = s->env;
+	struct run_status status;
+	struct world w;
+
+	run_say(s, out, state);
+	if (world_look(&w, &a, u, NULL)) {
+		fprintf(out, "now: the cluster does not answer; 'sidestep upgrade status' tells "
+			     "which node has which version\n");
+	} else {
+		fprintf(out, "now: %s\n", told_safe(&a, u, &w));
+		doc_foreach_item (told_astray(&a, u, &w, state, s->journal), words)
+			fprintf(out, "now: %s\n", doc_str(words));
+	}
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	fprintf(out, "next: %s\n", run_next(s->tool, &a, s->subject, s->journal, &status, false));
+	return run_exit_code(state, back);
+}
 
 static const struct step *step_at_hand(const struct session *s, const struct run_status *status)
 {
@@ -54,7 +76,7 @@ static int take_one_back(struct session *s, const struct step *step, FILE *out, 
 		"taking it back by itself: %s gets %s again, the other nodes keep what they have\n",
 		str_or_empty(doc_find_str(step->args, "node")), u->from.version);
 	r = session_take_back(s, step->id, &state, err);
-	return r ? r : run_tell(s, out, state, false);
+	return r ? r : tell(s, out, state, false);
 }
 
 /* A gate of a node or a wave that says no takes all of the hop back, the last node first. */
@@ -76,7 +98,7 @@ static int take_back(struct session *s, const struct step *step, FILE *out, stru
 		"first\n",
 		u->from.version);
 	r = session_rollback(s, &state, err);
-	return r ? r : run_tell(s, out, state, false);
+	return r ? r : tell(s, out, state, false);
 }
 
 int upgrade_carry_out(struct session *s, bool may_finalize, FILE *out, struct error *err)
@@ -97,22 +119,10 @@ int upgrade_carry_out(struct session *s, bool may_finalize, FILE *out, struct er
 	if (state == RUN_STOPPED && step && machine_takes_back(step->kind->id) &&
 	    failed_behind_a_change(s))
 		return take_back(s, step, out, err);
-	r = run_tell(s, out, state, false);
+	r = tell(s, out, state, false);
 	if (state == RUN_PAUSED && status.reason && strstr(status.reason, WAITS_FOR_APPROVAL))
 		return CLI_WAITING;
 	return r;
-}
-
-/* Behind U15 nothing of the old version is left to go back to. */
-static bool is_final(const struct session *s)
-{
-	for (size_t i = 0; i < journal_count(s->journal); i++) {
-		const struct journal_record *r = journal_at(s->journal, i);
-
-		if (str_eq(r->type, "intent") && str_eq(doc_find_str(r->body, "op"), "finalize"))
-			return true;
-	}
-	return false;
 }
 
 int upgrade_go_back(struct session *s, FILE *out, struct error *err)
@@ -121,7 +131,7 @@ int upgrade_go_back(struct session *s, FILE *out, struct error *err)
 	enum run_state state;
 	int r;
 
-	if (is_final(s)) {
+	if (upgrade_is_final(s->journal)) {
 		fprintf(out,
 			"%s: U15 was carried out, there is no way back: a downgrade is a hop of "
 			"its "
@@ -130,5 +140,5 @@ int upgrade_go_back(struct session *s, FILE *out, struct error *err)
 		return CLI_BLOCKED;
 	}
 	r = session_rollback(s, &state, err);
-	return r ? r : run_tell(s, out, state, true);
+	return r ? r : tell(s, out, state, true);
 }

@@ -11,6 +11,7 @@ struct asking {
 	struct gate_sample *out;
 	const struct doc *args;
 	bool fresh; /* the pods that are asked for were made by the step at hand */
+	bool back;  /* the step takes back */
 };
 
 int asking_begin(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,

@@ -32,6 +32,13 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 				    n->name, n->restarts, n->waiting ? ": " : "",
 				    str_or_empty(n->waiting));
 	}
+	if (side == &q->u->from && str_eq(n->image, q->u->to.image) && !q->back &&
+	    change_patch_holds(q->w.daemonset, q->u->to.template))
+		return arena_printf(a,
+				    "%s came up with %s before its turn: its agent's pod was "
+				    "deleted (a drain?) while the DaemonSet asks for %s; drain no "
+				    "node before the canary has proved it",
+				    n->name, q->u->to.version, q->u->to.version);
 	if (!str_eq(n->image, side->image))
 		return arena_printf(a, "%s runs %s, not %s", n->name, str_or_empty(n->image),
 				    side->image);
@@ -425,6 +432,7 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 	n = world_node(&q.w, doc_find_str(args, "node"));
 	side = back ? &q.u->from : &q.u->to;
 	q.fresh = !back;
+	q.back = back;
 	if (n)
 		ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
 	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
@@ -447,6 +455,25 @@ GATE_SAMPLE(node_back)
 	return one_node(env, args, out, gate_sample_node_back, true, err);
 }
 
+static bool is_planned(const struct asking *q, const char *node)
+{
+	doc_foreach_item (doc_get(q->u->plan, "nodes"), d)
+		if (str_eq(doc_find_str(d, "name"), node))
+			return true;
+	return false;
+}
+
+/*
+ * Whoever comes up while the template asks for the new version has it without a turn: a node that
+ * joins, and behind the canary one whose pod was deleted, are asked like those that were changed.
+ */
+static bool is_changed(const struct asking *q, const struct world_node *n, const void *gate)
+{
+	return asking_is_done(q, n->name) ||
+	       (str_eq(n->image, q->u->to.image) &&
+		(gate != (const void *)gate_sample_canary || !is_planned(q, n->name)));
+}
+
 /* Those that have had their turn as well as before it, all others as if nothing happened. */
 static int all_nodes(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
 		     struct error *err)
@@ -459,7 +486,7 @@ static int all_nodes(void *env, const struct doc *args, struct gate_sample *out,
 		return r;
 	for (size_t i = 0; i < q.w.n_nodes; i++) {
 		const struct world_node *n = &q.w.nodes[i];
-		bool done = asking_is_done(&q, n->name);
+		bool done = is_changed(&q, n, gate);
 
 		ask_node(&q, &round, n, done ? &q.u->to : &q.u->from,
 			 done ? HEALTH_CHANGED : HEALTH_OTHERS);

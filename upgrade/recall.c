@@ -97,11 +97,33 @@ static void copy_endpoints(struct arena *a, struct doc *to, const struct doc *fr
 	}
 }
 
+/* Of drops and maps only what is compared: a run of many nodes has room for no more. */
+static void copy_health(struct arena *a, struct doc *to, const struct doc *from)
+{
+	static const char *const drop_keys[] = {"reason", "direction", "packets"};
+	struct doc *drops = doc_list(a), *maps = doc_list(a);
+
+	doc_foreach_item (doc_get(from, "drops"), row) {
+		struct doc *d = doc_append(a, drops, doc_map(a));
+
+		for (size_t i = 0; i < ARRAY_SIZE(drop_keys); i++)
+			copy(a, d, row, drop_keys[i]);
+	}
+	doc_foreach_item (doc_get(from, "maps"), row)
+		if (health_compares_map(doc_find_str(row, "name")))
+			doc_append(a, maps, doc_clone(a, row));
+	doc_foreach_entry (from, e)
+		doc_set(a, to, e->key,
+			str_eq(e->key, "drops")  ? drops
+			: str_eq(e->key, "maps") ? maps
+						 : doc_clone(a, e->value));
+	doc_del(doc_get(to, "programs"), "ids");
+}
+
 /* Without counters, and so without their epoch: what is not there cannot be compared. */
 static struct doc *compact(struct arena *a, const struct doc *object, bool endpoints)
 {
-	static const char *const keys[] = {"version", "ready",     "bootID",
-					   "updated", "conntrack", "health"};
+	static const char *const keys[] = {"version", "ready", "bootID", "updated", "conntrack"};
 	const struct doc *from = doc_get(object, "status");
 	struct doc *d = doc_map(a), *status = doc_set_map(a, d, "status");
 
@@ -111,6 +133,8 @@ static struct doc *compact(struct arena *a, const struct doc *object, bool endpo
 		       doc_find_str(object, "metadata.name"));
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		copy(a, status, from, keys[i]);
+	if (doc_get(from, "health"))
+		copy_health(a, doc_set_map(a, status, "health"), doc_get(from, "health"));
 	if (endpoints)
 		copy_endpoints(a, status, from);
 	return d;
@@ -254,7 +278,8 @@ const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, co
 	struct sidestep_node *before =
 		decoded(a, d ? d : doc_get(noted(u, G_ROOM, node), "before"));
 
-	*ret_starts = before && before->health ? 1 : 0;
+	/* Who had the new version before its turn is not started for it. */
+	*ret_starts = before && before->health && !str_eq(before->version, u->to.version);
 	if (before)
 		fill(before, recall_first(u, a, node, u->to.version), &u->from);
 	return before;

@@ -18,6 +18,17 @@ static int add(struct step_changes *out, enum change_kind kind, const char *op,
 	return error_set(err, -E2BIG, "more than %d changes in one step", STEP_MAX_CHANGES);
 }
 
+/* The DaemonSet makes it anew. */
+static int delete_pod(struct step_changes *out, const char *op, const struct doc *pod,
+		      struct error *err)
+{
+	int r = add(out, CHANGE_DELETE, op, host_ref(out->arena, pod), NULL, err);
+
+	if (!r)
+		out->items[out->n - 1].renewed = true;
+	return r;
+}
+
 static struct doc *daemonset_ref(struct arena *a, const struct upgrade *u)
 {
 	struct doc *ref = doc_map(a);
@@ -68,8 +79,7 @@ static int turn_node(struct world *w, const struct step *step, struct step_chang
 	/* One that runs it already (or is being made) needs nothing. */
 	if (!n || !n->pod || str_eq(n->image, side->image))
 		return 0;
-	return add(out, CHANGE_DELETE, arena_printf(a, "pod%s", back), host_ref(a, n->pod_object),
-		   NULL, err);
+	return delete_pod(out, arena_printf(a, "pod%s", back), n->pod_object, err);
 }
 
 static int upgrade_node(void *env, const struct step *step, struct step_changes *out,
@@ -103,10 +113,10 @@ static int downgrade_last(void *env, const struct step *step, struct step_change
 
 	for (size_t i = 0; !r && i < w.n_nodes; i++)
 		if (world_is_astray(&w, &w.nodes[i], doc_find_str(step->args, "node")))
-			r = add(out, CHANGE_DELETE,
-				arena_printf(out->arena, "pod-back %s",
-					     kube_name(w.nodes[i].pod_object)),
-				host_ref(out->arena, w.nodes[i].pod_object), NULL, err);
+			r = delete_pod(out,
+				       arena_printf(out->arena, "pod-back %s",
+						    kube_name(w.nodes[i].pod_object)),
+				       w.nodes[i].pod_object, err);
 	return r;
 }
 

@@ -63,6 +63,33 @@ static void end(struct session *s)
 		remove_requests(s->env);
 }
 
+bool upgrade_is_final(const struct journal *j)
+{
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_record *r = journal_at(j, i);
+
+		if (str_eq(r->type, "intent") && str_eq(doc_find_str(r->body, "op"), "finalize"))
+			return true;
+	}
+	return false;
+}
+
+static const char *next(struct arena *a, const struct journal *j, const struct run_status *s)
+{
+	(void)a;
+	if (s->state == RUN_PAUSED && s->reason && strstr(s->reason, WAITS_FOR_APPROVAL))
+		return "every node has the new version, and it may stay so: 'sidestep upgrade "
+		       "resume --finalize' removes what the old version needs and ends the run, "
+		       "'sidestep upgrade rollback' still goes back";
+	if (s->state == RUN_DONE && upgrade_is_final(j))
+		return "nothing to do; the way back is a hop of its own now: 'sidestep upgrade "
+		       "plan --to VERSION'";
+	if (s->state == RUN_ROLLED_BACK)
+		return "nothing to do; 'sidestep upgrade report' says what was seen, and on which "
+		       "node how long; 'sidestep upgrade plan --to VERSION' begins anew";
+	return NULL;
+}
+
 static void release(struct session *s)
 {
 	if (s->env)
@@ -75,7 +102,8 @@ const struct run_tool upgrade_tool = {
 	.only = "mesh",
 	.lease_namespace = "kube-system",
 	.lock_prefix = "upgrade.",
-	.undoes = "brings the old version back, unless U15 was carried out",
+	.undoes = "brings the old version back",
+	.next = next,
 	.take_plan = take_plan,
 	.begin = begin,
 	.end = end,

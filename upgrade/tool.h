@@ -14,5 +14,7 @@ extern const struct run_tool upgrade_tool;
  * run back by itself. Answers an exit code: 0 done, 3, 5, 7 (U15 waits for its approval), 8, 9, 10.
  */
 int upgrade_carry_out(struct session *s, bool may_finalize, FILE *out, struct error *err);
+/* U15 was begun: behind it nothing of the old version is left to go back to. */
+bool upgrade_is_final(const struct journal *j);
 /* Takes a run back, unless U15 was carried out. */
 int upgrade_go_back(struct session *s, FILE *out, struct error *err);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs that tell, and ask to stop: status, pause, abort, report. */
+#include <string.h>
+
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/run/report.h"
 #include "lib/run/runs.h"
+#include "upgrade/told.h"
 #include "upgrade/verbs.h"
 #include "upgrade/world.h"
 
@@ -47,51 +50,26 @@ static void add_node(struct arena *a, struct doc *list, const struct world_node 
 	}
 }
 
-/* "0.2.0 on a, b; 0.3.0 on c" by the images that run. */
-static const char *versions_words(struct arena *a, const struct upgrade *u, const struct world *w)
+static bool is_over(const struct sidestep_run *run)
 {
-	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
-	const struct side *sides[] = {&u->from, &u->to};
-
-	for (size_t k = 0; k < 2; k++) {
-		const char *comma = " on ";
-
-		for (size_t i = 0; i < w->n_nodes; i++) {
-			if (!str_eq(w->nodes[i].image, sides[k]->image))
-				continue;
-			if (comma[1] == 'o')
-				strbuf_addf(&sb, "%s%s", sb.len ? "; " : "", sides[k]->version);
-			strbuf_addf(&sb, "%s%s", comma, w->nodes[i].name);
-			comma = ", ";
-		}
-	}
-	return arena_strdup(a, sb.len ? strbuf_cstr(&sb) : "no node runs either version");
+	return str_eq(run->state, run_state_name(RUN_DONE)) ||
+	       str_eq(run->state, run_state_name(RUN_ROLLED_BACK));
 }
 
-static bool is_mixed(const struct upgrade *u, const struct world *w)
+static int add_astray(struct cluster *c, struct arena *a, const struct upgrade *u,
+		      const struct world *w, const struct sidestep_run *run, struct doc *d,
+		      struct error *err)
 {
-	bool from = false, to = false;
+	bool done = str_eq(run->state, run_state_name(RUN_DONE));
+	enum run_state state = done ? RUN_DONE : is_over(run) ? RUN_ROLLED_BACK : RUN_RUNNING;
+	struct journal *j;
+	int r = session_read_copy(a, run, c->clock, &j, err);
 
-	for (size_t i = 0; i < w->n_nodes; i++) {
-		from |= str_eq(w->nodes[i].image, u->from.image);
-		to |= str_eq(w->nodes[i].image, u->to.image);
-	}
-	return from && to;
-}
-
-/* What is safe as it stands now. */
-static const char *safe_words(struct arena *a, const struct upgrade *u, const struct world *w)
-{
-	const char *versions = versions_words(a, u, w);
-
-	if (is_mixed(u, w))
-		return arena_printf(
-			a,
-			"mixed versions: %s. Each node keeps its version and its connections; a "
-			"pod of the DaemonSet that somebody deletes comes back with the image of "
-			"its template. Do not leave it so for long: go on, or go back",
-			versions);
-	return arena_printf(a, "%s. Nothing changes by itself", versions);
+	if (r)
+		return r;
+	doc_set(a, d, "astray", told_astray(a, u, w, state, j));
+	journal_free(j);
+	return 0;
 }
 
 static int add_world(struct cluster *c, struct arena *a, const struct sidestep_run *run,
@@ -110,10 +88,10 @@ static int add_world(struct cluster *c, struct arena *a, const struct sidestep_r
 		return r;
 	for (size_t i = 0; i < w.n_nodes; i++)
 		add_node(a, nodes, &w.nodes[i]);
-	doc_set_bool(a, d, "mixed", is_mixed(u, &w));
-	doc_set_string(a, d, "versions", versions_words(a, u, &w));
-	doc_set_string(a, d, "safe", safe_words(a, u, &w));
-	return 0;
+	doc_set_bool(a, d, "mixed", told_mixed(u, &w));
+	doc_set_string(a, d, "versions", told_versions(a, u, &w));
+	doc_set_string(a, d, "safe", told_safe(a, u, &w));
+	return add_astray(c, a, u, &w, run, d, err);
 }
 
 static void put_nodes(struct page *page, const struct doc *d)
@@ -131,6 +109,8 @@ static void put_nodes(struct page *page, const struct doc *d)
 			 count_text(&page->arena, doc_find_int(n, "restarts", 0)), NULL);
 	}
 	page_text(page, "%s", str_or_empty(doc_find_str(d, "safe")));
+	doc_foreach_item (doc_get(d, "astray"), words)
+		page_text(page, "%s", doc_str(words));
 }
 
 int verb_status(const struct cli_call *call, struct error *err)
@@ -188,12 +168,11 @@ static int tell_what_stays(const struct cli_call *call, struct cluster *c, struc
 		r = add_world(c, a, run, d, err);
 	if (r)
 		return r;
-	fprintf(call->out, "%s\n%s\n", doc_find_str(d, "safe"),
-		str_eq(run->state, run_state_name(RUN_DONE)) ||
-				str_eq(run->state, run_state_name(RUN_ROLLED_BACK))
-			? "it has ended, nothing was under way"
-			: "next: 'sidestep upgrade rollback' goes back, 'sidestep upgrade "
-			  "resume' goes on");
+	fprintf(call->out, "now: %s\n", doc_find_str(d, "safe"));
+	doc_foreach_item (doc_get(d, "astray"), words)
+		fprintf(call->out, "now: %s\n", doc_str(words));
+	if (is_over(run))
+		fprintf(call->out, "it has ended, nothing was under way\n");
 	return 0;
 }
 
@@ -214,9 +193,48 @@ int verb_abort(const struct cli_call *call, struct error *err)
 
 /* --- report --- */
 
+static bool is_of(const struct journal_record *r, const char *type, const char *op)
+{
+	return str_eq(r->type, type) && (!op || str_eq(doc_find_str(r->body, "op"), op));
+}
+
+static int64_t wall_of(const char *time)
+{
+	int64_t ns = 0;
+
+	clock_parse_rfc3339(str_or_empty(time), &ns);
+	return ns;
+}
+
+/* A node's way back has ended: how long it had the version that was taken back. */
+static void add_exposed(struct arena *a, struct doc *list, const struct journal *j,
+			const struct journal_record *ended)
+{
+	const char *step = str_or_empty(doc_find_str(ended->body, "step")), *since = NULL;
+	const char *until = doc_find_str(ended->body, "time");
+	struct doc *d;
+
+	for (size_t i = 0; i < ended->seq; i++) {
+		const struct journal_record *r = journal_at(j, i);
+
+		if (is_of(r, "done", "pod") && str_eq(doc_find_str(r->body, "step"), step))
+			since = doc_find_str(r->body, "time");
+	}
+	if (!since)
+		return;
+	d = doc_append(a, list, doc_map(a));
+	doc_set_string(a, d, "node", strchr(step, '/') ? strchr(step, '/') + 1 : step);
+	doc_set_string(a, d, "since", since);
+	doc_set_string(a, d, "until", until);
+	doc_set(a, d, "seconds",
+		doc_real(a, (double)(wall_of(until) - wall_of(since)) / (double)NS_PER_S));
+}
+
 /* What every endpoint's regeneration came to, and the step where a gate first said no. */
 static void add_outcome(struct arena *a, struct doc *report, const struct journal *j)
 {
+	struct doc *exposed = doc_set_list(a, report, "taken_back");
+
 	for (size_t i = 0; i < journal_count(j); i++) {
 		const struct journal_record *r = journal_at(j, i);
 		const struct doc *evidence = doc_get(r->body, "evidence");
@@ -231,6 +249,8 @@ static void add_outcome(struct arena *a, struct doc *report, const struct journa
 			doc_set_string(a, report, "stopped_at", doc_find_str(r->body, "step"));
 			doc_set_string(a, report, "stopped_by", doc_find_str(r->body, "gate"));
 		}
+		if (is_of(r, "undo-end", NULL))
+			add_exposed(a, exposed, j, r);
 	}
 }
 
@@ -259,6 +279,24 @@ static int report_of(struct arena *a, const struct sidestep_run *run, struct doc
 	return 0;
 }
 
+static void put_taken_back(struct page *page, const struct doc *report)
+{
+	static const char *const columns[] = {"node", "since", "until", ">seconds", NULL};
+	const struct doc *list = doc_get(report, "taken_back");
+
+	if (!doc_len(list))
+		return;
+	page_heading(page, "Taken back");
+	page_text(page, "So long %s had %s; what it refused, lost or let through, it did then.",
+		  doc_len(list) == 1 ? "this node" : "these nodes",
+		  str_or_empty(doc_find_str(report, "to.version")));
+	page_table(page, columns);
+	doc_foreach_item (list, d)
+		page_row(page, PAGE_PLAIN, doc_find_str(d, "node"), doc_find_str(d, "since"),
+			 doc_find_str(d, "until"),
+			 arena_printf(&page->arena, "%.1f", doc_get(d, "seconds")->real), NULL);
+}
+
 int verb_report(const struct cli_call *call, struct error *err)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -279,6 +317,7 @@ int verb_report(const struct cli_call *call, struct error *err)
 					     str_or_empty(doc_find_str(report, "from.version")),
 					     str_or_empty(doc_find_str(report, "to.version"))),
 				&page);
+		put_taken_back(&page, report);
 		r = print_as_asked(call, report, &page, err);
 		page_release(&page);
 	}

@@ -91,6 +91,9 @@ void health_ask(struct arena *a, const struct health_question *q,
  * have ever been let through: what question.refusing wants. At most HEALTH_MAX_REFUSING; in a.
  */
 #define HEALTH_MAX_REFUSING 64
+/* Whether an earlier look's row of that map is compared with a later one; all others need not be
+ * kept. */
+bool health_compares_map(const char *name);
 struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
 					 const struct sidestep_node *before, size_t *ret_n);
 /* Fail when one fails, else unknown when one is unknown, else pass. */

@@ -229,6 +229,11 @@ static struct told let_through(const struct sidestep_node *n, const struct sides
 	return t;
 }
 
+bool health_compares_map(const char *name)
+{
+	return str_eq(name, "traffic") || str_eq(name, "conntrack");
+}
+
 static const struct sidestep_map *map_of(const struct sidestep_health *h, const char *name)
 {
 	for (size_t i = 0; h && i < h->n_maps; i++) {

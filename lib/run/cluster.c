@@ -85,7 +85,8 @@ int cluster_do(struct cluster *c, const struct kube_request *request, struct are
 	for (unsigned attempt = 0;; attempt++) {
 		struct kube_result result;
 		int r = kube_wait(c->client, request, &result, err);
-		bool again = r < 0 && kube_retryable(&result);
+		/* 410: what was asked for is known no more, so it is asked anew. */
+		bool again = r < 0 && (kube_retryable(&result) || result.status == 410);
 		uint64_t after = result.retry_after_ns;
 
 		if (!r && ret_object)

@@ -439,7 +439,11 @@ int run_copy_state(struct run_host *h, const char *state, struct error *err)
 				       .name = h->run,
 				       .patch = KUBE_PATCH_MERGE,
 				       .body = patch};
+	int r = -ESTALE;
 
 	doc_set_string(&a, doc_set_map(&a, patch, "spec"), "state", state);
-	return cluster_do(h->cluster, &request, &a, NULL, err);
+	/* Whatever others have just written there, this is the state. */
+	for (int i = 0; i < APPEND_RETRIES && r == -ESTALE; i++)
+		r = cluster_do(h->cluster, &request, &a, NULL, err);
+	return r;
 }

@@ -101,7 +101,7 @@ static void copy(struct arena *a, struct doc *to, const char *key, const struct 
 
 /* Why the way back was taken, when something had stopped the run; it is what a reader asks first.
  */
-static const char *why_it_stopped(const struct journal *j)
+const char *run_why_stopped(const struct journal *j)
 {
 	const char *reason = NULL;
 
@@ -130,7 +130,7 @@ struct doc *run_report(struct arena *a, const struct run_tool *tool, const struc
 	doc_set_string(a, d, tool->subject, run->subject);
 	doc_set_string(a, d, "state", run_state_name(status.state));
 	if (!status.reason && status.state == RUN_ROLLED_BACK)
-		status.reason = why_it_stopped(j);
+		status.reason = run_why_stopped(j);
 	doc_set_string(a, d, "reason", status.reason);
 	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));
 	doc_set_string(a, d, "ended", doc_find_str(journal_at(j, last)->body, "time"));

@@ -15,5 +15,7 @@
 struct doc *run_report(struct arena *a, const struct run_tool *tool, const struct sidestep_run *run,
 		       const struct journal *j, const struct step *steps, size_t n_steps,
 		       const char *const *members);
+/* Why a run that goes back, or has gone, was stopped; NULL: somebody asked for it. */
+const char *run_why_stopped(const struct journal *j);
 /* report is what run_report() made; accepted risks stand in its "waivers". */
 void run_report_page(const struct doc *report, const char *title, struct page *page);

@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
 #include "lib/kube/lease.h"
+#include "lib/run/report.h"
 
 int run_exit_code(enum run_state state, bool rollback)
 {
@@ -40,7 +41,7 @@ static const char *command(const struct run_tool *tool, struct arena *a, const c
 }
 
 const char *run_next(const struct run_tool *tool, struct arena *a, const char *subject,
-		     const struct run_status *s, bool alive)
+		     const struct journal *j, const struct run_status *s, bool alive)
 {
 	/* back: then comes the command that takes a run back. */
 	static const struct {
@@ -65,11 +66,14 @@ const char *run_next(const struct run_tool *tool, struct arena *a, const char *s
 					  "resume", " goes on with it", false},
 	};
 	const char *back = tool->back ? tool->back : "rollback";
+	const char *own = tool->next ? tool->next(a, j, s) : NULL;
 	enum run_state state = s->state;
 
 	if (alive && (state == RUN_RUNNING || state == RUN_ROLLING_BACK))
 		return arena_printf(a, "it goes on; %s lets it stop",
 				    command(tool, a, "pause", subject));
+	if (own)
+		return own;
 	if (state == RUN_STOPPED && s->taken_back)
 		return arena_printf(
 			a,
@@ -105,7 +109,7 @@ int run_tell(struct session *s, FILE *out, enum run_state state, bool rollback)
 
 	run_say(s, out, state);
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
-	fprintf(out, "next: %s\n", run_next(s->tool, &a, s->subject, &status, false));
+	fprintf(out, "next: %s\n", run_next(s->tool, &a, s->subject, s->journal, &status, false));
 	return run_exit_code(state, rollback);
 }
 
@@ -184,8 +188,10 @@ static struct doc *status_doc(const struct run_tool *tool, struct cluster *c, st
 	doc_set_string(a, d, tool->subject, run->subject);
 	doc_set_string(a, d, "state", run_state_name(status.state));
 	doc_set_string(a, d, "step", status.step);
+	if (!status.reason && status.state == RUN_ROLLED_BACK)
+		status.reason = run_why_stopped(j);
 	doc_set_string(a, d, "reason", status.reason);
-	doc_set_string(a, d, "next", run_next(tool, a, run->subject, &status, alive));
+	doc_set_string(a, d, "next", run_next(tool, a, run->subject, j, &status, alive));
 	doc_set_int(a, d, "changesDone", status.changes_done);
 	doc_set_int(a, d, "changesUndone", status.changes_undone);
 	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));
@@ -194,6 +200,12 @@ static struct doc *status_doc(const struct run_tool *tool, struct cluster *c, st
 	d = doc_clone(a, d);
 	journal_free(j);
 	return d;
+}
+
+static bool finished(const char *state)
+{
+	return str_eq(state, run_state_name(RUN_DONE)) ||
+	       str_eq(state, run_state_name(RUN_ROLLED_BACK));
 }
 
 static bool wanted(const struct run_tool *tool, const struct sidestep_run *run, const char *what)
@@ -228,6 +240,18 @@ int runs_list(const struct run_tool *tool, struct cluster *c, struct arena *a, c
 	return 0;
 }
 
+/* It has ended, and a later one of its subject is there: nothing is to be typed for it. */
+static bool is_of_the_past(const struct run_tool *tool, const struct doc *list, const struct doc *d)
+{
+	if (!finished(doc_find_str(d, "state")))
+		return false;
+	doc_foreach_item (list, other)
+		if (str_eq(doc_find_str(other, tool->subject), doc_find_str(d, tool->subject)) &&
+		    strcmp(doc_find_str(d, "run"), doc_find_str(other, "run")) < 0)
+			return true;
+	return false;
+}
+
 void runs_page(const struct run_tool *tool, struct arena *a, const char *title,
 	       const struct doc *list, struct page *page)
 {
@@ -249,6 +273,8 @@ void runs_page(const struct run_tool *tool, struct arena *a, const char *title,
 	doc_foreach_item (list, d) {
 		const char *why = doc_find_str(d, "reason");
 
+		if (is_of_the_past(tool, list, d))
+			continue;
 		page_text(page, "%s: %s%s%s", doc_find_str(d, "run"), str_or_empty(why),
 			  why ? "; next: " : "", str_or_empty(doc_find_str(d, "next")));
 	}
@@ -275,8 +301,9 @@ int runs_newest(const struct run_tool *tool, struct cluster *c, struct arena *a,
 	}
 	if (*ret_run)
 		return 0;
-	return what ? error_set(err, -ENOENT, "there is no run of %s", what)
-		    : error_set(err, -ENOENT, "there is no run of sidestep %s", tool->name);
+	return what && !str_eq(what, tool->only)
+		       ? error_set(err, -ENOENT, "there is no run of %s", what)
+		       : error_set(err, -ENOENT, "there is no run of sidestep %s", tool->name);
 }
 
 static int ask_for_pause(struct cluster *c, struct arena *a, const char *run, struct error *err)
@@ -311,8 +338,10 @@ static int pause_run(const struct run_tool *tool, struct cluster *c, struct aren
 	}
 	r = ask_for_pause(c, a, run->meta.name, err);
 	if (!r)
-		fprintf(out, "%s (%s) pauses at its next safe point; %s goes on\n", run->meta.name,
-			holder, command(tool, a, "resume", run->subject));
+		fprintf(out,
+			"%s (%s) pauses at its next safe point; then %s goes on, %s goes back\n",
+			run->meta.name, holder, command(tool, a, "resume", run->subject),
+			command(tool, a, tool->back ? tool->back : "rollback", run->subject));
 	return r;
 }
 

@@ -13,7 +13,7 @@ int run_exit_code(enum run_state state, bool rollback);
 /* What to type next, and why: "it was cut short: 'sidestep migrate resume shop' goes on, ...".
  * alive: somebody is at it. In a. */
 const char *run_next(const struct run_tool *tool, struct arena *a, const char *subject,
-		     const struct run_status *s, bool alive);
+		     const struct journal *j, const struct run_status *s, bool alive);
 /* Says how a session's work ended, and why. */
 void run_say(struct session *s, FILE *out, enum run_state state);
 /* The same and what to type next; answers the exit code. */

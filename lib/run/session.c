@@ -118,10 +118,11 @@ static void told(void *arg, const struct journal_record *record)
 
 	if (!s->progress.out)
 		return;
-	if (str_eq(record->type, "begin") || str_eq(record->type, "undo-begin"))
-		progress_line(&s->progress, "%s%s: %s", step,
-			      record->type[0] == 'u' ? " (back)" : "",
+	if (str_eq(record->type, "begin"))
+		progress_line(&s->progress, "%s: %s", step,
 			      str_or_empty(doc_find_str(record->body, "title")));
+	else if (str_eq(record->type, "undo-begin"))
+		progress_line(&s->progress, "%s is taken back", step);
 	else if (str_eq(record->type, "skipped"))
 		progress_line(&s->progress, "%s: skipped: %s", step,
 			      str_or_empty(doc_find_str(record->body, "reason")));

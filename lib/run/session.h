@@ -32,6 +32,11 @@ struct run_tool {
 	const char *back;   /* what the verb that takes a run back is called; NULL: "rollback" */
 	/* Said of what can be done once a run is done or was taken back; NULL: verb and undoes. */
 	const char *once_over;
+	/*
+	 * What to type next, where a tool knows better than what is said of every one's run. NULL,
+	 * or it answers NULL: that.
+	 */
+	const char *(*next)(struct arena *a, const struct journal *j, const struct run_status *s);
 	/* Fills env, steps and n_steps of s, whose plan is there, from s->arena. */
 	int (*take_plan)(struct session *s, struct error *err);
 	/* Around every run and rollback; the rest of the session's life is over. May be NULL. */

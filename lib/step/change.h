@@ -39,6 +39,8 @@ struct change {
 	/* The inverse is not to be made: what stays behind is wanted (a restart stamp, evidence).
 	 */
 	bool keep;
+	/* A DELETE of what its controller makes anew: the journal does not keep the object. */
+	bool renewed;
 };
 
 enum change_state { CHANGE_BEFORE, CHANGE_AFTER, CHANGE_FOREIGN };

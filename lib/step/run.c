@@ -186,6 +186,11 @@ static int announce(struct step_run *run, const struct step *step, struct change
 		c->backward = run->host->wanted(run->host->ctx, a, c->backward);
 	if (c->kind == CHANGE_DELETE && live && !c->digest)
 		c->digest = arena_strdup(a, digest);
+	/* Nobody takes back what takes back; the digest alone says what may go. */
+	if (c->kind == CHANGE_DELETE && (undo || c->renewed) && !str_empty(c->digest)) {
+		c->keep = true;
+		c->backward = NULL;
+	}
 	return note_intent(run, step->id, c, undo, err);
 }
 
@@ -287,7 +292,10 @@ static int weigh(struct step_run *run, const struct step *step, const struct gat
 		return 0;
 	strbuf_addf(&why, "%s: gate %s (%s)", step->id, g->id, g->title);
 	doc_foreach_item (doc_get(record, "sources"), s) {
-		if (!str_eq(doc_str(doc_get(s, "result")), "pass"))
+		const char *said = doc_str(doc_get(s, "result"));
+
+		/* What was looked for and is not there is nobody's fault. */
+		if (!str_eq(said, "pass") && !str_eq(said, "skip"))
 			strbuf_addf(&why, "; %s: %s", doc_str(doc_get(s, "source")),
 				    doc_str(doc_get(s, "saw")));
 	}

@@ -179,38 +179,61 @@ class Tool:
         return self.run(code, "run", "--to", to, "--profile", "profile.yaml", "--releases", "releases.yaml", *args, says=says)
 
 
+def who_joins_is_named(tool, nodes):
+    nodes.api.must("POST", "/api/v1/nodes", {"metadata": {"name": "c"}})
+    nodes.make("c", nodes.api.ask("GET", f"{SET}/sidestep")[1]["spec"]["template"])
+    tool.run(0, "status", says=["c came up with 0.3.0 before its turn: it joined", "drain no node while the canary soaks"])
+    nodes.api.ask("DELETE", f"{PODS}/sidestep-{nodes.made}", {"gracePeriodSeconds": 0})
+    nodes.api.ask("DELETE", "/api/v1/nodes/c")
+
+
+def who_was_left_is_named(tool, nodes):
+    pod = next(p["metadata"]["name"] for p in nodes.api.ask("GET", PODS)[1]["items"] if p["spec"]["nodeName"] == "b")
+    patch = {"spec": {"containers": [{"name": "sidestep-agent", "image": "sidestep.dev/sidestepd:0.2.0"}]}}
+    nodes.api.must("PATCH", f"{PODS}/{pod}", patch, "application/merge-patch+json")
+    tool.run(0, "status", says=[f"b has 0.2.0, and the run ended with 0.3.0: 'kubectl -n kube-system delete pod {pod}' gives it that"])
+    patch["spec"]["containers"][0]["image"] = "sidestep.dev/sidestepd:0.3.0"
+    nodes.api.must("PATCH", f"{PODS}/{pod}", patch, "application/merge-patch+json")
+
+
 def story(tool, nodes):
     tool.run(0, "status", says=["There is none."])
-    tool.run(1, "pause", says=["there is no run of mesh"])
+    tool.run(1, "pause", says=["there is no run of sidestep upgrade"])
     tool.hop(3, "0.4.0", "--yes", says=["the legal hops are 0.3.0, 0.4.0"])
     tool.hop(0, "0.3.0", "--dry-run", says=["Waived by profile a hurry: staging-proof", "This plan can be carried out."])
     tool.hop(7, "0.3.0")
     tool.run(0, "status", says=["There is none."])
     # A bad release goes back by itself, and says what it did.
     nodes.sick.add("0.3.0")
-    tool.hop(9, "0.3.0", "--yes", says=["stopped: U8/a: gate G-NODE", "going back by itself", "rolled-back", "next: nothing to do"])
-    tool.run(0, "status", says=["rolled-back", "0.2.0 on a, b. Nothing changes by itself"])
+    tool.hop(9, "0.3.0", "--yes", says=["stopped: U8/a: gate G-NODE", "going back by itself", "rolled-back", "now: 0.2.0 on a, b.",
+                                      "next: nothing to do; 'sidestep upgrade report' says what was seen"])
+    tool.run(0, "status", says=["rolled-back", "U8/a: gate G-NODE", "0.2.0 on a, b. Nothing changes by itself"])
     report = json.loads(tool.run(0, "report", "-o", "json"))
     check(report["stopped_at"] == "U8/a" and report["stopped_by"] == "G-NODE" and report["to"]["version"] == "0.3.0", f"report: {report}")
+    back = report["taken_back"]
+    check([n["node"] for n in back] == ["a"] and back[0]["since"] < back[0]["until"] and back[0]["seconds"] > 0, f"taken back: {back}")
+    tool.run(0, "report", says=["Taken back", "So long this node had 0.3.0"])
     nodes.sick.clear()
     # A good one waits for its last word.
     tool.hop(7, "0.3.0", "--yes", says=["paused: U15: waits for an approval", "resume --finalize"])
     status = json.loads(tool.run(0, "status", "-o", "json"))
     check(not status["mixed"] and [n["version"] for n in status["nodes"]] == ["0.3.0", "0.3.0"] and
           status["runs"][-1]["state"] == "paused", f"status: {status}")
+    who_joins_is_named(tool, nodes)
     tool.hop(3, "0.4.0", "--yes", says=["is not finished (paused)"])
     tool.run(0, "rollback", "--dry-run", says=["U8/a done", "0.3.0 on a, b"])
-    tool.run(0, "abort", says=["nobody is at it", "'sidestep upgrade rollback' goes back"])
-    tool.run(0, "resume", "--finalize", "--yes", says=["done", "brings the old version back, unless U15 was carried out"])
+    tool.run(0, "abort", says=["nobody is at it", "now: 0.3.0 on a, b", "'sidestep upgrade rollback' still goes back"])
+    tool.run(0, "resume", "--finalize", "--yes", says=["done", "the way back is a hop of its own now: 'sidestep upgrade plan --to VERSION'"])
     tool.run(3, "rollback", "--yes", says=["there is no way back", "plan --to 0.2.0"])
     tool.run(0, "resume", "--yes", says=["done already"])
     tool.run(0, "abort", says=["it has ended, nothing was under way"])
     # Down again: a hop of its own, and from there back with `rollback`.
     tool.run(0, "plan", "--to", "0.2.0", "--profile", "profile.yaml", "--releases", "releases.yaml", "-o", "json", "-f", "plan.json")
     tool.run(0, "run", "--plan", "plan.json", "--finalize", "--yes", says=["done"])
-    tool.run(0, "status", says=["0.2.0 on a, b"])
+    tool.run(0, "status", says=["0.2.0 on a, b", "'sidestep upgrade rollback' brings the old version back"])
     tool.run(0, "rollback", "--yes", says=["rolled-back"])
     tool.run(0, "status", says=["0.3.0 on a, b"])
+    who_was_left_is_named(tool, nodes)
     page = tool.run(0, "report", "-o", "markdown", says=["Upgrade from 0.3.0 to 0.2.0"])
     check("G-NODE-BACK" in page, "the report has the gates of the way back")
     tool.run(0, "run", "--plan", "plan.json", "--dry-run", says=["still fits: 0.3.0 to 0.2.0, 2 nodes"])

@@ -12,6 +12,7 @@ CANARY = NODES[1]
 RELEASES = [{"version": TREE, "conntrackLayout": 2}, {"version": BAD, "conntrackLayout": 2}]
 PROFILE = {"name": "a hurry", "canarySoak": "15s", "settle": "2s", "gateTimeout": "30s"}
 LINES, RATE = 20, 10
+UNANSWERED_S = 3  # then a held connection is lost
 MEMORY = "768Mi"  # what the verifier takes while programs are loaded counts, too
 
 
@@ -32,16 +33,29 @@ def crosses(key):
     return there == "echo" or there != f"echo-{here}"
 
 
-def only_udp_of_the_canary(worse):
-    """What the defect is about: datagrams from the other node. Returns how many connections that took."""
+def window():
+    """Seconds that the gates of the canary, there and back, may take."""
+    settle, soak, patience = (int(PROFILE[key].removesuffix("s")) for key in ("settle", "canarySoak", "gateTimeout"))
+    return 2 * settle + soak + 3 * patience
+
+
+def only_udp_of_the_canary(worse, after, report):
+    """What the defect is about: datagrams from the other node, while the canary had it, as the report says."""
     others = {key: n for key, n in worse.items() if not (key[1].startswith("udp://") and crosses(key))}
     check(not others, f"others noticed: {others}")
     lost = sum(n.get("lost", 0) for n in worse.values())
     check(lost, "the defect took nothing: it is not what this is about")
-    return f"{lost} connections lost, all of UDP between the nodes"
+    (canary,) = report["taken_back"]
+    check(canary["node"] == CANARY and canary["seconds"] <= window(), f"taken back: {canary}, of {window()} s")
+    check("drop" in report["reason"] or "let through before" in report["reason"], f"the report does not say what was lost: {report['reason']}")
+    # A line is opened again when it was lost, and lost again when nobody answers for so long.
+    lines = LINES * sum(1 for key in after if key[2] == "lost" and key[1].startswith("udp://") and crosses(key))
+    most = lines * (1 + int(canary["seconds"] / UNANSWERED_S))
+    check(lost <= most, f"{lost} of {lines} lines lost in {canary['seconds']} s: at most {most}")
+    return f"{lost} connections lost on {lines} lines of UDP between the nodes in {canary['seconds']:.0f} s, none else and none after"
 
 
-def nothing(worse):
+def nothing(worse, _after, _report):
     check(not worse, f"connections noticed: {worse}")
     return "nothing lost"
 
@@ -54,7 +68,7 @@ def taken_back(mesh, defect, stopped_by, judge):
     steady(lab)
     before, rows, other = counts(lab), decisions(lab, mesh.bin), daemonset.agent(lab, NODES[0])
     code, report, said = mesh.hop(BAD, releases, profile)
-    labs.wait(4)
+    labs.wait(UNANSWERED_S + 1)
     after = counts(lab)
     check(code == 9, f"{defect}: exit {code}, not 9 (rolled back)\n{said}")
     step, gate = report.get("stopped_at", ""), report.get("stopped_by")
@@ -66,7 +80,9 @@ def taken_back(mesh, defect, stopped_by, judge):
     check(status == 200 and template["spec"]["template"]["spec"]["containers"][0]["image"] == IMAGE + TREE,
           f"{defect}: the template still asks for it")
     check(daemonset.agent(lab, NODES[0]) == other, f"{defect}: the agent of {NODES[0]} was restarted")
-    words = judge(lost_on(before, after))
+    words = judge(lost_on(before, after), after, report)
+    labs.wait(UNANSWERED_S + 1)
+    check(not lost_on(after, counts(lab)), f"{defect}: taken back, and still: {lost_on(after, counts(lab))}")
     if judge is nothing:
         alike = decided_alike(rows, decisions(lab, mesh.bin), mesh.holders())
         check(alike >= mesh.held, f"{defect}: only {alike} connections are decided as before, not {mesh.held}")

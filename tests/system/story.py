@@ -61,10 +61,11 @@ def judge_kills(report):
               f"{k['out_of_endpoints_after_s']} s, took {k['requests']} requests and {k['connections']} connections")
 
 
-def judge_upgrade(report):
+def judge_upgrade(report, kills):
     u, bad = report["upgrade"], report["bad_releases"]
     labs.check((u["from"], u["to"]) == (carried.OLDER, carried.TREE), f"upgrade: {u}")
     labs.check(u["endpoints"] >= 14 and u["regenerated"] == u["endpoints"], f"endpoints: {u}")
+    labs.check(kills or u["attempts"] == 1, f"a good release was taken back: {u}")
     labs.check(u["connections"] >= 10 and u["connections_lost"] == 0, f"connections: {u}")
     labs.check([b["defect"] for b in bad] == list(DEFECTS), f"bad releases: {bad}")
     for b in bad:
@@ -94,7 +95,7 @@ def judge(report, args):
     if args.kills:
         judge_kills(report)
     if args.upgrade:
-        judge_upgrade(report)
+        judge_upgrade(report, args.kills)
 
 
 def tell(args, folder):

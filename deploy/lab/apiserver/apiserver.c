@@ -126,7 +126,10 @@ struct delayed {
 
 static void serve_faulty(struct request *r, const struct fault *f)
 {
-	if (f->status) {
+	r->cut = f->cut == CUT_AFTER;
+	if (f->cut == CUT_BEFORE) {
+		http_exchange_abort(TAKE(r->x));
+	} else if (f->status) {
 		refuse(&r->refusal, f->status, f->reason ? f->reason : http_status_text(f->status),
 		       "%s", f->message ? f->message : "scripted fault");
 		r->refusal.retry_after_s = f->retry_after_s;

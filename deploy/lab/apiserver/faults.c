@@ -13,9 +13,10 @@ struct rule_text {
 	const char *verb, *resource, *ns, *name, *user;
 	int32_t times, skip, status, retry_after_s, delay_ms, after_events;
 	const char *reason, *message;
-	int watch;
+	int cut, watch;
 };
 
+static const char *const cut_names[] = {"", "before", "after", NULL};
 static const char *const watch_names[] = {"", "cut", "silent", "expire", NULL};
 
 static const struct bind_field rule_fields[] = {
@@ -32,6 +33,7 @@ static const struct bind_field rule_fields[] = {
 	BIND_RANGE(struct rule_text, after_events, "afterEvents", BIND_INT32, 0, 0, 1000000),
 	BIND(struct rule_text, reason, "reason", BIND_STRING, 0),
 	BIND(struct rule_text, message, "message", BIND_STRING, 0),
+	BIND_NAMED(struct rule_text, cut, "cut", 0, cut_names),
 	BIND_NAMED(struct rule_text, watch, "watch", 0, watch_names),
 };
 static BIND_TABLE(rule_table, struct rule_text, rule_fields);
@@ -137,6 +139,7 @@ bool faults_match(struct faults *f, const struct request *r, struct fault *ret)
 			.message = t->message,
 			.retry_after_s = t->retry_after_s,
 			.delay_ms = (uint64_t)t->delay_ms,
+			.cut = (enum cut_kind)t->cut,
 			.watch = {(enum watch_fault_kind)t->watch, (uint64_t)t->after_events},
 		};
 		return true;

@@ -22,11 +22,18 @@ struct watch_fault {
 	uint64_t after; /* events that still go out */
 };
 
+enum cut_kind {
+	CUT_NONE,
+	CUT_BEFORE, /* the connection is reset, nothing was done */
+	CUT_AFTER,  /* it is reset where the answer would go out: what was asked for is done */
+};
+
 struct fault {
 	int status;                   /* 0: none */
 	const char *reason, *message; /* NULL: the usual ones */
 	int retry_after_s;
 	uint64_t delay_ms;
+	enum cut_kind cut;
 	struct watch_fault watch;
 };
 

@@ -130,8 +130,12 @@ static void reply(struct request *r, int status, const char *type, const void *b
 {
 	if (!r->x)
 		return;
-	send_warnings(r);
 	log_request(r, status);
+	if (r->cut) {
+		http_exchange_abort(TAKE(r->x));
+		return;
+	}
+	send_warnings(r);
 	if (status == 429 && r->refusal.retry_after_s) {
 		char seconds[16];
 

@@ -65,6 +65,7 @@ struct request {
 	enum output output;
 	enum table_include include;
 	bool yaml; /* the answer as YAML */
+	bool cut;  /* scripted: the answer is lost */
 
 	bool dry_run;
 	enum { FIELDS_WARN, FIELDS_STRICT, FIELDS_IGNORE } field_validation;

@@ -103,8 +103,8 @@ static const char *upgrade_wrong(struct story *s)
 }
 
 /* Connections are judged with all others, at the end: what a kill took is told apart there. */
-static int judge_upgrade(struct story *s, const struct counts *before, enum step_outcome *outcome,
-			 const char **words, struct error *err)
+static int judge_upgrade(struct story *s, const struct counts *before, unsigned attempts,
+			 enum step_outcome *outcome, const char **words, struct error *err)
 {
 	auto_free char *dir = story_counts_dir(s);
 	struct counts now = {0}, since = {0};
@@ -119,14 +119,16 @@ static int judge_upgrade(struct story *s, const struct counts *before, enum step
 		return r;
 	counts_since(&now, before, &since);
 	note_upgrade(s, record, &since);
+	doc_set_int(&s->arena, s->upgrade, "attempts", attempts);
 	counts_release(&since);
 	counts_release(&now);
-	*words = arena_printf(&s->arena,
-			      "%s to %s, %lld endpoints built anew, %lld connections held",
-			      str_or_empty(doc_find_str(s->upgrade, "from")),
-			      str_or_empty(doc_find_str(s->upgrade, "to")),
-			      (long long)doc_find_int(s->upgrade, "regenerated", 0),
-			      (long long)doc_find_int(s->upgrade, "connections", 0));
+	*words = arena_printf(
+		&s->arena, "%s to %s%s, %lld endpoints built anew, %lld connections held",
+		str_or_empty(doc_find_str(s->upgrade, "from")),
+		str_or_empty(doc_find_str(s->upgrade, "to")),
+		attempts > 1 ? arena_printf(&s->arena, " at attempt %u", attempts) : "",
+		(long long)doc_find_int(s->upgrade, "regenerated", 0),
+		(long long)doc_find_int(s->upgrade, "connections", 0));
 	step_doubt(s, outcome, words, upgrade_wrong(s));
 	return 0;
 }
@@ -136,10 +138,12 @@ int story_do_upgrade(struct story *s, enum step_outcome *outcome, const char **w
 {
 	auto_free char *dir = story_counts_dir(s);
 	struct counts before = {0};
+	unsigned attempts = 0;
 	bool again = true;
 	int r = counts_read(dir, &before, err);
 
-	for (unsigned n = 1; !r && again; n++) {
+	while (!r && again) {
+		unsigned n = ++attempts;
 		const char *title =
 			n == 1 ? "upgrade" : arena_printf(&s->arena, "upgrade-again-%u", n);
 		struct tool_run t;
@@ -149,7 +153,7 @@ int story_do_upgrade(struct story *s, enum step_outcome *outcome, const char **w
 		tool_run_release(&t);
 	}
 	if (!r && *outcome == STORY_OK)
-		r = judge_upgrade(s, &before, outcome, words, err);
+		r = judge_upgrade(s, &before, attempts, outcome, words, err);
 	counts_release(&before);
 	return r;
 }

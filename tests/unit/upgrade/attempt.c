@@ -71,6 +71,31 @@ void attempt_find(struct attempt *t, bool done)
 		fail_msg("%s", err.msg);
 }
 
+static int carry_out(struct attempt *t, FILE *out, struct error *err)
+{
+	t->session.host.boundary = boundary;
+	t->session.host.tell = NULL;
+	t->session.host.sampled = NULL;
+	t->session.host.arg = t;
+	t->session.host.step.wait = wait_and_tick;
+	if (t->back || session_rolling_back(&t->session))
+		return upgrade_go_back(&t->session, out, err);
+	return upgrade_carry_out(&t->session, t->finalize, out, err);
+}
+
+int attempt_try(struct attempt *t, struct error *err)
+{
+	FILE *out;
+	int r;
+
+	free(t->said);
+	t->said = NULL;
+	out = open_memstream(&t->said, &t->said_len);
+	r = carry_out(t, out, err);
+	fclose(out);
+	return r;
+}
+
 /* The exit code; -1: killed. */
 int attempt_go(struct attempt *t)
 {
@@ -81,19 +106,11 @@ int attempt_go(struct attempt *t)
 	free(t->said);
 	t->said = NULL;
 	out = open_memstream(&t->said, &t->said_len);
-	t->session.host.boundary = boundary;
-	t->session.host.tell = NULL;
-	t->session.host.sampled = NULL;
-	t->session.host.arg = t;
-	t->session.host.step.wait = wait_and_tick;
 	if (setjmp(t->killed)) {
 		fclose(out);
 		return -1;
 	}
-	if (t->back || session_rolling_back(&t->session))
-		r = upgrade_go_back(&t->session, out, &err);
-	else
-		r = upgrade_carry_out(&t->session, t->finalize, out, &err);
+	r = carry_out(t, out, &err);
 	fclose(out);
 	if (r < 0)
 		fail_msg("%s", err.msg);

@@ -33,6 +33,8 @@ void attempt_start(struct attempt *t, const struct doc *plan);
 void attempt_find(struct attempt *t, bool done);
 /* The exit code; -1: killed. */
 int attempt_go(struct attempt *t);
+/* The same with kill_at -1, and what could not be done comes back. */
+int attempt_try(struct attempt *t, struct error *err);
 /* Of the journal's last transition; "" without. */
 const char *attempt_why(const struct attempt *t, struct arena *a);
 /* One that can be carried out. */

@@ -11,9 +11,6 @@
 #define MESH  "kube-system"
 #define IMAGE "sidestep.dev/sidestepd:"
 
-static const char *const names[NODES] = {"control", "worker-1", "worker-2",
-					 "worker-3"}; /* a small one begins at worker-2 */
-
 #define must(call, err)                                                                            \
 	do {                                                                                       \
 		if ((call) < 0)                                                                    \
@@ -49,7 +46,8 @@ static const char *config_of(struct stand_in *w, const char *user)
 static void start_server(struct stand_in *w)
 {
 	static const char *const users[] = {"world", UPGRADER};
-	const struct apiserver_options options = {.no_garbage_collection = true};
+	const struct apiserver_options options = {.no_garbage_collection = true,
+						  .allow_faults = true};
 	struct error err = ERROR_INIT;
 	uint16_t port;
 
@@ -174,7 +172,7 @@ static void make_ready(struct stand_in *w, const char *ns, const char *name, boo
 
 static void put_team(struct stand_in *w, const char *node)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < w->team; i++) {
 		auto_release(arena) struct arena a = ARENA_INIT;
 		const char *name = arena_printf(&a, "web-%s-%d", node, i);
 
@@ -189,12 +187,21 @@ static void put_team(struct stand_in *w, const char *node)
 	}
 }
 
-/* Those that are there. */
-#define FIRST(w) (NODES - (w)->n)
-
-static void make_world(struct stand_in *w, size_t n)
+static void put_nodes(struct stand_in *w)
 {
-	*w = (struct stand_in){.dir = "/tmp/sidestep-upgrade-XXXXXX", .n = n};
+	for (size_t i = w->first; i < w->end; i++) {
+		const char *name = i ? arena_printf(&w->arena, "worker-%zu", i) : "control";
+
+		w->nodes[i] = (struct stand_in_node){.name = name, .generation = 7};
+		put_node(w, name, i == 0);
+		put_team(w, name);
+	}
+}
+
+static void make_world(struct stand_in *w, size_t first, size_t end, int team)
+{
+	*w = (struct stand_in){
+		.dir = "/tmp/sidestep-upgrade-XXXXXX", .first = first, .end = end, .team = team};
 	assert_non_null(mkdtemp(w->dir));
 	fake_clock_init(&w->clock, clock_wall_ns(clock_system()));
 	w->loop = loop_new(&w->clock.clock);
@@ -203,11 +210,7 @@ static void make_world(struct stand_in *w, size_t n)
 	apply_file(w, "deploy/crds/cilium.yaml");
 	apply_file(w, "deploy/crds/sidestep.yaml");
 	apply_file(w, "tests/unit/upgrade/world/objects.yaml");
-	for (size_t i = FIRST(w); i < NODES; i++) {
-		w->nodes[i] = (struct stand_in_node){.name = names[i], .generation = 7};
-		put_node(w, names[i], i == 0);
-		put_team(w, names[i]);
-	}
+	put_nodes(w);
 	stand_in_tick(w);
 	fake_clock_advance(&w->clock, 5 * NS_PER_S);
 	stand_in_tick(w);
@@ -215,12 +218,17 @@ static void make_world(struct stand_in *w, size_t n)
 
 void stand_in_new(struct stand_in *w)
 {
-	make_world(w, NODES);
+	make_world(w, 0, NODES, 2);
+}
+
+void stand_in_new_large(struct stand_in *w, size_t n, int team)
+{
+	make_world(w, 0, n, team);
 }
 
 void stand_in_new_small(struct stand_in *w)
 {
-	make_world(w, 2);
+	make_world(w, 2, NODES, 2);
 }
 
 void stand_in_free(struct stand_in *w)
@@ -238,6 +246,17 @@ void stand_in_faults(struct stand_in *w, const char *json)
 	struct error err = ERROR_INIT;
 
 	must(apiserver_set_faults(w->server, json ? json_of(&a, json) : NULL, &err), err);
+}
+
+bool stand_in_struck(struct stand_in *w)
+{
+	struct kube_request request = {.verb = KUBE_GET, .path = "/sidestep/faults"};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct doc *d = NULL;
+
+	must(cluster_do(&w->cluster, &request, &a, &d, &err), err);
+	return doc_find_int(d, "faults[0].times", 0) == 0;
 }
 
 /* --- looking --- */
@@ -343,9 +362,10 @@ static void run_agents(struct stand_in *w, struct arena *a)
 	doc_foreach_item (pods, pod)
 		if (is_agent(pod) && kube_deleting(pod))
 			remove_object(w, KIND_POD, MESH, kube_name(pod));
-	for (size_t i = FIRST(w); i < NODES; i++)
-		if (!agent_on(pods, names[i]) && stand_in_get(w, a, KIND_NODE, NULL, names[i]))
-			make_agent(w, a, set, names[i]);
+	for (size_t i = w->first; i < w->end; i++)
+		if (!agent_on(pods, w->nodes[i].name) &&
+		    stand_in_get(w, a, KIND_NODE, NULL, w->nodes[i].name))
+			make_agent(w, a, set, w->nodes[i].name);
 }
 
 static void run_new(struct stand_in *w, const struct doc *pods)
@@ -366,8 +386,8 @@ static bool without_network(const struct stand_in *w, const struct doc *pod)
 {
 	bool host = doc_bool_or(doc_find(pod, "spec.hostNetwork"), false);
 
-	for (size_t i = 0; w->fault == AGENT_NO_NETWORK && !host && i < NODES; i++)
-		if (str_eq(names[i], doc_find_str(pod, "spec.nodeName")))
+	for (size_t i = 0; w->fault == AGENT_NO_NETWORK && !host && i < w->end; i++)
+		if (str_eq(w->nodes[i].name, doc_find_str(pod, "spec.nodeName")))
 			return str_eq(w->nodes[i].version, NEW_VERSION);
 	return false;
 }
@@ -427,6 +447,28 @@ static void put_endpoints(struct arena *a, const struct stand_in_node *n, const 
 	}
 }
 
+static void put_more(struct arena *a, struct doc *health)
+{
+	for (int i = 0; i < 24; i++)
+		doc_append(a, doc_get(health, "maps"),
+			   json_of(a, arena_printf(a,
+						   "{\"name\": \"map_of_endpoints_%d\", "
+						   "\"layout\": 1, \"entries\": 50000, \"max\": "
+						   "1048576, \"evicts\": false}",
+						   i)));
+	doc_set(a, doc_get(health, "programs"), "ids",
+		json_of(a, "[\"from_pod=1000\", \"to_pod=1001\", \"from_host=1002\", "
+			   "\"to_host=1003\", \"from_wire=1004\", \"to_wire=1005\", "
+			   "\"connect4=1006\", \"connect6=1007\", \"sendmsg4=1008\"]"));
+	for (int i = 0; i < 12; i++)
+		doc_append(a, doc_get(health, "drops"),
+			   json_of(a, arena_printf(a,
+						   "{\"reason\": %d, \"name\": \"A reason of some "
+						   "length\", \"direction\": \"egress\", "
+						   "\"packets\": 1000000, \"bytes\": 1000000000}",
+						   140 + i)));
+}
+
 static void put_health(struct stand_in *w, struct arena *a, const struct stand_in_node *n,
 		       const struct doc *pod, struct doc *status)
 {
@@ -434,8 +476,9 @@ static void put_health(struct stand_in *w, struct arena *a, const struct stand_i
 	const char *text = arena_printf(
 		a,
 		"{\"started\": \"%s\", \"starts\": %lld, \"clockMs\": %lld, \"uptimeMs\": %lld, "
-		"\"endpoints\": {\"expected\": 2, \"ready\": 2, \"restored\": 2, \"notReady\": 0, "
-		"\"missing\": 0}, \"regenerations\": {\"done\": 2, \"failed\": 0}, "
+		"\"endpoints\": {\"expected\": %d, \"ready\": %d, \"restored\": %d, \"notReady\": "
+		"0, "
+		"\"missing\": 0}, \"regenerations\": {\"done\": %d, \"failed\": 0}, "
 		"\"metricsEpoch\": \"e\", \"drops\": [{\"reason\": 133, \"name\": \"Policy "
 		"denied\", "
 		"\"direction\": \"ingress\", \"packets\": %lld}], \"maps\": [{\"name\": "
@@ -446,11 +489,13 @@ static void put_health(struct stand_in *w, struct arena *a, const struct stand_i
 		"\"wrong\": 0}, \"failingControllers\": 0, \"process\": {\"cpuMs\": 100, "
 		"\"rssBytes\": %lld, \"limitBytes\": 268435456}}",
 		rfc3339(a, n->started_wall), (long long)n->starts, (long long)now_ms(w),
-		(long long)(now_ms(w) - n->started_ms),
+		(long long)(now_ms(w) - n->started_ms), w->team, w->team, w->team, w->team,
 		(long long)(now_ms(w) / 100), /* somebody is refused all the time */
 		(long long)(leaks ? 20000000 + n->looks * 60000000 : 20000000));
 
 	doc_set(a, status, "health", json_of(a, text));
+	if (w->tells_all)
+		put_more(a, doc_get(status, "health"));
 }
 
 static const char *counter(struct arena *a, int destination, const char *verdict, int count)
@@ -563,8 +608,8 @@ static void answer(struct stand_in *w, struct arena *a, struct stand_in_node *n,
 	if (!str_eq(kind, "Regenerate"))
 		return;
 	w->regenerations++;
-	doc_set_int(a, d, "selected", 2);
-	doc_set_int(a, d, "regenerated", fails ? 1 : 2);
+	doc_set_int(a, d, "selected", w->team);
+	doc_set_int(a, d, "regenerated", w->team - fails);
 	doc_set_int(a, d, "failed", fails);
 	doc_set_int(a, d, "repaired", 0);
 	n->generation++;
@@ -589,12 +634,12 @@ static void answer_requests(struct stand_in *w, struct arena *a)
 		bool prepare = str_eq(doc_find_str(request, "spec.kind"), "Prepare");
 
 		list = doc_set_list(a, doc_set_map(a, patch, "status"), "nodes");
-		for (size_t i = FIRST(w); i < NODES; i++) {
-			const struct doc *known = answer_in(request, names[i]);
+		for (size_t i = w->first; i < w->end; i++) {
+			const struct doc *known = answer_in(request, w->nodes[i].name);
 
 			if (known)
 				doc_append(a, list, doc_clone(a, known));
-			else if (concerns(request, names[i]) &&
+			else if (concerns(request, w->nodes[i].name) &&
 				 !(prepare && w->fault >= AGENT_UNPREPARED))
 				answer(w, a, &w->nodes[i], request, list);
 		}
@@ -612,8 +657,8 @@ void stand_in_tick(struct stand_in *w)
 	pods = list_of(w, &a, KIND_POD);
 	end_pulls(w, &a, pods);
 	run_new(w, pods);
-	for (size_t i = FIRST(w); i < NODES; i++) {
-		const struct doc *pod = agent_on(pods, names[i]);
+	for (size_t i = w->first; i < w->end; i++) {
+		const struct doc *pod = agent_on(pods, w->nodes[i].name);
 
 		if (pod)
 			live(w, &a, &w->nodes[i], pods, pod);
@@ -638,7 +683,7 @@ static const char least[] = "name: least\n"
 			    "soak: 1s\n"
 			    "prepare: 5s\n"
 			    "sampleEvery: 1s\n"
-			    "gateTimeout: 30s\n";
+			    "gateTimeout: 120s\n";
 static const char waiver[] = "waves: [34, 100]\n"
 			     "waivers:\n"
 			     "- {id: map-layout, reason: a test, owner: us, expires: "
@@ -671,7 +716,9 @@ struct doc *stand_in_plan(struct stand_in *w, struct arena *a, const char *to, c
 	struct plan_input in = {
 		.to = to, .by = "a test", .canary = "worker-2", .clock = &w->clock.clock};
 	const char *text =
-		profile ? profile : arena_printf(a, "%s%s", w->n < NODES ? least : haste, waiver);
+		profile ? profile
+			: arena_printf(a, "%s%s", w->end - w->first == NODES ? haste : least,
+				       waiver);
 	struct releases known;
 	struct profile p;
 	struct error err = ERROR_INIT;
@@ -717,10 +764,10 @@ const char *stand_in_state(struct stand_in *w, struct arena *a)
 		str_or_empty(doc_find_str(set, "spec.template.spec.containers[0].image"));
 	size_t ours = 0;
 
-	for (size_t i = FIRST(w); i < NODES; i++) {
-		const struct doc *pod = agent_on(pods, names[i]);
+	for (size_t i = w->first; i < w->end; i++) {
+		const struct doc *pod = agent_on(pods, w->nodes[i].name);
 
-		strbuf_addf(&out, "%s=%s ", names[i], pod ? version_of(pod) : "none");
+		strbuf_addf(&out, "%s=%s ", w->nodes[i].name, pod ? version_of(pod) : "none");
 	}
 	doc_foreach_item (pods, pod)
 		ours += kube_label(pod, UPGRADE_LABEL) != NULL;

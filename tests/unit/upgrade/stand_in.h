@@ -18,6 +18,7 @@
 #define NEW_VERSION "0.3.0"
 #define UPGRADER    "upgrader" /* who the upgrade is to the API server */
 #define NODES       4          /* control, worker-1, worker-2, worker-3 */
+#define NODES_MAX   64
 
 /* Of agents of NEW_VERSION. */
 enum agent_fault {
@@ -51,8 +52,10 @@ struct stand_in {
 	struct loop *loop;
 	struct apiserver *server;
 	struct cluster cluster; /* as the world itself; not the upgrade's */
-	struct stand_in_node nodes[NODES];
-	size_t n; /* of them are there: the last ones */
+	struct stand_in_node nodes[NODES_MAX];
+	size_t first, end; /* of them are there */
+	int team;          /* pods of users on each */
+	bool tells_all;    /* as many maps and reasons as an agent has at most */
 	unsigned pods_made;
 	enum agent_fault fault;
 	const char *fault_on; /* node; NULL: every one */
@@ -66,6 +69,8 @@ struct stand_in {
 void stand_in_new(struct stand_in *w);
 /* Two workers, and the least patience: for runs by the hundred. */
 void stand_in_new_small(struct stand_in *w);
+/* So many nodes with so many pods of users each. */
+void stand_in_new_large(struct stand_in *w, size_t n, int team);
 void stand_in_free(struct stand_in *w);
 /* One round of everything that lives in the cluster. */
 void stand_in_tick(struct stand_in *w);
@@ -89,6 +94,8 @@ void stand_in_remove(struct stand_in *w, enum object_kind_id kind, const char *n
 /* The name of the agent's pod on a node. */
 const char *stand_in_agent(struct stand_in *w, struct arena *a, const char *node);
 void stand_in_faults(struct stand_in *w, const char *json);
+/* Whether the first of them is used up. */
+bool stand_in_struck(struct stand_in *w);
 
 /* "control=0.2.0 worker-1=0.3.0 ...; template 0.3.0; pods 4, requests 0": by the pods' images. */
 const char *stand_in_state(struct stand_in *w, struct arena *a);

@@ -362,6 +362,28 @@ CASE(faults_strike_as_often_as_they_should)
 	assert_int_equal(call(f, "PUT", "/sidestep/faults", "{'fault':[]}", NULL), 400);
 }
 
+static void cut_creation(struct fixture *f, const char *name)
+{
+	struct http_response response;
+	struct error err = ERROR_INIT;
+	struct asked q;
+
+	ask(f, &q, "POST", CONFIG_MAPS, NULL, config_map(f, name, ""));
+	assert_true(http_call_wait(f->loop, f->http, &q.request, &response, &err) < 0);
+}
+
+CASE(an_answer_is_lost_before_or_after_the_deed)
+{
+	struct fixture *f = *state;
+
+	faults(f, "{'faults':[{'match':{'verb':'create'},'times':1,'cut':'before'}]}");
+	cut_creation(f, "x");
+	assert_int_equal(status_of(f, "x"), 404);
+	faults(f, "{'faults':[{'match':{'verb':'create'},'times':1,'cut':'after'}]}");
+	cut_creation(f, "x");
+	assert_int_equal(status_of(f, "x"), 200);
+}
+
 CASE(watches_are_cut_silenced_and_expired)
 {
 	struct fixture *f = *state;
@@ -506,6 +528,7 @@ int main(void)
 		ROW(a_namespace_takes_its_content_along),
 		ROW(a_crd_takes_its_objects_along),
 		ROW(faults_strike_as_often_as_they_should),
+		ROW(an_answer_is_lost_before_or_after_the_deed),
 		ROW(watches_are_cut_silenced_and_expired),
 		ROW(old_versions_are_gone),
 		ROW(no_watch_list),
