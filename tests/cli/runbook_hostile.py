@@ -195,7 +195,7 @@ def hostile_texts(w):
 
 def bombs(w):
     deep = "  do:\n  - "
-    for what, text in (("aliases", BOMB), ("depth", "[" * 5000 + "]" * 5000), ("duplicate keys", GOOD + "kind: Runbook\n"),
+    for what, text in (("aliases", BOMB), ("depth", "[" * 5000 + "]" * 5000), ("duplicate keys", GOOD + "kind: Runbooks\n"),
                        ("a tag", GOOD.replace("summary: harmless", "summary: !!python/object/apply:os.system [id]")),
                        ("no document", ""), ("two documents", GOOD + "---\n" + GOOD), ("binary", "\x00\x01\x02")):
         w.write(text)
