@@ -110,6 +110,7 @@ static void tell(const struct errand *e, enum config_format format)
 	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
 	if (format == CONFIG_DIFF && p->n_operations)
 		tell_operations(e, call->out);
+	tell_list(beside, "left out", p->scene.left_out);
 	tell_list(beside, "a default of the server's", p->given);
 	tell_list(beside, "the server was not asked about", p->notes);
 	tell_list(beside, "blocked", p->blocked);
