@@ -22,7 +22,7 @@ static const struct runbook_step *find_step(const struct runbook_step *steps, si
 	return NULL;
 }
 
-static const struct runbook_step *step_of_key(const struct runner *r, const char *key)
+const struct runbook_step *change_step_of(const struct runner *r, const char *key)
 {
 	const char *dot = strrchr(key, '.');
 
@@ -137,7 +137,7 @@ static int undo_one(struct runner *r, const struct doc *record, const char **ret
 		    struct error *err)
 {
 	const char *key = doc_find_str(record, "step"), *left = NULL;
-	const struct runbook_step *step = step_of_key(r, key);
+	const struct runbook_step *step = change_step_of(r, key);
 	const struct rollback *back = step ? step->rollback : NULL;
 	bool done = true;
 	int rc;

@@ -78,6 +78,18 @@ static void say_advice(struct runner *r, const struct run_end *end, struct strbu
 		strbuf_addf(out, "the runbook advises: %s\n", doc_str(d));
 }
 
+/* What somebody must know before typing what comes next. */
+static void say_state(struct runner *r, struct strbuf *out)
+{
+	const char *out_of_force = suspended_words(&r->arena, r->run, run_suspended(r),
+						   clock_wall_ns(r->cluster.clock));
+
+	if (r->copied)
+		strbuf_addf(out, "careful: %s\n", run_copied_words(r));
+	if (out_of_force)
+		strbuf_addf(out, "%s\n", out_of_force);
+}
+
 static int tell(const struct cli_call *call, struct runner *r, const struct run_end *end,
 		int format)
 {
@@ -100,6 +112,7 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
 	say_advice(r, end, &out);
+	say_state(r, &out);
 	strbuf_addf(&out, "next: %s\n", run_next_words(r, end));
 	put_plain(call->out, &out);
 	return end->exit;
@@ -291,6 +304,8 @@ static int still_fit(const struct cli_call *call, struct runner *r, struct error
 
 	if (!rc)
 		rc = runner_passes_approvals(r, err);
+	if (!rc)
+		rc = copied_fits(r, err);
 	if (rc == -EPERM) {
 		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
 		rc = CLI_BLOCKED;
@@ -434,17 +449,28 @@ static int with_run(const struct cli_call *call, const struct where_opts *where,
 
 static int show_rollback(const struct cli_call *call, struct runner *r, struct error *err)
 {
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	size_t n = 0;
 
 	(void)err;
 	for (size_t i = journal_count(r->journal); i--;) {
 		const struct journal_record *rec = journal_at(r->journal, i);
+		const struct doc *deed = doc_get(rec->body, "deed");
 
 		if (!str_eq(rec->type, "change"))
 			continue;
-		fprintf(call->out, "  %s would be taken back\n", doc_find_str(rec->body, "step"));
+		strbuf_addf(&out, "  %s would be taken back\n", doc_find_str(rec->body, "step"));
+		doc_foreach_item (doc_get(rec->body, "changes"), c)
+			strbuf_addf(&out, "    %s of %s\n", doc_find_str(c, "op"),
+				    change_object(&r->arena, doc_get(c, "ref")));
+		doc_foreach_item (doc_get(deed, "argv"), word)
+			strbuf_addf(&out, "%s%s", word_i ? " " : "    ", doc_str(word));
+		if (doc_len(doc_get(deed, "argv")))
+			strbuf_addc(&out, '\n');
 		n++;
 	}
+	say_state(r, &out);
+	put_plain(call->out, &out);
 	if (!n)
 		fprintf(call->out, "run %s changed nothing\n", r->run);
 	return CLI_OK;
@@ -511,6 +537,8 @@ static int with_wanted(const struct cli_call *call, bool agree, struct error *er
 	rc = find_wanted(call, &r, &w, err);
 	if (!rc && !agree)
 		show_wanted(call, &w);
+	if (!rc && !agree && r.copied)
+		fprintf(call->out, "careful: %s\n", run_copied_words(&r));
 	if (!rc && agree)
 		rc = approve(&r, &w, err);
 	if (rc == -EPERM || rc == -EALREADY) {
@@ -560,6 +588,7 @@ static int show_one(const struct cli_call *call, struct runner *r, struct error 
 	if (end.why)
 		strbuf_addf(&out, "%s\n", end.why);
 	say_advice(r, &end, &out);
+	say_state(r, &out);
 	strbuf_addf(&out, "%s\nnext: %s\n", end.ended ? "it has ended" : "it has not ended",
 		    run_next_words(r, &end));
 	put_plain(call->out, &out);
@@ -588,9 +617,24 @@ static void list_one(const struct cli_call *call, const struct run_options *opti
 		doc_set_int(a, d, "exit", end.exit);
 		doc_set_string(a, d, "outcome", end.outcome);
 		doc_set_string(a, d, "waiting", end.ended ? NULL : end.waiting);
+		doc_set(a, d, "suspended", doc_clone(a, run_suspended(&r)));
 	}
 	runner_close(&r);
 	(void)call;
+}
+
+/* Lines that are no JSON say nothing. */
+static struct doc *suspended_in(struct arena *a, const struct doc *lines)
+{
+	struct doc *records = doc_list(a), *d;
+
+	doc_foreach_item (lines, line) {
+		const char *text = str_or_empty(doc_str(line));
+
+		if (!doc_read_json(a, text, strlen(text), NULL, &d, NULL))
+			doc_append(a, records, d);
+	}
+	return records_suspended(a, records);
 }
 
 static bool listed(const struct doc *list, const char *run)
@@ -627,8 +671,29 @@ static void list_copies(const struct cli_call *call, const struct run_options *o
 		doc_set_string(a, d, "mode", runbook_mode_names[MODE_EXECUTE]);
 		doc_set_string(a, d, "state", doc_find_str(c, "spec.state"));
 		doc_set_bool(a, d, "elsewhere", true);
+		doc_set(a, d, "suspended", suspended_in(a, doc_find(c, "spec.journal")));
 	}
 	runner_close(&r);
+}
+
+static void list_line(const struct cli_call *call, const struct doc *d, struct strbuf *out)
+{
+	const char *waiting = doc_find_str(d, "waiting"), *state = doc_find_str(d, "state");
+	const char *run = doc_find_str(d, "run");
+	const bool ended = doc_bool_or(doc_get(d, "ended"), false);
+	const char *out_of_force = suspended_words(call->arena, run, doc_get(d, "suspended"),
+						   clock_wall_ns(clock_system()));
+
+	strbuf_addf(out, "%-44s %-9s %-10s %s%s\n", run, str_or_empty(doc_find_str(d, "mode")),
+		    doc_find_str(d, "why") ? "unreadable"
+		    : state                ? state
+		    : ended                ? "ended"
+					   : "open",
+		    state ? "begun elsewhere"
+			  : str_or_empty(doc_find_str(d, ended ? "outcome" : "why")),
+		    waiting ? arena_printf(call->arena, "at %s", waiting) : "");
+	if (out_of_force)
+		strbuf_addf(out, "  %s\n", out_of_force);
 }
 
 static int list_runs(const struct cli_call *call, struct error *err)
@@ -637,6 +702,7 @@ static int list_runs(const struct cli_call *call, struct error *err)
 	const struct run_options given = options_of(call, &o->where, NULL, false);
 	struct run_options options = given;
 	const char *state = o->where.state ? o->where.state : session_state_dir(call->arena);
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	struct doc *list = doc_list(call->arena);
 	struct strings runs;
 	int rc = runs_in_state(call->arena, state, &runs, err);
@@ -652,18 +718,9 @@ static int list_runs(const struct cli_call *call, struct error *err)
 		print_doc(call, list, o->output);
 		return CLI_OK;
 	}
-	doc_foreach_item (list, d) {
-		const char *waiting = doc_find_str(d, "waiting");
-		const bool ended = doc_bool_or(doc_get(d, "ended"), false);
-
-		fprintf(call->out, "%-44s %-9s %-9s %s%s\n", doc_find_str(d, "run"),
-			str_or_empty(doc_find_str(d, "mode")),
-			doc_find_str(d, "why") ? "unreadable"
-			: ended                ? "ended"
-					       : "open",
-			str_or_empty(doc_find_str(d, ended ? "outcome" : "why")),
-			waiting ? arena_printf(call->arena, "at %s", waiting) : "");
-	}
+	doc_foreach_item (list, d)
+		list_line(call, d, &out);
+	put_plain(call->out, &out);
 	if (!doc_len(list))
 		fprintf(call->out, "no run of a runbook is kept in %s\n", state);
 	return CLI_OK;
