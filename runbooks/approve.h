@@ -37,7 +37,7 @@
 
 /* A waiting step: what whoever approves must know. Strings in the arena. */
 struct approval_wanted {
-	const char *run, *step, *title, *requester, *digest;
+	const char *run, *step, *title, *book, *requester, *digest;
 	struct strings groups;
 	int64_t min;
 	const char *expires;

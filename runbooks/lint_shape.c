@@ -485,6 +485,21 @@ RULE(rule_known)
 /* --- outcomes, parameters, modes ---------------------------------------------------------------
  */
 
+/* Printed as what to type: one of our own commands without options, or the name of a runbook. */
+static void check_advice(struct lint *l, const char *path, const char *text)
+{
+	static const char book[] = "runbook:", command[] = "command:sidestep ";
+
+	if ((str_starts(text, book) && well_named(text + strlen(book), "-")) ||
+	    (str_starts(text, command) && well_named(text + strlen(command), " ")))
+		return;
+	lint_fail(l, path,
+		  "\"%.80s\" is no advice: want runbook:NAME or command:sidestep VERB; what else "
+		  "there "
+		  "is to say stands in cause",
+		  text);
+}
+
 RULE(rule_outcomes)
 {
 	static const char *const confidences[] = {"low", "medium", "high", NULL};
@@ -502,6 +517,9 @@ RULE(rule_outcomes)
 			lint_fail(l, path, "the default outcome stands last");
 		if (str_empty(o->cause))
 			lint_fail(l, path, "outcome %s says no cause", o->id);
+		for (size_t k = 0; k < o->next.n; k++)
+			check_advice(l, arena_printf(l->arena, "%s.next[%zu]", path, k),
+				     o->next.items[k]);
 		if (o->confidence && !one_of(o->confidence, confidences))
 			lint_fail(l, path, "confidence is one of low, medium, high");
 	}

@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "runbooks/run_internal.h"
+#include "runbooks/transcript.h"
 
 static const struct runbook_step *find_step(const struct runbook_step *steps, size_t n,
 					    const char *id)
@@ -167,9 +168,9 @@ static int undo_one(struct runner *r, const struct doc *record, const char **ret
 	if (rc || *ret_why)
 		return rc;
 	say(r, "  %-18s %-12s %s\n", key, left ? "left" : step_status_names[STATUS_ROLLED_BACK],
-	    left   ? left
-	    : step ? step->title
-		   : "");
+	    shown(&r->arena, left   ? left
+			     : step ? step->title
+				    : ""));
 	return note_undone(r, key, left, err);
 }
 

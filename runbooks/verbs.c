@@ -75,7 +75,7 @@ static const char *ending(int code)
 static void say_advice(struct runner *r, const struct run_end *end, struct strbuf *out)
 {
 	doc_foreach_item (run_advice(r, end), d)
-		strbuf_addf(out, "the runbook advises: %s\n", doc_str(d));
+		strbuf_addf(out, "the runbook advises: %s\n", shown(&r->arena, doc_str(d)));
 }
 
 /* What somebody must know before typing what comes next. */
@@ -100,14 +100,14 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 		return end->exit;
 	}
 	if (end->outcome)
-		strbuf_addf(&out, "%s: %s\n", end->outcome, str_or_empty(end->cause));
+		strbuf_addf(&out, "%s: %s\n", end->outcome, shown(&r->arena, end->cause));
 	/* What it waits for was said with its step. */
 	if (end->why && end->exit && !end->waiting)
 		strbuf_addf(&out, "%s%s\n",
 			    end->exit == CLI_BLOCKED ? "ended at "
 			    : end->outcome           ? "in doubt: "
 						     : "",
-			    end->why);
+			    shown(&r->arena, end->why));
 	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, ending(end->exit));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
@@ -148,7 +148,7 @@ static void list_changes(const struct cli_call *call, const struct runbook_step 
 		if (steps[i].kind == STEP_MUTATE || steps[i].mutates.value)
 			fprintf(call->err, "  %-18s risk %-7s %s\n", steps[i].id,
 				steps[i].risk ? risk_names[steps[i].risk] : "unsaid",
-				steps[i].title);
+				shown(call->arena, steps[i].title));
 		list_changes(call, steps[i].steps, steps[i].n_steps);
 		if (steps[i].rollback)
 			list_changes(call, steps[i].rollback->steps, steps[i].rollback->n_steps);
@@ -267,9 +267,10 @@ int cmd_run(const struct cli_call *call, struct error *err)
 	enum runbook_mode mode;
 	int rc = source_find(call->arena, call->args[0], &rb, err);
 
-	if (rc == -EINVAL) {
-		fprintf(call->err, "%s: %s: it is not fit to run; nothing was done\n",
-			call->program->name, err->msg);
+	if (rc == -EINVAL || rc == -E2BIG || rc == -ERANGE) {
+		fprintf(call->err, "%s: %s%s%s: it is not fit to run; nothing was done\n",
+			call->program->name, rc == -E2BIG ? call->args[0] : "",
+			rc == -E2BIG ? ": " : "", err->msg);
 		return CLI_BLOCKED;
 	}
 	if (rc)
@@ -505,14 +506,16 @@ static void show_wanted(const struct cli_call *call, const struct approval_wante
 {
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 
-	strbuf_addf(&out, "run %s, step %s: %s\nasked for by %s, with ", w->run, w->step,
-		    str_or_empty(w->title), str_or_empty(w->requester));
+	strbuf_addf(&out, "run %s, step %s: %s\nof %s\nasked for by %s, with ", w->run, w->step,
+		    shown(call->arena, w->title), shown(call->arena, w->book),
+		    shown(call->arena, w->requester));
 	doc_write_json(w->params, DOC_COMPACT, &out);
 	strbuf_addf(&out, "\nthe run may change, each after its own checks and approvals:\n");
 	doc_foreach_item (w->changes, c) {
 		strbuf_addf(&out, "  %-18s risk %-7s way back %s\n  %-18s %s\n",
 			    doc_find_str(c, "step"), doc_find_str(c, "risk"),
-			    doc_find_str(c, "back"), "", doc_find_str(c, "title"));
+			    doc_find_str(c, "back"), "",
+			    shown(call->arena, doc_find_str(c, "title")));
 		if (!doc_get(c, "does"))
 			continue;
 		strbuf_addf(&out, "  %-18s ", "");
@@ -584,9 +587,9 @@ static int show_one(const struct cli_call *call, struct runner *r, struct error 
 		    runbook_mode_names[r->mode], str_or_empty(doc_find_str(d, "began")));
 	transcript_steps(&w, &out);
 	if (end.outcome)
-		strbuf_addf(&out, "%s: %s\n", end.outcome, str_or_empty(end.cause));
+		strbuf_addf(&out, "%s: %s\n", end.outcome, shown(&r->arena, end.cause));
 	if (end.why)
-		strbuf_addf(&out, "%s\n", end.why);
+		strbuf_addf(&out, "%s\n", shown(&r->arena, end.why));
 	say_advice(r, &end, &out);
 	say_state(r, &out);
 	strbuf_addf(&out, "%s\nnext: %s\n", end.ended ? "it has ended" : "it has not ended",
@@ -690,7 +693,7 @@ static void list_line(const struct cli_call *call, const struct doc *d, struct s
 		    : ended                ? "ended"
 					   : "open",
 		    state ? "begun elsewhere"
-			  : str_or_empty(doc_find_str(d, ended ? "outcome" : "why")),
+			  : shown(call->arena, doc_find_str(d, ended ? "outcome" : "why")),
 		    waiting ? arena_printf(call->arena, "at %s", waiting) : "");
 	if (out_of_force)
 		strbuf_addf(out, "  %s\n", out_of_force);

