@@ -26,12 +26,28 @@ static bool well_named(const char *s, const char *extra)
 	return true;
 }
 
+/* "file:6:9: params[0].type: why": the finding stands at that path, not at the file's beginning. */
+static void not_decoded(struct lint *l)
+{
+	const char *file = l->root->file ? l->root->file : "", *at = l->why_not, *end;
+
+	if (*file && str_starts(at, file) && strstr(at, ": "))
+		at = strstr(at, ": ") + 2;
+	end = strstr(at, ": ");
+	if (at != l->why_not && end &&
+	    (size_t)(end - at) == strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "0123456789_.[]-"))
+		lint_fail(l, arena_strndup(l->arena, at, (size_t)(end - at)), "%s", end + 2);
+	else
+		lint_fail(l, "", "%s", at);
+}
+
 RULE(rule_schema)
 {
 	struct lint *l = env;
 
 	if (!l->decoded)
-		lint_fail(l, "", "%s", l->why_not);
+		not_decoded(l);
 	for (size_t i = 0; i < l->unknown.n; i++)
 		lint_fail(l, l->unknown.items[i].path, "the schema has no field %s",
 			  l->unknown.items[i].path);
@@ -457,7 +473,8 @@ RULE(rule_known)
 		const struct runbook_step *step = s->step;
 
 		if (step->query && !known_source_find(step->query->source))
-			lint_fail(l, lint_path(l, s, "query.source"), "there is no source %s",
+			lint_fail(l, lint_path(l, s, "query.source"),
+				  "there is no source %s ('sidestep runbook tables' lists them)",
 				  step->query->source ? step->query->source : "(none is named)");
 		if (step->check && !check_id_form(step->check))
 			lint_fail(l, lint_path(l, s, "check"), "%s is no check's id like KRN-001",

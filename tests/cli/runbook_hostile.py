@@ -359,6 +359,15 @@ def kept_by_another(w):
     check(done.returncode == 7, f"resume --runbook: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
 
 
+def every_field_is_told(w):
+    """Whoever writes one finds each of its fields, with the kinds of steps."""
+    told = w.call("help", "schema")
+    words = set(re.findall(r"[a-z_A-Z.]+", told.stdout.decode()))
+    for field in set(re.findall(r"[{ ]([a-z_]+): ", GOOD)) - {"agents", "metadata", "modes", "size", "requires", "data", "patch", "ref"}:
+        check(field in words or any(word.endswith("." + field) for word in words), f"help schema does not tell of {field}")
+    check(told.returncode == 0 and "on_error" in words and "required" in words, told.stdout.decode())
+
+
 def mistyped(w):
     for words, code, says in MISTYPED:
         done = w.call(*words, "--no-cluster")
@@ -388,6 +397,7 @@ def main():
         around_an_approval(w)
         lines_of_ours(w)
         kept_by_another(w)
+        every_field_is_told(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 
