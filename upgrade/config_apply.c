@@ -241,6 +241,7 @@ static int preview(const struct cli_call *call, bool back, struct error *err)
 	if (!r)
 		r = propose(&e, false, err);
 	if (!r && nothing_to_do(&e)) {
+		tell_list(call->err, "left out", e.proposal.scene.left_out);
 		fprintf(call->out, "nothing to do: everything is as wanted\n");
 		*call->nothing = true;
 	} else if (!r) {
@@ -260,8 +261,11 @@ static int carry_out(struct errand *e, struct error *err)
 
 	if (r)
 		return r;
+	if (!*call->shown)
+		tell_list(call->err, "left out", e->proposal.scene.left_out);
 	if (doc_len(e->proposal.blocked)) {
 		tell_list(call->err, "blocked", e->proposal.blocked);
+		fprintf(call->err, "# nothing was changed\n");
 		return CLI_BLOCKED;
 	}
 	if (nothing_to_do(e)) {
