@@ -139,6 +139,8 @@ static int finish_plan(const struct errand *e, struct error *err)
 	int r = 0;
 
 	tell(e, (enum config_format)o->diff.output);
+	if (doc_len(e->proposal.blocked) && o->out)
+		fprintf(e->call->err, "# no plan was written to %s\n", o->out);
 	if (doc_len(e->proposal.blocked))
 		return CLI_BLOCKED;
 	if (o->out)
