@@ -273,6 +273,8 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 				    "'sidestep runbook resume %s' goes on, 'sidestep runbook abort "
 				    "%s' ends it here; %s",
 				    r->run, r->run, back);
+	if (end->exit == CLI_ROLLED_BACK && !has_changed(r))
+		return "it is over; it had changed nothing, so nothing was taken back";
 	if (end->exit == CLI_ROLLED_BACK)
 		return "it is over; what it changed is as it was, but for what says it was left";
 	return arena_printf(a, "'sidestep runbook report %s' tells it; %s%s", r->run, back,

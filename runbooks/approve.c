@@ -469,10 +469,10 @@ static void wait_for_more(struct runner *r, const struct approvers *want, size_t
 		strbuf_addf(&who, "%s%s", i ? " or " : "", want->groups.items[i]);
 	d->waits = true;
 	d->status = STATUS_WAITING;
-	d->why = arena_printf(&r->arena, "%zu of %" PRId64 " approvals, by %s, not by %s%s", have,
-			      want->min.value, strbuf_cstr(&who),
-			      str_or_empty(doc_find_str(r->plan, "requester.name")),
-			      strbuf_cstr(said));
+	d->why = arena_printf(
+		&r->arena, "%zu of %" PRId64 " approvals; it takes somebody of %s who is not %s%s",
+		have, want->min.value, strbuf_cstr(&who),
+		str_or_empty(doc_find_str(r->plan, "requester.name")), strbuf_cstr(said));
 }
 
 static int count(const struct scope *s, const struct runbook_step *step, struct votes *v,

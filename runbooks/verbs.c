@@ -64,10 +64,12 @@ static void print_doc(const struct cli_call *call, const struct doc *d, int form
 	put_doc(call->out, d, format == PRINT_JSON ? FORMAT_JSON : FORMAT_YAML);
 }
 
-static const char *ending(int code)
+static const char *ending(int code, bool ended)
 {
 	if (code == CLI_OK)
 		return "it has come to a conclusion";
+	if (code == CLI_INTERRUPTED && ended)
+		return "aborted, and not to be gone on with: 'run' begins a new one";
 	return code == CLI_BLOCKED ? "a step failed, and the runbook goes on behind it no further"
 				   : exit_code_meaning(code);
 }
@@ -108,7 +110,8 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 			    : end->outcome           ? "in doubt: "
 						     : "",
 			    shown(&r->arena, end->why));
-	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, ending(end->exit));
+	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit,
+		    ending(end->exit, end->ended));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
 	say_advice(r, end, &out);

@@ -359,6 +359,23 @@ def kept_by_another(w):
     check(done.returncode == 7, f"resume --runbook: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
 
 
+def told_at_each_pause(w):
+    """What happened, what is safe, what to type next."""
+    def says(done, code, *words):
+        text = (done.stdout + done.stderr).decode()
+        check(done.returncode == code and all(word in text for word in words), f"exit {done.returncode}, not {code} with {words}: {text}")
+
+    w.write(GOOD)
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+    run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+    says(done, 7, "0 of 1 approvals; it takes somebody of oncall who is not uid", f"next: they type 'sidestep runbook approve {run} agree'",
+         "nothing was changed")
+    says(w.call("status", "--no-cluster"), 0, run, "at agree")
+    says(w.call("abort", run, "--no-cluster"), 8, "aborted, and not to be gone on with", "nothing was changed")
+    says(w.call("resume", run, "--no-cluster"), 8, "'run' begins a new one")
+    says(w.call("rollback", run, "--no-cluster", "--yes"), 9, "it had changed nothing, so nothing was taken back")
+
+
 def every_field_is_told(w):
     """Whoever writes one finds each of its fields, with the kinds of steps."""
     told = w.call("help", "schema")
@@ -397,6 +414,7 @@ def main():
         around_an_approval(w)
         lines_of_ours(w)
         kept_by_another(w)
+        told_at_each_pause(w)
         every_field_is_told(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
