@@ -119,6 +119,10 @@ RULE(rule_metadata)
 	}
 	if (!one_of(rb->lock, locks))
 		lint_fail(l, "requires.lock", "lock is one of none, namespace, cluster");
+	for (size_t i = 0; str_eq(rb->lock, "namespace") && i < rb->n_params; i++)
+		if (str_eq(rb->params[i].name, "namespace") && rb->params[i].type != PARAM_K8S_NAME)
+			lint_fail(l, arena_printf(l->arena, "params[%zu].type", i),
+				  "the lock is named by this parameter: want type k8s-name");
 	return 0;
 }
 

@@ -131,6 +131,9 @@ static int take_lock(struct runner *r, struct error *err)
 
 	if (r->mode != MODE_EXECUTE || str_eq(scope, "none") || !scope[0])
 		return 0;
+	if (!whole && !known_name(ns))
+		return error_set(err, -EINVAL, "%.60s is no namespace: the lock is named by it",
+				 ns);
 	if (!r->cluster.client)
 		return lock_file(r, whole ? "cluster" : ns, err);
 	session_attach(&r->lock, whole ? &cluster_tool : &namespace_tool, &r->cluster, r->state);

@@ -132,6 +132,7 @@ EDITS = [
     ("a million tries", "  register: nodes\n", "  register: nodes\n  retry: {attempts: 1000000, base: 0s, on: [timeout]}\n", None),
     ("nobody approves", "approvers: {min: 1", "approvers: {min: 0", None),
     ("so many approve as is said", "approvers: {min: 1", 'approvers: {min: "${params.many}"', None),
+    ("a lock that climbs", "requires: {lock: none}", "- {name: namespace, type: string, default: ../../evil}\nrequires: {lock: namespace}", "RBL-002"),
     ("executes by default", "default: diagnose", "default: execute", "RBL-014"),
 ]
 FETCH = """- id: out
@@ -221,6 +222,12 @@ def bombs(w):
             check(b"r.yaml" in done.stderr + done.stdout, f"{what}: {verb} names no file: {done.stderr!r}")
     w.write("x" * (2 << 20))
     check(w.call("run", w.file).returncode == 1, "a huge file is read")
+    folder = os.path.join(w.folder, "pipes")
+    os.mkdir(folder)
+    os.mkfifo(os.path.join(folder, "waits.yaml"))
+    for verb in ("lint", "list", "test"):
+        done = w.call(verb, folder)
+        check(done.returncode == 1 and b"not a regular file" in done.stderr, f"{verb} of a pipe: {done.returncode} {done.stderr!r}")
     check(deep and not os.path.exists(w.state), "a run was begun")
 
 
