@@ -366,6 +366,37 @@ def kept_by_another(w):
     check(done.returncode == 7, f"resume --runbook: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
 
 
+def noted(w, run, *bodies):
+    """The run as if it had noted these, too."""
+    path = os.path.join(w.state, "runbooks", run, "journal")
+    with open(path, encoding="utf-8") as f:
+        last = json.loads(f.readlines()[-1])
+    with open(path, "a", encoding="utf-8") as f:
+        for body in bodies:
+            record = {"seq": last["seq"] + 1, "time": "2026-11-23T01:02:03.000000Z", **body, "prev": last["hash"]}
+            record["hash"] = hashlib.sha256(compact(record).encode()).hexdigest()
+            f.write(compact(record) + "\n")
+            last = record
+
+
+def out_of_force(w):
+    """A policy that a run took away stands in the list, at the run, in its report and before the way back, until it is back."""
+    w.write(GOOD)
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+    run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+    ref = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "namespace": "web", "name": "tight"}
+    noted(w, run, {"type": "change", "step": "change", "back": "auto", "suspends": True, "changes": [{"op": "delete", "kind": "delete", "ref": ref}]},
+          {"type": "intent", "step": "change", "kind": "delete", "ref": ref})
+    words = "OUT OF FORCE since 2026-11-23T01:02:03.000000Z"
+    for args in (("status",), ("status", run), ("rollback", run, "--dry-run")):
+        text = w.call(*args, "--no-cluster").stdout.decode()
+        check(words in text and "CiliumNetworkPolicy/web/tight" in text and f"'sidestep runbook rollback {run}' does" in text, f"{args}: {text}")
+    check("CiliumNetworkPolicy/web/tight is out of force since" in w.call("report", run, "--no-cluster").stdout.decode(), "the report")
+    check(json.loads(w.call("status", run, "--no-cluster", "-o", "json").stdout)["suspended"][0]["step"] == "change", "as JSON")
+    noted(w, run, {"type": "undone", "step": "change"})
+    check(words not in w.call("status", "--no-cluster").stdout.decode(), "it is back, and status says it is not")
+
+
 def told_at_each_pause(w):
     """What happened, what is safe, what to type next."""
     def says(done, code, *words):
@@ -422,6 +453,7 @@ def main():
         lines_of_ours(w)
         kept_by_another(w)
         told_at_each_pause(w)
+        out_of_force(w)
         every_field_is_told(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
