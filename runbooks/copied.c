@@ -16,22 +16,27 @@ struct holding {
 	const struct runbook_step *step; /* NULL: of a runbook that was called */
 };
 
-/* What a change of this operation is called in a journal; NULL: it makes none. */
-static const char *names_of(const char *op)
+/* What a change of this operation is called in a journal. */
+static bool makes(const char *op, const struct doc *change)
 {
 	static const struct {
-		const char *op, *names;
+		const char *op, *said;
+		enum change_kind kind;
 	} rows[] = {
-		{"k8s.patch", "patch"},     {"k8s.apply", "create patch"},
-		{"k8s.delete", "delete"},   {"policy.suspend", "delete"},
-		{"k8s.restart", "restart"}, {"endpoint.regenerate", "request"},
-		{"k8s.evict", NULL},
+		{"k8s.patch", "patch", CHANGE_PATCH},
+		{"k8s.apply", "create", CHANGE_CREATE},
+		{"k8s.apply", "patch", CHANGE_PATCH},
+		{"k8s.delete", "delete", CHANGE_DELETE},
+		{"policy.suspend", "delete", CHANGE_DELETE},
+		{"k8s.restart", "restart", CHANGE_PATCH},
+		{"endpoint.regenerate", "request", CHANGE_CREATE},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (str_eq(rows[i].op, op))
-			return rows[i].names;
-	return NULL;
+		if (str_eq(rows[i].op, op) && str_eq(rows[i].said, doc_find_str(change, "op")) &&
+		    str_eq(change_kind_name(rows[i].kind), doc_find_str(change, "kind")))
+			return true;
+	return false;
 }
 
 static const char *ref_text(struct arena *a, const struct doc *ref)
@@ -41,6 +46,16 @@ static const char *ref_text(struct arena *a, const struct doc *ref)
 	return arena_printf(a, "%s %s %s%s%s", str_or_empty(doc_find_str(ref, "apiVersion")),
 			    str_or_empty(doc_find_str(ref, "kind")), str_or_empty(ns),
 			    str_empty(ns) ? "" : "/", str_or_empty(doc_find_str(ref, "name")));
+}
+
+static const char *ref_of(struct arena *a, const struct doc *object)
+{
+	const char *ns = doc_find_str(object, "metadata.namespace");
+
+	return arena_printf(a, "%s %s %s%s%s", str_or_empty(doc_find_str(object, "apiVersion")),
+			    str_or_empty(doc_find_str(object, "kind")), str_or_empty(ns),
+			    str_empty(ns) ? "" : "/",
+			    str_or_empty(doc_find_str(object, "metadata.name")));
 }
 
 /* Whether text can have come of the template: what stands around its holes is in it. */
@@ -88,18 +103,18 @@ static bool step_changes(const struct holding *h, const struct doc *change)
 	struct arena *a = &h->r->arena;
 	const char *op = operation(h->step), *why = NULL,
 		   *ref = ref_text(a, doc_get(change, "ref"));
-	const char *names = op ? names_of(op) : NULL, *said = doc_find_str(change, "op");
+	const char *said = doc_find_str(change, "op");
 	const struct doc *template = doc_get(h->step->op, op ? op : "");
 	const struct doc *args = template ? fill_in(a, template, h->data, &why) : NULL;
 	const struct doc *use = args ? args : template, *object = doc_get(use, "object");
 
-	if (!names || !said || !strstr(names, said))
+	if (!op || !makes(op, change))
 		return false;
 	if (str_eq(said, "request"))
 		return str_eq(doc_find_str(change, "ref.kind"), "SidestepRequest") &&
 		       str_eq(doc_find_str(change, "forward.spec.kind"), "Regenerate");
 	if (object)
-		return str_eq(doc_find_str(object, "kind"), doc_find_str(change, "ref.kind")) &&
+		return could_be(ref, ref_of(a, object)) &&
 		       (!args || doc_equal(object, doc_get(change, "forward")));
 	if (!could_be(ref, str_or_empty(doc_find_str(use, "ref"))))
 		return false;
@@ -161,13 +176,28 @@ static int hold_change(struct holding *h, const struct doc *record, struct error
 	return 0;
 }
 
+/* Of what is taken back the kinds are the other way round; what was there before is believed. */
+static bool same_change(const struct doc *change, const struct doc *intent)
+{
+	const bool undo = doc_bool_or(doc_get(intent, "undo"), false);
+	const char *kind = doc_find_str(change, "kind");
+	const char *create = change_kind_name(CHANGE_CREATE),
+		   *gone = change_kind_name(CHANGE_DELETE);
+
+	if (undo)
+		kind = str_eq(kind, create) ? gone : str_eq(kind, gone) ? create : kind;
+	return doc_equal(doc_get(change, "ref"), doc_get(intent, "ref")) &&
+	       str_eq(kind, doc_find_str(intent, "kind")) &&
+	       (undo || doc_equal(doc_get(change, "forward"), doc_get(intent, "forward")));
+}
+
 /* A pre-image belongs to a change that is noted. */
 static int hold_intent(struct holding *h, const struct doc *intent, struct error *err)
 {
 	const struct doc *record = change_planned(h->r, h->key);
 
 	doc_foreach_item (doc_get(record, "changes"), c)
-		if (doc_equal(doc_get(c, "ref"), doc_get(intent, "ref")))
+		if (same_change(c, intent))
 			return 0;
 	return not_the_step(h, ref_text(&h->r->arena, doc_get(intent, "ref")), err);
 }

@@ -54,7 +54,8 @@ static struct run_end resume(struct stage *s, const char *user, const char *stat
 	struct run_end end;
 
 	attempt_open(&t, s, user, state);
-	if (attempt_find(&t, run, &err))
+	/* What the run itself has written is believed, at whatever boundary it was cut off. */
+	if (attempt_find(&t, run, &err) || copied_fits(&t.r, &err))
 		fail_msg("%s", err.msg);
 	assert_true(attempt_go(&t, rollback, &end));
 	end.outcome = end.outcome ? arena_strdup(&s->arena, end.outcome) : NULL;
@@ -840,6 +841,12 @@ TEST(what_a_copy_says_is_changed_is_what_the_runbook_changes)
 		"\"patch\", \"ref\": {\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", "
 		"\"namespace\": "
 		"\"%s\", \"name\": \"limits\"}, \"forward\": {\"data\": {\"size\": \"%s\"}}}]}";
+	static const char deleted[] =
+		"{\"step\": \"raise\", \"back\": \"auto\", \"changes\": [{\"op\": \"patch\", "
+		"\"kind\": "
+		"\"delete\", \"ref\": {\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", "
+		"\"namespace\": "
+		"\"web\", \"name\": \"limits\"}, \"forward\": {\"data\": {\"size\": \"2\"}}}]}";
 	static const char deed[] =
 		"{\"step\": \"raise\", \"changes\": [], \"deed\": {\"op\": \"command\", \"argv\": "
 		"[\"systemctl\", \"restart\", \"kubelet\"]}}";
@@ -854,6 +861,7 @@ TEST(what_a_copy_says_is_changed_is_what_the_runbook_changes)
 		{"change", other, "web", "2", 0},
 		{"change", other, "web", "3", -EPERM},
 		{"change", other, "kube-system", "2", -EPERM},
+		{"change", deleted, "", "", -EPERM},
 		{"change", deed, "", "", -EPERM},
 		{"change", "{\"step\": \"nobody\", \"changes\": []}", "", "", -EPERM},
 		{"intent", intent, "", "", -EPERM},
