@@ -65,6 +65,83 @@ static void add_records(struct runner *r, struct doc *d)
 	doc_set_int(a, d, "records", (int64_t)journal_count(r->journal));
 }
 
+/* When it went: its first intent. Undone counts however that went: rollback says what was left. */
+static const char *went(const struct doc *records, const char *key)
+{
+	const char *when = NULL;
+
+	doc_foreach_item (records, d) {
+		if (!str_eq(doc_find_str(d, "step"), key))
+			continue;
+		if (str_eq(doc_find_str(d, "type"), "undone"))
+			return NULL;
+		if (!when && str_eq(doc_find_str(d, "type"), "intent"))
+			when = doc_find_str(d, "time");
+	}
+	return when;
+}
+
+struct doc *records_suspended(struct arena *a, const struct doc *records)
+{
+	struct doc *list = doc_list(a), *one;
+
+	doc_foreach_item (records, d) {
+		const char *key = doc_find_str(d, "step");
+		const char *when = str_eq(doc_find_str(d, "type"), "change") &&
+						   doc_bool_or(doc_get(d, "suspends"), false)
+					   ? went(records, key)
+					   : NULL;
+
+		doc_foreach_item (when ? doc_get(d, "changes") : NULL, c) {
+			one = doc_append(a, list, doc_map(a));
+			doc_set_string(a, one, "step", key);
+			doc_set_string(a, one, "object", change_object(a, doc_get(c, "ref")));
+			doc_set_string(a, one, "since", when);
+		}
+	}
+	return list;
+}
+
+struct doc *run_suspended(struct runner *r)
+{
+	struct doc *records = doc_list(&r->arena);
+
+	for (size_t i = 0; i < journal_count(r->journal); i++)
+		doc_append(&r->arena, records,
+			   doc_clone(&r->arena, journal_at(r->journal, i)->body));
+	return records_suspended(&r->arena, records);
+}
+
+const char *suspended_words(struct arena *a, const char *run, const struct doc *suspended,
+			    int64_t now_ns)
+{
+	const char *since = doc_find_str(doc_at(suspended, 0), "since"), *names = "";
+	int64_t at_ns = 0;
+
+	if (!since)
+		return NULL;
+	doc_foreach_item (suspended, d)
+		names = arena_printf(a, "%s%s%s", names, *names ? ", " : "",
+				     doc_find_str(d, "object"));
+	clock_parse_rfc3339(since, &at_ns);
+	return arena_printf(a,
+			    "OUT OF FORCE since %s (%" PRId64 " min): %s; nobody puts it back by "
+			    "itself: 'sidestep runbook rollback %s' does",
+			    since, MAX(now_ns - at_ns, 0) / (60 * (int64_t)NS_PER_S), names, run);
+}
+
+const char *run_copied_words(struct runner *r)
+{
+	return !r->copied
+		       ? NULL
+		       : arena_printf(&r->arena,
+				      "this run's journal came from its copy in the cluster "
+				      "(SidestepRun %s): who asked, what was answered and what was "
+				      "changed is what that says, and whoever may write there can "
+				      "have written it",
+				      r->run);
+}
+
 /* A file whose digest the journal does not have was put there by somebody else. */
 static void compare_with_journal(struct runner *r, const struct doc *files, struct doc *problems)
 {
@@ -196,6 +273,8 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 				    "'sidestep runbook resume %s' goes on, 'sidestep runbook abort "
 				    "%s' ends it here; %s",
 				    r->run, r->run, back);
+	if (end->exit == CLI_ROLLED_BACK && !has_changed(r))
+		return "it is over; it had changed nothing, so nothing was taken back";
 	if (end->exit == CLI_ROLLED_BACK)
 		return "it is over; what it changed is as it was, but for what says it was left";
 	return arena_printf(a, "'sidestep runbook report %s' tells it; %s%s", r->run, back,
@@ -227,6 +306,8 @@ struct doc *run_account(struct runner *r)
 	doc_set_string(a, d, "cause", end.cause);
 	doc_set_string(a, d, "why", end.why);
 	doc_set_string(a, d, "waiting", end.ended ? NULL : end.waiting);
+	doc_set_bool(a, d, "copied", r->copied);
+	doc_set(a, d, "suspended", run_suspended(r));
 	doc_set(a, d, "advice", run_advice(r, &end));
 	doc_set_string(a, d, "next", run_next_words(r, &end));
 	add_steps(r, &w, d);
@@ -421,6 +502,13 @@ void run_account_page(const struct doc *d, struct page *p)
 		     exit);
 	if (doc_find_str(d, "why"))
 		page_note(p, PAGE_DOUBT, "%s", doc_find_str(d, "why"));
+	if (doc_bool_or(doc_get(d, "copied"), false))
+		page_note(p, PAGE_DOUBT,
+			  "The journal came from the run's copy in the cluster, which whoever may "
+			  "write SidestepRuns can change.");
+	doc_foreach_item (doc_get(d, "suspended"), s)
+		page_note(p, PAGE_BAD, "%s is out of force since %s.", doc_find_str(s, "object"),
+			  doc_find_str(s, "since"));
 	doc_foreach_item (doc_get(d, "advice"), s)
 		page_text(p, "The runbook advises: %s", doc_str(s));
 	page_text(p, "Next: %s.", str_or_empty(doc_find_str(d, "next")));

@@ -306,7 +306,8 @@ static int act_call(const struct scope *s, const struct runbook_step *step, cons
 		act_failed(d, a, &why);
 		return 0;
 	}
-	if (!runbook_allows(rb, inner.mode))
+	/* A call says that it changes nothing, and is believed by nobody: it cannot. */
+	if (!step->mutates.value || !runbook_allows(rb, inner.mode))
 		inner.mode = MODE_DIAGNOSE;
 	inner.steps = rb->steps;
 	inner.n_steps = rb->n_steps;

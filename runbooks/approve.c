@@ -379,11 +379,17 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 {
 	struct arena *a = &r->arena;
 	const struct doc *data = walk_data(a, &r->rb, r->mode, doc_get(r->plan, "params"), NULL);
+	const char *file = doc_find_str(r->plan, "file");
 	struct doc *d = doc_map(a), *groups, *changes;
 
 	doc_set_string(a, d, "run", r->run);
 	doc_set_string(a, d, "step", step);
 	doc_set_string(a, d, "title", s->title);
+	/* Anybody's file may have the name of one that is shipped. */
+	doc_set_string(a, d, "book",
+		       arena_printf(a, "%s %s, version %" PRId64 "%s",
+				    file ? "somebody's runbook" : "the shipped runbook", r->rb.name,
+				    r->rb.version, file ? arena_printf(a, ", of %s", file) : ""));
 	doc_set_string(a, d, "digest", r->digest);
 	doc_set_string(a, d, "requester", doc_find_str(r->plan, "requester.name"));
 	doc_set_string(a, d, "expires", s->approvers->expires);
@@ -463,10 +469,10 @@ static void wait_for_more(struct runner *r, const struct approvers *want, size_t
 		strbuf_addf(&who, "%s%s", i ? " or " : "", want->groups.items[i]);
 	d->waits = true;
 	d->status = STATUS_WAITING;
-	d->why = arena_printf(&r->arena, "%zu of %" PRId64 " approvals, by %s, not by %s%s", have,
-			      want->min.value, strbuf_cstr(&who),
-			      str_or_empty(doc_find_str(r->plan, "requester.name")),
-			      strbuf_cstr(said));
+	d->why = arena_printf(
+		&r->arena, "%zu of %" PRId64 " approvals; it takes somebody of %s who is not %s%s",
+		have, want->min.value, strbuf_cstr(&who),
+		str_or_empty(doc_find_str(r->plan, "requester.name")), strbuf_cstr(said));
 }
 
 static int count(const struct scope *s, const struct runbook_step *step, struct votes *v,
@@ -614,6 +620,7 @@ static void wanted_of(struct arena *a, const struct doc *d, struct approval_want
 	*ret = (struct approval_wanted){.run = doc_find_str(d, "run"),
 					.step = doc_find_str(d, "step"),
 					.title = doc_find_str(d, "title"),
+					.book = doc_find_str(d, "book"),
 					.requester = doc_find_str(d, "requester"),
 					.digest = doc_find_str(d, "digest"),
 					.expires = doc_find_str(d, "expires"),

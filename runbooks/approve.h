@@ -24,8 +24,10 @@
  *   this machine. It protects against other users, not against root.
  * - The journal notes what was counted before the step goes on, in its chain of hashes. That of a
  *   copy in the cluster is only as good as whoever may write SidestepRuns: an approval in it counts
- *   when the approvals themselves are found. What such a copy says was changed is believed, as soon
- *   as approved steps lead there: read the preview before resuming or taking back another's run.
+ *   when the approvals themselves are found. What such a copy says was changed, or is about
+ *   to be, must be what the runbook's steps change (copied.c), as soon as approved steps lead
+ * there; pre-images and answers in it are believed, which is said whenever one is looked at or gone
+ * on with. Where the run was begun, its own journal and plan are gone by, not the copy.
  */
 #pragma once
 
@@ -35,7 +37,7 @@
 
 /* A waiting step: what whoever approves must know. Strings in the arena. */
 struct approval_wanted {
-	const char *run, *step, *title, *requester, *digest;
+	const char *run, *step, *title, *book, *requester, *digest;
 	struct strings groups;
 	int64_t min;
 	const char *expires;

@@ -9,8 +9,7 @@
 #include "lib/step/digest.h"
 #include "runbooks/run_internal.h"
 
-#define RESTART_ANNOTATION "sidestep.dev/restarted-by"
-#define MAX_PODS           200u
+#define MAX_PODS 200u
 
 /* --- what it will do ---------------------------------------------------------------------------
  */
@@ -159,6 +158,7 @@ static int plan_suspend(struct change_plan *p, const struct doc *args, struct er
 		return error_set(err, -EINVAL,
 				 "nobody puts a policy back at a time: it is back when the run is "
 				 "rolled back (take `until` away)");
+	doc_set_bool(&p->s->r->arena, p->record, "suspends", true);
 	return plan_delete(p, args, err);
 }
 

@@ -65,9 +65,13 @@ int sources_add_path(struct sources *s, const char *path, struct error *err)
 	if (n > (int)RUNBOOK_MAX_FILES)
 		rc = error_set(err, -E2BIG, "%s: more than %u files", path, RUNBOOK_MAX_FILES);
 	for (int i = 0; i < n; i++) {
+		const char *file = arena_printf(s->arena, "%s/%s", path, names[i]->d_name);
+
+		/* A pipe that somebody left there would be waited for. */
+		if (!rc && stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+			rc = error_set(err, -EINVAL, "%s: not a regular file", file);
 		if (!rc)
-			rc = add_file(s, arena_printf(s->arena, "%s/%s", path, names[i]->d_name),
-				      err);
+			rc = add_file(s, file, err);
 		free(names[i]);
 	}
 	free(names);

@@ -198,7 +198,8 @@ const char *known_ref_refused(const char *ref, bool write)
 	const char *kind = str_or_empty(ref) + version + (version > 0);
 	const size_t n = strspn(kind, letters);
 
-	if (!version || ref[version] != ' ' || !n || (kind[n] && kind[n] != ' '))
+	if (!version || ref[version] != ' ' || !n || (kind[n] && kind[n] != ' ') || *kind < 'A' ||
+	    *kind > 'Z')
 		return "want a version and a kind, written out, then the name: apps/v1 DaemonSet "
 		       "ns/name";
 	return kind_refused(kind, n, write);

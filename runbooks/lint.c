@@ -15,7 +15,7 @@
 	 .flags = CHECK_NOT_WAIVABLE, .run = (run_)}
 static const struct check rules[] = {
 	ROW("RBL-001", "it is a runbook", "shape", SEVERITY_BLOCKER, rule_schema,
-	    "Correct the field named.",
+	    "Correct the field named; 'sidestep runbook help schema' lists each with its type (a time or size is text: 30s, 64KiB).",
 	    "A field that the schema does not have is refused, not ignored: a misspelt verify would be none."),
 	ROW("RBL-002", "name, owner, review", "shape", SEVERITY_ERROR, rule_metadata,
 	    "Fill in the metadata.",

@@ -26,12 +26,28 @@ static bool well_named(const char *s, const char *extra)
 	return true;
 }
 
+/* "file:6:9: params[0].type: why": the finding stands at that path, not at the file's beginning. */
+static void not_decoded(struct lint *l)
+{
+	const char *file = l->root->file ? l->root->file : "", *at = l->why_not, *end;
+
+	if (*file && str_starts(at, file) && strstr(at, ": "))
+		at = strstr(at, ": ") + 2;
+	end = strstr(at, ": ");
+	if (at != l->why_not && end &&
+	    (size_t)(end - at) == strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "0123456789_.[]-"))
+		lint_fail(l, arena_strndup(l->arena, at, (size_t)(end - at)), "%s", end + 2);
+	else
+		lint_fail(l, "", "%s", at);
+}
+
 RULE(rule_schema)
 {
 	struct lint *l = env;
 
 	if (!l->decoded)
-		lint_fail(l, "", "%s", l->why_not);
+		not_decoded(l);
 	for (size_t i = 0; i < l->unknown.n; i++)
 		lint_fail(l, l->unknown.items[i].path, "the schema has no field %s",
 			  l->unknown.items[i].path);
@@ -103,6 +119,10 @@ RULE(rule_metadata)
 	}
 	if (!one_of(rb->lock, locks))
 		lint_fail(l, "requires.lock", "lock is one of none, namespace, cluster");
+	for (size_t i = 0; str_eq(rb->lock, "namespace") && i < rb->n_params; i++)
+		if (str_eq(rb->params[i].name, "namespace") && rb->params[i].type != PARAM_K8S_NAME)
+			lint_fail(l, arena_printf(l->arena, "params[%zu].type", i),
+				  "the lock is named by this parameter: want type k8s-name");
 	return 0;
 }
 
@@ -457,7 +477,8 @@ RULE(rule_known)
 		const struct runbook_step *step = s->step;
 
 		if (step->query && !known_source_find(step->query->source))
-			lint_fail(l, lint_path(l, s, "query.source"), "there is no source %s",
+			lint_fail(l, lint_path(l, s, "query.source"),
+				  "there is no source %s ('sidestep runbook tables' lists them)",
 				  step->query->source ? step->query->source : "(none is named)");
 		if (step->check && !check_id_form(step->check))
 			lint_fail(l, lint_path(l, s, "check"), "%s is no check's id like KRN-001",
@@ -485,6 +506,21 @@ RULE(rule_known)
 /* --- outcomes, parameters, modes ---------------------------------------------------------------
  */
 
+/* Printed as what to type: one of our own commands without options, or the name of a runbook. */
+static void check_advice(struct lint *l, const char *path, const char *text)
+{
+	static const char book[] = "runbook:", command[] = "command:sidestep ";
+
+	if ((str_starts(text, book) && well_named(text + strlen(book), "-")) ||
+	    (str_starts(text, command) && well_named(text + strlen(command), " ")))
+		return;
+	lint_fail(l, path,
+		  "\"%.80s\" is no advice: want runbook:NAME or command:sidestep VERB; what else "
+		  "there "
+		  "is to say stands in cause",
+		  text);
+}
+
 RULE(rule_outcomes)
 {
 	static const char *const confidences[] = {"low", "medium", "high", NULL};
@@ -502,6 +538,9 @@ RULE(rule_outcomes)
 			lint_fail(l, path, "the default outcome stands last");
 		if (str_empty(o->cause))
 			lint_fail(l, path, "outcome %s says no cause", o->id);
+		for (size_t k = 0; k < o->next.n; k++)
+			check_advice(l, arena_printf(l->arena, "%s.next[%zu]", path, k),
+				     o->next.items[k]);
 		if (o->confidence && !one_of(o->confidence, confidences))
 			lint_fail(l, path, "confidence is one of low, medium, high");
 	}

@@ -360,7 +360,16 @@ static void print_expressions(FILE *out)
 	      out);
 }
 
+static void print_schema(FILE *out)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	runbook_schema(&text);
+	fputs(strbuf_cstr(&text), out);
+}
+
 static const struct cli_topic topics[] = {
+	{"schema", "every field of a runbook, and how to begin one", print_schema},
 	{"expressions", "the language of conditions and templates", print_expressions},
 };
 
@@ -407,7 +416,8 @@ static const struct cli_command commands[] = {
 			"  sidestep runbook lint mine.yaml\n"
 			"  sidestep runbook lint ./runbooks --fixtures ./runbooks/fixtures -o "
 			"junit\n"
-			"  sidestep runbook rules  # what is asked\n",
+			"  sidestep runbook help schema  # every field there is\n"
+			"  sidestep runbook rules        # what is asked\n",
 		.exits = CLI_EXIT(CLI_BLOCKED) | CLI_EXIT(CLI_WARNED) | CLI_EXIT(CLI_INCONCLUSIVE),
 		.run = cmd_lint,
 		CLI_OPTIONS(lint_options),

@@ -9,6 +9,7 @@
 #include "runbooks/files.h"
 #include "runbooks/run_internal.h"
 #include "runbooks/template.h"
+#include "runbooks/transcript.h"
 
 void say(struct runner *r, const char *fmt, ...)
 {
@@ -260,12 +261,14 @@ static void show(const struct scope *s, const struct walk *w, const struct runbo
 		if (w->met[i].step == step)
 			title = w->met[i].title;
 	}
-	say(s->r, "  %-18s %-12s %s\n", scope_key(s, step), step_status_names[d->status], title);
+	say(s->r, "  %-18s %-12s %s\n", scope_key(s, step), step_status_names[d->status],
+	    shown(&s->r->arena, title));
 	if (d->why)
-		say(s->r, "  %-18s %-12s %s\n", "", "", d->why);
+		say(s->r, "  %-18s %-12s %s\n", "", "", shown(&s->r->arena, d->why));
 	show_would(s->r, doc_get(d->answer, "would"));
 	if (step->kind == STEP_NOTE && d->answer)
-		say(s->r, "  %-18s %-12s %s\n", "", "", doc_find_str(d->answer, "says"));
+		say(s->r, "  %-18s %-12s %s\n", "", "",
+		    shown(&s->r->arena, doc_find_str(d->answer, "says")));
 }
 
 /* A place to stop: between steps. */

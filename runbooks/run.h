@@ -111,6 +111,11 @@ struct run_request {
 };
 /* A new run: plan, folder, journal, copy, lock. -EPERM: it begins behind an approval. */
 int runner_start(struct runner *r, const struct run_request *q, struct error *err);
+/*
+ * Of a run whose journal came from the cluster: -EPERM when what it says was changed is not what
+ * the steps of its runbook change.
+ */
+int copied_fits(struct runner *r, struct error *err);
 /* -EPERM when the plan's from leaves out an approval that may stand before what it changes. */
 int runner_passes_approvals(const struct runner *r, struct error *err);
 /* One that is there, by its name, from this machine or the copy. lock: to go on with it. */

@@ -80,10 +80,12 @@ int change_own_run(struct runner *r, const char *key, const struct doc *deed,
 		   struct change_own *ret, struct error *err);
 /*
  * change_plan.c: what a step will change, worked out once and noted before anything is done:
- * {step, back, reason, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}. back is what
- * the way back of it is: "auto", "steps", "none" (and why: reason), or BACK_UNDOES: it is one
- * itself.
+ * {step, back, reason, suspends, changes: [{op, kind, ref, forward, keep}], deed: {op, ...}}. back
+ * is what the way back of it is: "auto", "steps", "none" (and why: reason), or BACK_UNDOES: it is
+ * one itself.
  */
+#define RESTART_ANNOTATION "sidestep.dev/restarted-by"
+
 #define BACK_STEPS  "steps"
 #define BACK_NONE   "none"
 #define BACK_AUTO   "auto"
@@ -105,6 +107,8 @@ const struct step *change_step(struct arena *a, const char *key, const char *tit
 /* lib/step's world of this run, waiting as this run waits. */
 const struct step_host *change_host(struct runner *r);
 const char *change_reason(struct runner *r);
+/* undo.c: the runbook's step of a record's key; NULL: it is of a runbook that was called. */
+const struct runbook_step *change_step_of(const struct runner *r, const char *key);
 
 /* approve.c */
 int act_approve(const struct scope *s, const struct runbook_step *step, struct done *d,

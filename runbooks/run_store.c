@@ -131,6 +131,9 @@ static int take_lock(struct runner *r, struct error *err)
 
 	if (r->mode != MODE_EXECUTE || str_eq(scope, "none") || !scope[0])
 		return 0;
+	if (!whole && !known_name(ns))
+		return error_set(err, -EINVAL, "%.60s is no namespace: the lock is named by it",
+				 ns);
 	if (!r->cluster.client)
 		return lock_file(r, whole ? "cluster" : ns, err);
 	session_attach(&r->lock, whole ? &cluster_tool : &namespace_tool, &r->cluster, r->state);
@@ -383,9 +386,16 @@ static int open_journal(struct runner *r, const struct sidestep_run *copy, bool 
 		n = common(r->journal, copy);
 		if (n == copy->journal.n)
 			return 0;
-		if (n + 1 < journal_count(r->journal))
-			return error_set(err, -ESTALE, "%s and SidestepRun %s differ in record %zu",
-					 path, r->run, n);
+		/* What it began with was never ahead of its copy. */
+		if (!n || n + 1 < journal_count(r->journal))
+			return error_set(
+				err, -ESTALE,
+				"%s and its copy, SidestepRun %s, differ in record %zu of %zu: "
+				"somebody has written into one of them. If this machine's is the "
+				"right one, delete that SidestepRun and type it again: it then "
+				"goes "
+				"on without a copy. Nothing was done",
+				path, r->run, n + 1, journal_count(r->journal));
 		journal_free(r->journal);
 		r->journal = NULL;
 		rename(path, arena_printf(&r->arena, "%s.older", path));
@@ -426,10 +436,12 @@ static int find_plan(struct runner *r, const struct sidestep_run *copy, struct e
 			return rc ? rc : write_plan(r, err);
 		}
 	}
-	return error_set(err, -ESTALE,
-			 "the plan of run %s is not the one that it began with: whoever changed it "
-			 "must put it back",
-			 r->run);
+	return error_set(
+		err, -ESTALE,
+		"the plan of run %s is not the one that it began with (who asked, parameters "
+		"or the runbook in %s or in its copy in the cluster were changed): nothing is "
+		"done with it; begin a new run",
+		r->run, file_of(r, "plan.json"));
 }
 
 /* Who agreed has agreed to what stood there then: each is asked again, for the new digest. */

@@ -329,3 +329,89 @@ bool runbook_mutates(const struct runbook *rb)
 {
 	return any_mutates(rb->steps, rb->n_steps) || any_mutates(rb->finally, rb->n_finally);
 }
+
+/* --- the schema, for people
+ * --------------------------------------------------------------------- */
+
+static void describe(const struct bind_field *f, struct strbuf *out)
+{
+	static const char *const kinds[] = {[BIND_STRING] = "text",
+					    [BIND_BOOL] = "true or false",
+					    [BIND_INT32] = "number",
+					    [BIND_INT64] = "number",
+					    [BIND_REAL] = "number",
+					    [BIND_OPT_BOOL] = "true or false",
+					    [BIND_OPT_INT] = "number",
+					    [BIND_INT_OR_STRING] = "number or text",
+					    [BIND_ENUM] = "",
+					    [BIND_STRINGS] = "list of texts",
+					    [BIND_STRMAP] = "map of texts",
+					    [BIND_DOC] = "any",
+					    [BIND_STRUCT] = "map",
+					    [BIND_PTR] = "map",
+					    [BIND_LIST] = "list"};
+	bool first = true;
+
+	strbuf_adds(out, kinds[f->kind]);
+	/* The first row of a table of names may be what stands for "not said". */
+	for (size_t i = 0; f->kind == BIND_ENUM && (i == 0 || f->names[i]); i++)
+		if (f->names[i]) {
+			strbuf_addf(out, "%s%s", first ? "" : "|", f->names[i]);
+			first = false;
+		}
+	if (f->min || f->max)
+		strbuf_addf(out, " %lld to %lld", (long long)f->min, (long long)f->max);
+	if (f->flags & BIND_REQUIRED)
+		strbuf_adds(out, ", required");
+}
+
+/* Which kind of step has it as its body. */
+static const char *body_of(const char *path)
+{
+	for (int k = STEP_NONE + 1; k < STEP_N_KINDS; k++)
+		if (str_eq(step_kinds[k].body, path))
+			return step_kinds[k].name;
+	return NULL;
+}
+
+static void list_fields(const struct bind_table *t, int depth, struct strbuf *out)
+{
+	for (size_t i = 0; i < t->n_fields; i++) {
+		const struct bind_field *f = &t->fields[i];
+		const char *of = t == &step_table ? body_of(f->path) : NULL;
+
+		if (str_eq(f->path, "true")) /* what YAML makes of a bare on */
+			continue;
+		strbuf_addf(out, "%*s%-*s ", 2 + 2 * depth, "", 24 - 2 * depth, f->path);
+		describe(f, out);
+		strbuf_addf(out, "%s%s%s%s\n", f->table == &step_table ? ", of steps" : "",
+			    of ? "; what a step of kind " : "", of ? of : "", of ? " does" : "");
+		if (f->table && f->table != &step_table)
+			list_fields(f->table, depth + 1, out);
+	}
+}
+
+void runbook_schema(struct strbuf *out)
+{
+	strbuf_addf(out, "A runbook is YAML or JSON, apiVersion %s, kind %s. Its fields:\n\n",
+		    RUNBOOK_API_VERSION, RUNBOOK_KIND);
+	list_fields(&runbook_table, 0, out);
+	strbuf_adds(out, "\nA step (of steps, finally, do, and of a rollback's steps):\n\n");
+	list_fields(&step_table, 0, out);
+	strbuf_adds(out, "\nKinds of steps:\n\n");
+	for (int k = STEP_NONE + 1; k < STEP_N_KINDS; k++)
+		strbuf_addf(out, "  %-24s %s%s\n", step_kinds[k].name, step_kinds[k].what,
+			    step_kinds[k].flags & STEP_MUST_MUTATE ? "; mutates: true"
+			    : step_kinds[k].flags & (STEP_MAY_MUTATE | STEP_NESTS)
+				    ? ""
+				    : "; mutates: false");
+	strbuf_adds(out,
+		    "\nTo begin with one that is shipped, and to see what its steps answer:\n"
+		    "  sidestep runbook show RB-4 -o yaml > mine.yaml   # change metadata.name\n"
+		    "  sidestep runbook lint mine.yaml\n"
+		    "  sidestep runbook tables                          # sources, operations, "
+		    "programs\n"
+		    "  sidestep runbook run ./mine.yaml                 # only reads\n"
+		    "  sidestep runbook record RUN                      # every field that was "
+		    "answered\n");
+}

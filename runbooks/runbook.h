@@ -248,6 +248,8 @@ int runbook_decode(struct arena *a, const struct doc *root, struct runbook *ret_
 bool runbook_allows(const struct runbook *rb, enum runbook_mode mode);
 /* Any step, however deep, that changes something. */
 bool runbook_mutates(const struct runbook *rb);
+/* Every field there is, with its type and bounds, as decoding asks for it. */
+void runbook_schema(struct strbuf *out);
 
 /* A recorded case: what the sources answered, and where that must lead. */
 struct fixture {

@@ -3,18 +3,52 @@
 
 #include "lib/base/str.h"
 
+/* How many bytes at p are one character that is not shown: C1 controls, directions, no width. */
+static size_t unseen(const unsigned char *p)
+{
+	if (*p == 0xc2 && p[1] < 0xa0 && p[1])
+		return 2;
+	if (*p == 0xe2 && p[1] == 0x80 &&
+	    ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae)))
+		return 3;
+	if (*p == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)
+		return 3;
+	return *p == 0xef && p[1] == 0xbb && p[2] == 0xbf ? 3 : 0;
+}
+
+const char *shown(struct arena *a, const char *text)
+{
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+
+	for (const char *p = str_or_empty(text); *p;) {
+		const size_t n = unseen((const unsigned char *)p);
+
+		if (*p == '\n' && p[1])
+			strbuf_addf(&out, "\n%34s", "");
+		else if (n || ((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+			strbuf_adds(&out, *p == '\n' ? "" : "?");
+		else
+			strbuf_addc(&out, *p);
+		p += n ? n : 1;
+	}
+	return arena_strdup(a, strbuf_cstr(&out));
+}
+
 void transcript_steps(const struct walk *w, struct strbuf *out)
 {
+	struct arena a = ARENA_INIT;
+
 	for (size_t i = 0; i < w->n_met; i++) {
 		const struct walk_step *m = &w->met[i];
 
 		strbuf_addf(out, "  %-18s %-12s %s\n", m->step->id, step_status_names[m->status],
-			    m->title);
+			    shown(&a, m->title));
 		if (m->why)
-			strbuf_addf(out, "  %-18s %-12s %s\n", "", "", m->why);
+			strbuf_addf(out, "  %-18s %-12s %s\n", "", "", shown(&a, m->why));
 		if (m->branch)
 			strbuf_addf(out, "  %-18s %-12s then %s\n", "", "", m->branch);
 	}
+	arena_release(&a);
 }
 
 void transcript_end(const struct walk *w, struct strbuf *out)

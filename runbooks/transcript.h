@@ -5,6 +5,13 @@
 
 #include "runbooks/walk.h"
 
+/*
+ * A stranger's text within a line of ours: its further lines are indented, and nothing in it steers
+ * a terminal or turns text around, so that it is never taken for what we say. The text itself, or
+ * in the arena; NULL is "".
+ */
+const char *shown(struct arena *a, const char *text);
+
 void transcript_steps(const struct walk *w, struct strbuf *out);
 /* Outcome, cause, confidence, the reason of a doubt, exit code. */
 void transcript_end(const struct walk *w, struct strbuf *out);

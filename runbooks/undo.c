@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "runbooks/run_internal.h"
+#include "runbooks/transcript.h"
 
 static const struct runbook_step *find_step(const struct runbook_step *steps, size_t n,
 					    const char *id)
@@ -22,7 +23,7 @@ static const struct runbook_step *find_step(const struct runbook_step *steps, si
 	return NULL;
 }
 
-static const struct runbook_step *step_of_key(const struct runner *r, const char *key)
+const struct runbook_step *change_step_of(const struct runner *r, const char *key)
 {
 	const char *dot = strrchr(key, '.');
 
@@ -137,7 +138,7 @@ static int undo_one(struct runner *r, const struct doc *record, const char **ret
 		    struct error *err)
 {
 	const char *key = doc_find_str(record, "step"), *left = NULL;
-	const struct runbook_step *step = step_of_key(r, key);
+	const struct runbook_step *step = change_step_of(r, key);
 	const struct rollback *back = step ? step->rollback : NULL;
 	bool done = true;
 	int rc;
@@ -167,9 +168,9 @@ static int undo_one(struct runner *r, const struct doc *record, const char **ret
 	if (rc || *ret_why)
 		return rc;
 	say(r, "  %-18s %-12s %s\n", key, left ? "left" : step_status_names[STATUS_ROLLED_BACK],
-	    left   ? left
-	    : step ? step->title
-		   : "");
+	    shown(&r->arena, left   ? left
+			     : step ? step->title
+				    : ""));
 	return note_undone(r, key, left, err);
 }
 

@@ -64,10 +64,12 @@ static void print_doc(const struct cli_call *call, const struct doc *d, int form
 	put_doc(call->out, d, format == PRINT_JSON ? FORMAT_JSON : FORMAT_YAML);
 }
 
-static const char *ending(int code)
+static const char *ending(int code, bool ended)
 {
 	if (code == CLI_OK)
 		return "it has come to a conclusion";
+	if (code == CLI_INTERRUPTED && ended)
+		return "aborted, and not to be gone on with: 'run' begins a new one";
 	return code == CLI_BLOCKED ? "a step failed, and the runbook goes on behind it no further"
 				   : exit_code_meaning(code);
 }
@@ -75,7 +77,19 @@ static const char *ending(int code)
 static void say_advice(struct runner *r, const struct run_end *end, struct strbuf *out)
 {
 	doc_foreach_item (run_advice(r, end), d)
-		strbuf_addf(out, "the runbook advises: %s\n", doc_str(d));
+		strbuf_addf(out, "the runbook advises: %s\n", shown(&r->arena, doc_str(d)));
+}
+
+/* What somebody must know before typing what comes next. */
+static void say_state(struct runner *r, struct strbuf *out)
+{
+	const char *out_of_force = suspended_words(&r->arena, r->run, run_suspended(r),
+						   clock_wall_ns(r->cluster.clock));
+
+	if (r->copied)
+		strbuf_addf(out, "careful: %s\n", run_copied_words(r));
+	if (out_of_force)
+		strbuf_addf(out, "%s\n", out_of_force);
 }
 
 static int tell(const struct cli_call *call, struct runner *r, const struct run_end *end,
@@ -88,18 +102,20 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 		return end->exit;
 	}
 	if (end->outcome)
-		strbuf_addf(&out, "%s: %s\n", end->outcome, str_or_empty(end->cause));
+		strbuf_addf(&out, "%s: %s\n", end->outcome, shown(&r->arena, end->cause));
 	/* What it waits for was said with its step. */
 	if (end->why && end->exit && !end->waiting)
 		strbuf_addf(&out, "%s%s\n",
 			    end->exit == CLI_BLOCKED ? "ended at "
 			    : end->outcome           ? "in doubt: "
 						     : "",
-			    end->why);
-	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, ending(end->exit));
+			    shown(&r->arena, end->why));
+	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit,
+		    ending(end->exit, end->ended));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
 	say_advice(r, end, &out);
+	say_state(r, &out);
 	strbuf_addf(&out, "next: %s\n", run_next_words(r, end));
 	put_plain(call->out, &out);
 	return end->exit;
@@ -135,7 +151,7 @@ static void list_changes(const struct cli_call *call, const struct runbook_step 
 		if (steps[i].kind == STEP_MUTATE || steps[i].mutates.value)
 			fprintf(call->err, "  %-18s risk %-7s %s\n", steps[i].id,
 				steps[i].risk ? risk_names[steps[i].risk] : "unsaid",
-				steps[i].title);
+				shown(call->arena, steps[i].title));
 		list_changes(call, steps[i].steps, steps[i].n_steps);
 		if (steps[i].rollback)
 			list_changes(call, steps[i].rollback->steps, steps[i].rollback->n_steps);
@@ -254,9 +270,10 @@ int cmd_run(const struct cli_call *call, struct error *err)
 	enum runbook_mode mode;
 	int rc = source_find(call->arena, call->args[0], &rb, err);
 
-	if (rc == -EINVAL) {
-		fprintf(call->err, "%s: %s: it is not fit to run; nothing was done\n",
-			call->program->name, err->msg);
+	if (rc == -EINVAL || rc == -E2BIG || rc == -ERANGE) {
+		fprintf(call->err, "%s: %s%s%s: it is not fit to run; nothing was done\n",
+			call->program->name, rc == -E2BIG ? call->args[0] : "",
+			rc == -E2BIG ? ": " : "", err->msg);
 		return CLI_BLOCKED;
 	}
 	if (rc)
@@ -291,6 +308,8 @@ static int still_fit(const struct cli_call *call, struct runner *r, struct error
 
 	if (!rc)
 		rc = runner_passes_approvals(r, err);
+	if (!rc)
+		rc = copied_fits(r, err);
 	if (rc == -EPERM) {
 		fprintf(call->err, "%s: %s; nothing was done\n", call->program->name, err->msg);
 		rc = CLI_BLOCKED;
@@ -434,17 +453,28 @@ static int with_run(const struct cli_call *call, const struct where_opts *where,
 
 static int show_rollback(const struct cli_call *call, struct runner *r, struct error *err)
 {
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	size_t n = 0;
 
 	(void)err;
 	for (size_t i = journal_count(r->journal); i--;) {
 		const struct journal_record *rec = journal_at(r->journal, i);
+		const struct doc *deed = doc_get(rec->body, "deed");
 
 		if (!str_eq(rec->type, "change"))
 			continue;
-		fprintf(call->out, "  %s would be taken back\n", doc_find_str(rec->body, "step"));
+		strbuf_addf(&out, "  %s would be taken back\n", doc_find_str(rec->body, "step"));
+		doc_foreach_item (doc_get(rec->body, "changes"), c)
+			strbuf_addf(&out, "    %s of %s\n", doc_find_str(c, "op"),
+				    change_object(&r->arena, doc_get(c, "ref")));
+		doc_foreach_item (doc_get(deed, "argv"), word)
+			strbuf_addf(&out, "%s%s", word_i ? " " : "    ", doc_str(word));
+		if (doc_len(doc_get(deed, "argv")))
+			strbuf_addc(&out, '\n');
 		n++;
 	}
+	say_state(r, &out);
+	put_plain(call->out, &out);
 	if (!n)
 		fprintf(call->out, "run %s changed nothing\n", r->run);
 	return CLI_OK;
@@ -479,14 +509,16 @@ static void show_wanted(const struct cli_call *call, const struct approval_wante
 {
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 
-	strbuf_addf(&out, "run %s, step %s: %s\nasked for by %s, with ", w->run, w->step,
-		    str_or_empty(w->title), str_or_empty(w->requester));
+	strbuf_addf(&out, "run %s, step %s: %s\nof %s\nasked for by %s, with ", w->run, w->step,
+		    shown(call->arena, w->title), shown(call->arena, w->book),
+		    shown(call->arena, w->requester));
 	doc_write_json(w->params, DOC_COMPACT, &out);
 	strbuf_addf(&out, "\nthe run may change, each after its own checks and approvals:\n");
 	doc_foreach_item (w->changes, c) {
 		strbuf_addf(&out, "  %-18s risk %-7s way back %s\n  %-18s %s\n",
 			    doc_find_str(c, "step"), doc_find_str(c, "risk"),
-			    doc_find_str(c, "back"), "", doc_find_str(c, "title"));
+			    doc_find_str(c, "back"), "",
+			    shown(call->arena, doc_find_str(c, "title")));
 		if (!doc_get(c, "does"))
 			continue;
 		strbuf_addf(&out, "  %-18s ", "");
@@ -511,6 +543,8 @@ static int with_wanted(const struct cli_call *call, bool agree, struct error *er
 	rc = find_wanted(call, &r, &w, err);
 	if (!rc && !agree)
 		show_wanted(call, &w);
+	if (!rc && !agree && r.copied)
+		fprintf(call->out, "careful: %s\n", run_copied_words(&r));
 	if (!rc && agree)
 		rc = approve(&r, &w, err);
 	if (rc == -EPERM || rc == -EALREADY) {
@@ -556,10 +590,11 @@ static int show_one(const struct cli_call *call, struct runner *r, struct error 
 		    runbook_mode_names[r->mode], str_or_empty(doc_find_str(d, "began")));
 	transcript_steps(&w, &out);
 	if (end.outcome)
-		strbuf_addf(&out, "%s: %s\n", end.outcome, str_or_empty(end.cause));
+		strbuf_addf(&out, "%s: %s\n", end.outcome, shown(&r->arena, end.cause));
 	if (end.why)
-		strbuf_addf(&out, "%s\n", end.why);
+		strbuf_addf(&out, "%s\n", shown(&r->arena, end.why));
 	say_advice(r, &end, &out);
+	say_state(r, &out);
 	strbuf_addf(&out, "%s\nnext: %s\n", end.ended ? "it has ended" : "it has not ended",
 		    run_next_words(r, &end));
 	put_plain(call->out, &out);
@@ -588,9 +623,24 @@ static void list_one(const struct cli_call *call, const struct run_options *opti
 		doc_set_int(a, d, "exit", end.exit);
 		doc_set_string(a, d, "outcome", end.outcome);
 		doc_set_string(a, d, "waiting", end.ended ? NULL : end.waiting);
+		doc_set(a, d, "suspended", doc_clone(a, run_suspended(&r)));
 	}
 	runner_close(&r);
 	(void)call;
+}
+
+/* Lines that are no JSON say nothing. */
+static struct doc *suspended_in(struct arena *a, const struct doc *lines)
+{
+	struct doc *records = doc_list(a), *d;
+
+	doc_foreach_item (lines, line) {
+		const char *text = str_or_empty(doc_str(line));
+
+		if (!doc_read_json(a, text, strlen(text), NULL, &d, NULL))
+			doc_append(a, records, d);
+	}
+	return records_suspended(a, records);
 }
 
 static bool listed(const struct doc *list, const char *run)
@@ -627,8 +677,29 @@ static void list_copies(const struct cli_call *call, const struct run_options *o
 		doc_set_string(a, d, "mode", runbook_mode_names[MODE_EXECUTE]);
 		doc_set_string(a, d, "state", doc_find_str(c, "spec.state"));
 		doc_set_bool(a, d, "elsewhere", true);
+		doc_set(a, d, "suspended", suspended_in(a, doc_find(c, "spec.journal")));
 	}
 	runner_close(&r);
+}
+
+static void list_line(const struct cli_call *call, const struct doc *d, struct strbuf *out)
+{
+	const char *waiting = doc_find_str(d, "waiting"), *state = doc_find_str(d, "state");
+	const char *run = doc_find_str(d, "run");
+	const bool ended = doc_bool_or(doc_get(d, "ended"), false);
+	const char *out_of_force = suspended_words(call->arena, run, doc_get(d, "suspended"),
+						   clock_wall_ns(clock_system()));
+
+	strbuf_addf(out, "%-44s %-9s %-10s %s%s\n", run, str_or_empty(doc_find_str(d, "mode")),
+		    doc_find_str(d, "why") ? "unreadable"
+		    : state                ? state
+		    : ended                ? "ended"
+					   : "open",
+		    state ? "begun elsewhere"
+			  : shown(call->arena, doc_find_str(d, ended ? "outcome" : "why")),
+		    waiting ? arena_printf(call->arena, "at %s", waiting) : "");
+	if (out_of_force)
+		strbuf_addf(out, "  %s\n", out_of_force);
 }
 
 static int list_runs(const struct cli_call *call, struct error *err)
@@ -637,6 +708,7 @@ static int list_runs(const struct cli_call *call, struct error *err)
 	const struct run_options given = options_of(call, &o->where, NULL, false);
 	struct run_options options = given;
 	const char *state = o->where.state ? o->where.state : session_state_dir(call->arena);
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 	struct doc *list = doc_list(call->arena);
 	struct strings runs;
 	int rc = runs_in_state(call->arena, state, &runs, err);
@@ -652,18 +724,9 @@ static int list_runs(const struct cli_call *call, struct error *err)
 		print_doc(call, list, o->output);
 		return CLI_OK;
 	}
-	doc_foreach_item (list, d) {
-		const char *waiting = doc_find_str(d, "waiting");
-		const bool ended = doc_bool_or(doc_get(d, "ended"), false);
-
-		fprintf(call->out, "%-44s %-9s %-9s %s%s\n", doc_find_str(d, "run"),
-			str_or_empty(doc_find_str(d, "mode")),
-			doc_find_str(d, "why") ? "unreadable"
-			: ended                ? "ended"
-					       : "open",
-			str_or_empty(doc_find_str(d, ended ? "outcome" : "why")),
-			waiting ? arena_printf(call->arena, "at %s", waiting) : "");
-	}
+	doc_foreach_item (list, d)
+		list_line(call, d, &out);
+	put_plain(call->out, &out);
 	if (!doc_len(list))
 		fprintf(call->out, "no run of a runbook is kept in %s\n", state);
 	return CLI_OK;

@@ -73,7 +73,8 @@ struct config_scene {
 	const char *base_name; /* what `applied` is called: "revision 3"; NULL: not a revision */
 	/* Sets that come redacted under the same key, from a history or a plan. */
 	bool hidden_desired, hidden_applied, hidden_live;
-	struct map plain; /* address of a redacted object -> the object as it is */
+	struct map plain;     /* address of a redacted object -> the object as it is */
+	struct doc *left_out; /* sentences: what was given and is not looked at; NULL: nothing */
 };
 void config_scene_init(struct config_scene *s);
 /* Reads and compares what the options say. Release it also after a failure. */
@@ -89,12 +90,16 @@ struct doc *config_scene_plain(const struct config_scene *s, const struct doc *r
 void config_scene_tell(struct config_scene *s, const struct doc *redacted, struct doc *plain);
 void config_scene_release(struct config_scene *s);
 
-/* The manifests of the options' files, in their order, into s->desired. */
+/*
+ * The manifests of the options' files, in their order, into s->desired. Helm's hooks (tests, jobs
+ * before and after) are no part of what a release consists of, and stay out of every set.
+ */
 int config_read_desired(struct config_scene *s, const struct config_diff_opts *o,
 			struct error *err);
 /*
- * What the place's newest revision has of what s->desired names (all: of everything) into
- * s->applied; *ret_newest (may be NULL) is that revision.
+ * What the place's newest revision has of what s->desired names (all: of everything, but for what
+ * Helm's resource-policy says is to be kept when it is not wanted any more) into s->applied;
+ * *ret_newest (may be NULL) is that revision.
  */
 int config_read_applied(struct config_scene *s, struct config_place *place, bool all,
 			struct store_revision *ret_newest, struct error *err);

@@ -110,6 +110,7 @@ static void tell(const struct errand *e, enum config_format format)
 	fwrite(strbuf_cstr(&out), 1, out.len, call->out);
 	if (format == CONFIG_DIFF && p->n_operations)
 		tell_operations(e, call->out);
+	tell_list(beside, "left out", p->scene.left_out);
 	tell_list(beside, "a default of the server's", p->given);
 	tell_list(beside, "the server was not asked about", p->notes);
 	tell_list(beside, "blocked", p->blocked);
@@ -138,6 +139,8 @@ static int finish_plan(const struct errand *e, struct error *err)
 	int r = 0;
 
 	tell(e, (enum config_format)o->diff.output);
+	if (doc_len(e->proposal.blocked) && o->out)
+		fprintf(e->call->err, "# no plan was written to %s\n", o->out);
 	if (doc_len(e->proposal.blocked))
 		return CLI_BLOCKED;
 	if (o->out)
@@ -240,6 +243,7 @@ static int preview(const struct cli_call *call, bool back, struct error *err)
 	if (!r)
 		r = propose(&e, false, err);
 	if (!r && nothing_to_do(&e)) {
+		tell_list(call->err, "left out", e.proposal.scene.left_out);
 		fprintf(call->out, "nothing to do: everything is as wanted\n");
 		*call->nothing = true;
 	} else if (!r) {
@@ -259,8 +263,11 @@ static int carry_out(struct errand *e, struct error *err)
 
 	if (r)
 		return r;
+	if (!*call->shown)
+		tell_list(call->err, "left out", e->proposal.scene.left_out);
 	if (doc_len(e->proposal.blocked)) {
 		tell_list(call->err, "blocked", e->proposal.blocked);
+		fprintf(call->err, "# nothing was changed\n");
 		return CLI_BLOCKED;
 	}
 	if (nothing_to_do(e)) {

@@ -8,12 +8,113 @@
 #include "upgrade/config.h"
 #include "upgrade/config_history.h"
 
+#define HOOK   "helm.sh/hook"
+#define POLICY "helm.sh/resource-policy"
+
+static const char *annotation(const struct doc *object, const char *key)
+{
+	return doc_str(doc_get(doc_find(object, "metadata.annotations"), key));
+}
+
+static void leave_out(struct config_scene *s, const struct doc *object, const char *why)
+{
+	struct arena *a = &s->arena;
+	const char *ns = doc_find_str(object, "metadata.namespace");
+
+	if (!s->left_out)
+		s->left_out = doc_list(a);
+	doc_append(a, s->left_out,
+		   doc_stringf(a, "%s/%s%s%s: %s", doc_find_str(object, "kind"), str_or_empty(ns),
+			       str_empty(ns) ? "" : "/",
+			       str_or_empty(doc_find_str(object, "metadata.name")), why));
+}
+
+/*
+ * `helm template` prints hooks as well: a test's pod, a job that cleans up after the last of all
+ * releases. Helm keeps them in no release, runs each at its time and removes it; made all at once
+ * with the rest they would do harm.
+ */
+static void drop_hooks(struct config_scene *s, struct snapshot *set, bool tell)
+{
+	static const char why[] = "a Helm hook (%s), which Helm runs at its time and then removes; "
+				  "without the annotation " HOOK " it is an object like any other";
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const char *hook = annotation(set->items[i], HOOK);
+
+		if (!hook)
+			set->items[n++] = set->items[i];
+		else if (tell)
+			leave_out(s, set->items[i], arena_printf(&s->arena, why, hook));
+	}
+	set->n = n;
+}
+
+static void index_files(struct config_scene *s, const struct snapshot *set, struct map *m)
+{
+	for (size_t i = 0; i < set->n; i++)
+		map_set(m, config_history_file(&s->arena, set->items[i]), set->items[i]);
+}
+
+/* Whether it says that it outlives being wanted. */
+static bool stays(struct config_scene *s, const struct doc *object)
+{
+	if (!str_eq(annotation(object, POLICY), "keep"))
+		return false;
+	leave_out(s, object, "stays, though it is not wanted any more: it says " POLICY ": keep");
+	return true;
+}
+
+/*
+ * Of a kind that no table knows, a manifest without a namespace may belong into the default one:
+ * where the other side has it there, it does.
+ */
+static void place_like(struct config_scene *s, struct snapshot *set, const struct snapshot *like)
+{
+	struct map there = MAP_INIT;
+
+	index_files(s, like, &there);
+	for (size_t i = 0; i < set->n; i++) {
+		struct doc *meta = doc_get(set->items[i], "metadata");
+
+		if (!meta || meta->kind != DOC_MAP || object_kind_of(set->items[i]) ||
+		    doc_get(meta, "namespace"))
+			continue;
+		doc_set_string(&s->arena, meta, "namespace",
+			       set->default_namespace ? set->default_namespace : "default");
+		if (!map_has(&there, config_history_file(&s->arena, set->items[i])))
+			doc_del(meta, "namespace");
+	}
+	map_release(&there);
+}
+
+/* Of what manifests are compared with: what they do not name, and what is to stay, is no matter. */
+static void drop_kept(struct config_scene *s, struct snapshot *set)
+{
+	struct map named = MAP_INIT;
+	size_t n = 0;
+
+	index_files(s, &s->desired, &named);
+	for (size_t i = 0; i < set->n; i++)
+		if (map_has(&named, config_history_file(&s->arena, set->items[i])) ||
+		    !stays(s, set->items[i]))
+			set->items[n++] = set->items[i];
+	set->n = n;
+	map_release(&named);
+}
+
 static int read_set(struct config_scene *s, struct snapshot *set, const char *path,
 		    const char *namespace, struct error *err)
 {
+	int r;
+
 	set->arena = &s->arena;
 	set->default_namespace = namespace;
-	return snapshot_read(set, path, err);
+	r = snapshot_read(set, path, err);
+	if (!r)
+		drop_hooks(s, set, set == &s->desired);
+	return r;
 }
 
 int config_read_desired(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
@@ -58,15 +159,17 @@ int config_read_applied(struct config_scene *s, struct config_place *place, bool
 		*ret_newest = newest;
 	if (r || !newest.number)
 		return r;
-	for (size_t i = 0; i < s->desired.n; i++)
-		map_set(&named, config_history_file(&s->arena, s->desired.items[i]), s);
+	index_files(s, &s->desired, &named);
 	snapshot_init(&set, &s->arena);
 	r = config_history_read(place, &newest, &set, &meta, err);
 	if (!r)
 		r = same_key(place, &newest, meta, err);
-	for (size_t i = 0; !r && i < set.n; i++)
-		if (all || map_has(&named, config_history_file(&s->arena, set.items[i])))
+	for (size_t i = 0; !r && i < set.n; i++) {
+		const bool wanted = map_has(&named, config_history_file(&s->arena, set.items[i]));
+
+		if (wanted || (all && !(s->desired.n && stays(s, set.items[i]))))
 			r = snapshot_add(&s->applied, set.items[i], err);
+	}
 	s->hidden_applied = true;
 	s->base_name = arena_printf(&s->arena, "revision %u", newest.number);
 	snapshot_release(&set);
@@ -146,15 +249,23 @@ static int read_others(struct config_scene *s, const struct config_diff_opts *o,
 	int r = 0;
 
 	s->live_name = o->against ? o->against : o->live ? o->live : "live";
-	if (o->against)
-		return read_set(s, &s->live, o->against, o->namespace_, err);
+	if (o->against) {
+		r = read_set(s, &s->live, o->against, o->namespace_, err);
+		place_like(s, &s->desired, &s->live);
+		place_like(s, &s->live, &s->desired);
+		drop_kept(s, &s->live);
+		return r;
+	}
 	if (o->applied)
 		r = read_set(s, &s->applied, o->applied, o->namespace_, err);
 	if (r)
 		return r;
-	if (o->live)
-		return read_set(s, &s->live, o->live, o->namespace_, err);
-	return read_cluster(s, o, key, err);
+	if (!o->live)
+		return read_cluster(s, o, key, err);
+	r = read_set(s, &s->live, o->live, o->namespace_, err);
+	place_like(s, &s->desired, &s->live);
+	place_like(s, &s->applied, &s->live);
+	return r;
 }
 
 /* --- comparing --- */
@@ -319,6 +430,8 @@ int verb_diff(const struct cli_call *call, struct error *err)
 		r = config_scene_load(&s, o, err);
 	}
 	if (!r) {
+		doc_foreach_item (s.left_out, d)
+			fprintf(call->err, "left out: %s\n", doc_str(d));
 		config_print(&s, (enum config_format)o->output, (size_t)o->context_lines, &out);
 		fwrite(strbuf_cstr(&out), 1, out.len, call->out);
 		pending = diff_pending(&s.diff);

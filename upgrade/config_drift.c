@@ -39,9 +39,9 @@ static void add_drift(struct report *r, struct arena *a, const struct diff_objec
 				    value(a, c->applied), c->owner.manager ? "; written by " : "",
 				    str_or_empty(c->owner.manager), c->owner.time ? " at " : "",
 				    str_or_empty(c->owner.time));
-	f->remedy =
-		"Apply again what was applied, or make the change yours, or accept it for a while "
-		"with --ignore.";
+	f->remedy = "Put back what was applied ('sidestep config rollback newest', or apply the "
+		    "manifests again), or make the change yours, or accept it for a while with "
+		    "--ignore.";
 }
 
 static void add_object(struct report *r, struct arena *a, const struct diff_object *o)
@@ -96,6 +96,8 @@ static int tell(const struct config_drift_opts *o, struct config_scene *s, struc
 	int code = 0;
 
 	report_init(&r, "sidestep-config", "Configuration drift", clock_system());
+	r.ready = "as applied";
+	r.blocked = "drifted, and left as it is";
 	if (o->ignore)
 		code = waivers_read_file(&r.arena, o->ignore, &r.waivers, err);
 	if (!code) {

@@ -199,21 +199,25 @@ static const struct cli_command commands[] = {
 	 .summary = "what is wanted, what was applied last and what is there, field by field",
 	 .args = "[REVISION REVISION]",
 	 .max_args = 2,
-	 .details = "Compares three ways, so that it tells apart:\n"
-		    "  change    wanted now, not there yet\n"
-		    "  drift     somebody changed it; an apply would put it back\n"
-		    "  conflict  changed by somebody, and wanted otherwise now\n"
-		    "  adopt     differs, and nobody recorded what was applied\n"
-		    "What the server filled in and what others keep (an autoscaler's replicas, a "
-		    "webhook's caBundle,\nan injected sidecar) is no difference. Nothing is "
-		    "changed.\n\n"
-		    "Values of Secrets, and whatever looks like a credential, are shown as keyed "
-		    "digests: equal digests\nare equal values, and that is all they tell.\n\n"
-		    "Examples:\n"
-		    "  helm template my-release my-chart | sidestep config diff -f - -n my-team\n"
-		    "  sidestep config diff -f manifests --against released --detailed-exitcode\n"
-		    "  sidestep config diff -f new.yaml --applied old.yaml -o markdown\n"
-		    "  sidestep config diff 3 newest  # two revisions\n",
+	 .details =
+		 "Compares three ways, so that it tells apart:\n"
+		 "  change    wanted now, not there yet\n"
+		 "  drift     somebody changed it; an apply would put it back\n"
+		 "  conflict  changed by somebody, and wanted otherwise now\n"
+		 "  adopt     differs, and nobody recorded what was applied\n"
+		 "What the server filled in and what others keep (an autoscaler's replicas, a "
+		 "webhook's caBundle,\nan injected sidecar) is no difference. Nothing is "
+		 "changed.\n\n"
+		 "Of what `helm template` prints, hooks (helm.sh/hook) are left out, and said: "
+		 "Helm alone runs\nthem. What says helm.sh/resource-policy: keep stays when it is "
+		 "not wanted any more.\n\n"
+		 "Values of Secrets, and whatever looks like a credential, are shown as keyed "
+		 "digests: equal digests\nare equal values, and that is all they tell.\n\n"
+		 "Examples:\n"
+		 "  helm template my-release my-chart | sidestep config diff -f - -n my-team\n"
+		 "  sidestep config diff -f manifests --against released --detailed-exitcode\n"
+		 "  sidestep config diff -f new.yaml --applied old.yaml -o markdown\n"
+		 "  sidestep config diff 3 newest  # two revisions\n",
 	 .exits = CLI_EXIT(CLI_CHANGES),
 	 .run = verb_diff,
 	 CLI_OPTIONS(diff_options),

@@ -477,7 +477,9 @@ static int take_plan(struct config_proposal *p, const struct config_request *q, 
 	if (r)
 		return r;
 	if (doc_len(moved))
-		return error_set(err, -ESTALE, "the plan no longer fits: %s; make a new one",
+		return error_set(err, -ESTALE,
+				 "the plan no longer fits: %s; make a new one with 'sidestep "
+				 "config plan'. Nothing was changed",
 				 in_words(a, moved));
 	p->plan = doc_clone(a, q->plan);
 	return 0;

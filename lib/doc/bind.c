@@ -44,8 +44,11 @@ static int complain(struct decoder *d, int code, const struct doc *at, const cha
 
 static int want(struct decoder *d, const struct row *r, const char *what)
 {
-	return complain(d, -EINVAL, r->v, r->path, "want %s, got %s", what,
-			doc_kind_name(r->v->kind));
+	const bool word = r->v->kind == DOC_BOOL && str_eq(what, "a string");
+
+	return complain(d, -EINVAL, r->v, r->path, "want %s, got %s%s", what,
+			doc_kind_name(r->v->kind),
+			word ? " (y, n, yes, no, on and off mean true and false: quote them)" : "");
 }
 
 static const char *join(struct arena *a, const char *prefix, const char *path)

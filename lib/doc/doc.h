@@ -142,7 +142,8 @@ int doc_read_json(struct arena *a, const char *data, size_t n, const char *file,
 		  struct doc **ret_doc, struct error *err);
 /*
  * YAML, any number of documents, typed as the YAML 1.1 of Kubernetes (sigs.k8s.io/yaml) types it.
- * Duplicate keys, tags other than the core ones and alias bombs are errors. Nodes carry positions.
+ * A key twice in one map (but for the same value: charts print such), tags other than the core ones
+ * and alias bombs are errors. Nodes carry positions.
  */
 int doc_read_yaml(struct arena *a, const char *data, size_t n, const char *file,
 		  struct doc_stream *ret_stream, struct error *err);

@@ -180,19 +180,45 @@ static int merge_all(struct reader *r, struct frame *f, const yaml_mark_t *at)
 	return rc;
 }
 
+/*
+ * Charts print a label twice, and kubectl takes the last of the two: the same value twice is no
+ * question, two values are one for who wrote them. At most so many of them in one map.
+ */
+#define MAX_REPEATED 64
+
+static int drop_repeated(struct reader *r, struct doc *map)
+{
+	const struct doc_entry *dup = doc_first_duplicate(map);
+
+	for (size_t n = 0; dup; n++, dup = doc_first_duplicate(map)) {
+		const struct doc *first = doc_get(map, dup->key);
+		const size_t at = (size_t)(dup - map->map.entries);
+
+		if (n == MAX_REPEATED || !doc_equal(first, dup->value))
+			return error_set(r->err, -EINVAL,
+					 "%s:%" PRIu32 ":%" PRIu32
+					 ": key \"%.100s\" is set twice%s (the first "
+					 "is in line %" PRIu32 ")",
+					 r->file, dup->value->line, dup->value->col, dup->key,
+					 n == MAX_REPEATED ? ", as too many are"
+							   : ", and not to the same",
+					 first->line);
+		memmove(&map->map.entries[at], &map->map.entries[at + 1],
+			(--map->map.n - at) * sizeof(*dup));
+	}
+	return 0;
+}
+
 static int close_frame(struct reader *r, const yaml_mark_t *at)
 {
 	struct frame *f = &r->frames[--r->depth];
 	int rc;
 
 	if (f->node->kind == DOC_MAP) {
-		const struct doc_entry *dup = doc_first_duplicate(f->node);
-
-		if (dup) {
+		rc = drop_repeated(r, f->node);
+		if (rc < 0) {
 			vec_release(&f->from);
-			return error_set(r->err, -EINVAL,
-					 "%s:%" PRIu32 ":%" PRIu32 ": key \"%.100s\" is set twice",
-					 r->file, dup->value->line, dup->value->col, dup->key);
+			return rc;
 		}
 		rc = merge_all(r, f, at);
 		if (rc < 0)

@@ -91,14 +91,14 @@ static size_t count_told(const struct report *r)
 
 const char *report_summary(struct arena *a, const struct report *r)
 {
-	const char *meaning = "ready";
+	const char *meaning = r->ready ? r->ready : "ready";
 	const size_t waived = count_waived(r), told = count_told(r);
 
 	switch (report_verdict(r, SEVERITY_WARNING)) {
 	case REPORT_OK:
 		break;
 	case REPORT_BLOCKED:
-		meaning = "blocked";
+		meaning = r->blocked ? r->blocked : "blocked";
 		break;
 	case REPORT_WARNED:
 		meaning = "ready, with warnings";

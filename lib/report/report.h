@@ -52,6 +52,7 @@ struct report {
 	struct waivers waivers;     /* filled by the caller before report_finish() */
 	const struct check *checks; /* of report_run, so that SARIF can list its rules */
 	size_t n_checks;
+	const char *ready, *blocked; /* the summary's last word; NULL: "ready", "blocked" */
 };
 
 /* title: "Preflight of node a". tool: the program. Strings are copied. */

@@ -30,7 +30,7 @@ REFUSED = [
     ("a namespace that climbs", MAP.replace("name: a", "name: a, namespace: ../x"), "metadata.namespace may have no / and no %"),
     ("a kind that climbs", MAP.replace("ConfigMap", "../Config"), "kind may have no / and no %"),
     ("an escape in a name", MAP.replace("name: a", 'name: "a\\e[2Jb"'), "metadata.name may have no control characters"),
-    ("a key twice", MAP + "data: {a: '1', a: '2'}\n", ':4:19: key "a" is set twice'),
+    ("a key twice", MAP + "data: {a: '1', a: '2'}\n", ':4:19: key "a" is set twice, and not to the same (the first is in line 4)'),
     ("an object twice", MAP + "---\n" + MAP, "ConfigMap/default/a occurs twice"),
     ("aliases", BOMB, "aliases expand to too much"),
     ("an alias to itself", MAP.replace("{name: a}", "&m {name: a, labels: *m}"), ":3:32: unknown anchor"),
@@ -40,7 +40,7 @@ REFUSED = [
     ("binary", "\x00\x01\x02", ":1:1:"),
 ]
 # A renderer that failed says nothing, or only comments.
-NOTHING = ["", "\n", "# nothing\n---\n---\n", "apiVersion: v1\nkind: List\nitems: []\n"]
+NOTHING = ["", "\n", "# nothing\n---\n---\n", "apiVersion: v1\nkind: List\nitems: []\n", MAP.replace("name: a", "name: a, annotations: {helm.sh/hook: test}")]
 
 
 def check(ok, what):

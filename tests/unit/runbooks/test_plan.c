@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "runbooks/account.h"
 #include "runbooks/run_internal.h"
 #include "tests/support/test.h"
 #include "tests/unit/runbooks/stage.h"
@@ -63,6 +64,8 @@ static const char *plan_of(struct stage *s, const char *op)
 		if (!str_starts(said, "refused"))
 			doc_foreach_item (doc_find(p.record, "deed.pods"), pod)
 				said = arena_printf(a, "%s %s", said, doc_find_str(pod, "name"));
+		if (doc_get(p.record, "suspends"))
+			said = arena_printf(a, "%s suspends", said);
 	}
 	t.r.plan = NULL;
 	t.r.run = NULL;
@@ -108,6 +111,58 @@ TEST(words_that_would_do_nothing_are_refused)
 		if (!str_starts(plan_of(&s, ops[i]), "refused"))
 			fail_msg("%s is not refused", ops[i]);
 	assert_string_equal(plan_of(&s, "endpoint.regenerate: {selector: all}"), "");
+	stage_free(&s);
+}
+
+/* Whoever asks for the status is told, until it is back. */
+TEST(what_is_out_of_force_is_known_until_it_is_back)
+{
+	static const char *const lines[] = {
+		"{step: b, type: change, changes: [{op: delete, ref: {kind: ConfigMap, name: x}}]}",
+		"{step: a, type: change, suspends: true, changes: [{op: delete, ref: {apiVersion: "
+		"v1, "
+		"kind: ConfigMap, namespace: web, name: limits}}]}",
+		"{step: a, type: intent, time: '2026-11-23T01:00:00Z', ref: {kind: ConfigMap}}",
+		"{step: a, type: done, time: '2026-11-23T01:00:01Z'}",
+		"{step: a, type: undone}",
+	};
+	static const size_t lasts[] = {1, 2, 3, 4, 5};
+	static const size_t known[] = {0, 0, 1, 1, 0};
+	struct arena a = ARENA_INIT;
+	struct doc_stream d;
+	struct error err = ERROR_INIT;
+	const char *words;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lasts); i++) {
+		struct doc *records = doc_list(&a), *found;
+
+		for (size_t k = 0; k < lasts[i]; k++) {
+			assert_int_equal(
+				doc_read_yaml(&a, lines[k], strlen(lines[k]), "t", &d, &err), 0);
+			doc_append(&a, records, d.docs[0]);
+		}
+		found = records_suspended(&a, records);
+		if (doc_len(found) != known[i])
+			fail_msg("after %zu records: %zu", lasts[i], doc_len(found));
+		words = suspended_words(&a, "r-1", found, 1795402800 * (int64_t)NS_PER_S);
+		assert_int_equal(words != NULL, known[i]);
+		if (words && (!strstr(words, "ConfigMap/web/limits") ||
+			      !strstr(words, "2026-11-23T01:00:00Z (") ||
+			      !strstr(words, "sidestep runbook rollback r-1")))
+			fail_msg("%s", words);
+	}
+	arena_release(&a);
+}
+
+TEST(a_suspension_is_noted_as_one)
+{
+	struct stage s;
+
+	stage_new(&s);
+	assert_true(str_ends(plan_of(&s, "policy.suspend: {ref: v1 ConfigMap web/limits}"),
+			     " suspends"));
+	assert_false(
+		str_ends(plan_of(&s, "k8s.delete: {ref: v1 ConfigMap web/limits}"), " suspends"));
 	stage_free(&s);
 }
 
@@ -162,6 +217,8 @@ int main(void)
 		cmocka_unit_test(an_eviction_is_bounded_by_what_it_names),
 		cmocka_unit_test(a_restart_takes_one_node_at_a_time),
 		cmocka_unit_test(words_that_would_do_nothing_are_refused),
+		cmocka_unit_test(what_is_out_of_force_is_known_until_it_is_back),
+		cmocka_unit_test(a_suspension_is_noted_as_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

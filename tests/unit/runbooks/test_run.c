@@ -54,7 +54,8 @@ static struct run_end resume(struct stage *s, const char *user, const char *stat
 	struct run_end end;
 
 	attempt_open(&t, s, user, state);
-	if (attempt_find(&t, run, &err))
+	/* What the run itself has written is believed, at whatever boundary it was cut off. */
+	if (attempt_find(&t, run, &err) || copied_fits(&t.r, &err))
 		fail_msg("%s", err.msg);
 	assert_true(attempt_go(&t, rollback, &end));
 	end.outcome = end.outcome ? arena_strdup(&s->arena, end.outcome) : NULL;
@@ -831,6 +832,99 @@ TEST(a_copy_that_says_it_is_approved_is_not_believed)
 	stage_free(&s);
 }
 
+/* Nobody else's machine knows better than the copy; the one where it was begun does. */
+TEST(what_a_copy_says_is_changed_is_what_the_runbook_changes)
+{
+	static const char other[] =
+		"{\"step\": \"raise\", \"back\": \"auto\", \"changes\": [{\"op\": \"patch\", "
+		"\"kind\": "
+		"\"patch\", \"ref\": {\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", "
+		"\"namespace\": "
+		"\"%s\", \"name\": \"limits\"}, \"forward\": {\"data\": {\"size\": \"%s\"}}}]}";
+	static const char deleted[] =
+		"{\"step\": \"raise\", \"back\": \"auto\", \"changes\": [{\"op\": \"patch\", "
+		"\"kind\": "
+		"\"delete\", \"ref\": {\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", "
+		"\"namespace\": "
+		"\"web\", \"name\": \"limits\"}, \"forward\": {\"data\": {\"size\": \"2\"}}}]}";
+	static const char deed[] =
+		"{\"step\": \"raise\", \"changes\": [], \"deed\": {\"op\": \"command\", \"argv\": "
+		"[\"systemctl\", \"restart\", \"kubelet\"]}}";
+	static const char intent[] =
+		"{\"step\": \"raise\", \"kind\": \"patch\", \"ref\": {\"apiVersion\": "
+		"\"v1\", \"kind\": \"ConfigMap\", \"namespace\": \"web\", \"name\": "
+		"\"seen\"}}";
+	static const struct {
+		const char *type, *json, *ns, *size;
+		int code;
+	} rows[] = {
+		{"change", other, "web", "2", 0},
+		{"change", other, "web", "3", -EPERM},
+		{"change", other, "kube-system", "2", -EPERM},
+		{"change", deleted, "", "", -EPERM},
+		{"change", deed, "", "", -EPERM},
+		{"change", "{\"step\": \"nobody\", \"changes\": []}", "", "", -EPERM},
+		{"intent", intent, "", "", -EPERM},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct attempt t = {.kill_at = -1};
+		struct error err = ERROR_INIT;
+		struct stage s;
+		const char *run;
+		int rc;
+
+		stage_new(&s);
+		run = until_approval(&s, "alice");
+		forge(&s, run, rows[i].type,
+		      rows[i].json == other
+			      ? arena_printf(&s.arena, other, rows[i].ns, rows[i].size)
+			      : rows[i].json);
+		attempt_open(&t, &s, "bert", "bert");
+		assert_int_equal(attempt_find(&t, run, &err), 0);
+		assert_non_null(strstr(run_copied_words(&t.r), run));
+		rc = copied_fits(&t.r, &err);
+		if (rc != rows[i].code ||
+		    (rc && !strstr(err.msg, "somebody has written into the copy")))
+			fail_msg("row %zu: %d %s", i, rc, err.msg);
+		runner_close(&t.r);
+		kube_client_free(t.cluster.client);
+		stage_free(&s);
+	}
+}
+
+/* Its own journal and plan are what a machine goes by. */
+TEST(a_copy_that_was_changed_is_not_believed_where_the_run_was_begun)
+{
+	struct attempt t = {.kill_at = -1};
+	struct error err = ERROR_INIT;
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	run = until_approval(&s, "alice");
+	stage_patch(&s, KIND_SIDESTEP_RUN, NULL, run,
+		    "{\"spec\": {\"plan\": {\"requester\": {\"name\": \"bert\"}}}}");
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_string_equal(doc_find_str(t.r.plan, "requester.name"), "alice");
+	assert_null(run_copied_words(&t.r));
+	attempt_close(&t);
+	attempt_open(&t, &s, "bert", "bert");
+	assert_int_equal(attempt_find(&t, run, &err), -ESTALE);
+	assert_non_null(strstr(err.msg, "begin a new run"));
+	attempt_close(&t);
+	/* Another run altogether under the name of this one. */
+	stage_patch(&s, KIND_SIDESTEP_RUN, NULL, run,
+		    "{\"spec\": {\"journal\": [\"{}\", \"{}\"]}}");
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), -ESTALE);
+	assert_non_null(strstr(err.msg, "differ in record 1"));
+	assert_non_null(strstr(err.msg, "delete that SidestepRun"));
+	attempt_close(&t);
+	stage_free(&s);
+}
+
 TEST(one_at_a_time)
 {
 	struct attempt t = {.kill_at = -1}, other = {.kill_at = -1};
@@ -1025,6 +1119,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_changed_runbook_is_noticed),
 	cmocka_unit_test(an_approval_is_void_once_the_runbook_has_changed),
 	cmocka_unit_test(a_copy_that_says_it_is_approved_is_not_believed),
+	cmocka_unit_test(what_a_copy_says_is_changed_is_what_the_runbook_changes),
+	cmocka_unit_test(a_copy_that_was_changed_is_not_believed_where_the_run_was_begun),
 	cmocka_unit_test(one_at_a_time),
 	cmocka_unit_test(interrupted_it_stops_at_once_and_goes_on),
 	cmocka_unit_test(no_secret_is_kept_anywhere_and_a_changed_file_is_noticed),
