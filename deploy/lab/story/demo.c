@@ -119,9 +119,10 @@ static int tell(struct story *s, struct error *err)
 			step->outcome = STORY_FAILED;
 			step->words = arena_strdup(&s->arena, err->msg);
 		}
-		end_step(s, step);
+		/* What was lost meanwhile breaks the promise, but the story goes on, and back. */
 		go_on = !story_rows[i].needed || step->outcome == STORY_OK ||
 			step->outcome == STORY_NOT_DONE;
+		end_step(s, step);
 	}
 	return r;
 }
