@@ -80,6 +80,7 @@ def judge_upgrade(report):
     for r in looks:
         labs.check(r["id"] == "RB-3" and r["mode"] == "diagnose", f"runbook: {r}")
         labs.check(r["outcome"] in LOOKS_WELL and r["exit"] == (5 if r["outcome"] == "unknown" else 0), f"runbook: {r}")
+        print(f"{r['id']} after {r['after']}: {r['outcome']} (exit {r['exit']}); {r.get('why')}; {r['doubts']}")
     labs.check(report["not_done"] == {}, f"not done: {report['not_done']}")
 
 

@@ -411,6 +411,11 @@ static void put_runbooks(const struct doc *list, struct page *p)
 		page_row(p, PAGE_PLAIN, text_at(p, r, "id"), text_at(p, r, "after"),
 			 text_at(p, r, "outcome"), text_at(p, r, "exit"), text_at(p, r, "cause"),
 			 NULL);
+	doc_foreach_item (list, r) {
+		doc_foreach_item (doc_get(r, "doubts"), why)
+			page_text(p, "After %s it could not tell: %s", text_at(p, r, "after"),
+				  text_of(&p->arena, why));
+	}
 }
 
 static void put_bad_releases(const struct doc *d, struct page *p)

@@ -14,6 +14,20 @@ static bool is_well(const struct story *s, const char *outcome)
 	return false;
 }
 
+/* Of each step that could not tell: which, and why. */
+static struct doc *doubts(struct arena *a, const struct doc *account)
+{
+	struct doc *list = doc_list(a);
+
+	doc_foreach_item (doc_get(account, "steps"), step)
+		if (str_eq(doc_find_str(step, "status"), "inconclusive"))
+			doc_append(a, list,
+				   doc_stringf(a, "%s: %s",
+					       str_or_empty(doc_find_str(step, "step")),
+					       str_or_empty(doc_find_str(step, "why"))));
+	return list;
+}
+
 static void note(struct story *s, const char *after, const struct tool_run *t)
 {
 	struct arena *a = &s->arena;
@@ -28,6 +42,8 @@ static void note(struct story *s, const char *after, const struct tool_run *t)
 	doc_set_string(a, d, "outcome", doc_find_str(t->doc, "outcome"));
 	doc_set_string(a, d, "cause", doc_find_str(t->doc, "cause"));
 	doc_set_int(a, d, "exit", t->code);
+	doc_set_string(a, d, "why", doc_find_str(t->doc, "why"));
+	doc_set(a, d, "doubts", doubts(a, t->doc));
 }
 
 static const char *wrong_of(struct story *s, const struct tool_run *t, const char *said)
