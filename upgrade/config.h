@@ -40,7 +40,7 @@ struct config_drift_opts {
 	struct config_diff_opts diff;
 	const char *ignore; /* a file of waivers */
 	int output;         /* enum report_format */
-	bool watch;
+	bool once, watch;
 	uint64_t every; /* ns */
 };
 

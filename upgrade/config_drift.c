@@ -203,6 +203,8 @@ int verb_drift(const struct cli_call *call, struct error *err)
 
 	if (o.diff.files.n == 0 && o.diff.live)
 		return cli_usage(call, "say with -f what was applied (- is standard input)");
+	if (o.once && o.watch)
+		return cli_usage(call, "--once or --watch, not both");
 	if (o.watch && from_stdin(&o.diff.files))
 		return cli_usage(call, "--watch reads the manifests again and again: give files");
 	/* One for all looks, because digests are compared; a history has its own. */

@@ -65,6 +65,8 @@ static const struct config_drift_opts drift_defaults = {.diff.was_applied = true
 static const struct cli_option drift_options[] = {
 	CLI_OPT(struct config_drift_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
 		"manifests that were applied, files, folders, or - (else the newest revision)"),
+	CLI_OPT(struct config_drift_opts, once, "once", 0, CLI_FLAG, NULL,
+		"look once, as without --watch"),
 	CLI_OPT(struct config_drift_opts, watch, "watch", 0, CLI_FLAG, NULL,
 		"look again and again, and print what is new, until interrupted"),
 	CLI_OPT(struct config_drift_opts, every, "every", 0, CLI_DURATION, "TIME",
@@ -379,7 +381,7 @@ static const struct cli_command commands[] = {
 		    "server filled in and\nwhat others keep (an autoscaler's replicas, a "
 		    "webhook's caBundle, an injected sidecar) has not\ndrifted.\n\n"
 		    "Examples:\n"
-		    "  sidestep config drift  # from the newest revision\n"
+		    "  sidestep config drift --once  # from the newest revision\n"
 		    "  sidestep config drift -f released -n my-team\n"
 		    "  sidestep config drift -f released --ignore accepted.yaml -o prometheus\n"
 		    "  sidestep config drift -f released --detailed-exitcode -o junit\n",

@@ -72,6 +72,10 @@ static const struct cli_option demo_rows[] = {
 		"agents begin with the release that is built there, and go one minor up"),
 	CLI_OPT(struct story_options, defects, "defect", 0, CLI_LIST, "NAME=VERSION=DIR",
 		"a bad release, built there, which must be stopped at its canary and undone"),
+	CLI_OPT(struct story_options, no_upgrade, "no-upgrade", 0, CLI_STRING, "WHY",
+		"what the report says where there is no --from"),
+	CLI_OPT(struct story_options, no_defects, "no-bad-release", 0, CLI_STRING, "WHY",
+		"what the report says where there is no --defect"),
 	CLI_OPT(struct story_options, kubeconfig, "kubeconfig", 0, CLI_STRING, "FILE",
 		"use this real API server instead of the lab's own"),
 	CLI_OPT(struct story_options, profile, "profile", 0, CLI_STRING, "FILE",
@@ -249,7 +253,12 @@ static const struct cli_command commands[] = {
 	{.name = "image", .summary = "which build folder an image means", CLI_VERBS(image_verbs)},
 	{.name = "demo",
 	 .summary = "the product's story: one namespace leaves Istio, and comes back, under load",
-	 .details = "Exit 0 when the promise was kept, 3 when it was broken, 5 when it could not "
+	 .details = "While clients call and intruders try, the mesh goes one minor up (--from), a "
+		    "namespace leaves its\nsidecars and comes back, a configuration is planned, "
+		    "applied, touched by somebody else and taken\nback, and releases with a defect "
+		    "(--defect) are stopped and undone, each followed by runbook RB-3.\nWhat could "
+		    "not be done is said with the reason.\n\n"
+		    "Exit 0 when the promise was kept, 3 when it was broken, 5 when it could not "
 		    "be judged,\n8 when it was interrupted.\n\n"
 		    "Examples:\n"
 		    "  sidestep lab demo --envoy /usr/local/bin/envoy\n"

@@ -133,7 +133,7 @@ def judge(fault, folder, code, report, said):
 
 def covered(report):
     """Every step and state that this green story went through has a fault of its own."""
-    went = {s["id"].split("/")[0] for s in report["steps"]}
+    went = {s["id"].split("/")[0] for s in report["steps"] if s["status"] != "not done"}
     named = {step for fault in FAULTS for step in fault.steps}
     labs.check(went - named == set(), f"no fault is seeded for {sorted(went - named)}: add one to seeded_faults.py")
     labs.check(named - went == set(), f"faults for steps that the story no longer has: {sorted(named - went)}")

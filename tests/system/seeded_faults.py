@@ -111,4 +111,8 @@ FAULTS = [
           "\t\tint r = add(out, CHANGE_CREATE, op, host_ref(out->arena, policy), policy, &c,\n"
           "\t\t\t    err);\n\n\t\tif (r)\n\t\t\treturn r;\n\t\tc->keep = true;",
           3, "after", "CiliumNetworkPolicy .* was left behind"),
+    Fault("config-drift-is-all-accepted", ["config"], "upgrade/config_drift.c",
+          "\t\tif (diff_class_pending(o->changes[i].class))\n\t\t\tadd_drift(",
+          "\t\tif (diff_class_pending(o->changes[i].class) && !o->live)\n\t\t\tadd_drift(",
+          3, "config", "drift-after"),
 ]

@@ -5,7 +5,9 @@
 
 --kills: agents, control plane, webhook, plugins and the tool itself, and now and then a sidecar or a workload, are killed
 (-9) while the namespace moves, by a fresh printed seed. --real-api: on a real kube-apiserver with etcd. --random: about a namespace that nobody wrote.
---upgrade: agents begin as the release before and go one minor up; at the end two releases with a defect are undone.
+--upgrade: agents begin as the release before and go one minor up; at the end two releases with a defect are undone, and
+after each RB-3 looks for what it has left. Without it the report must say that this was not done. A configuration is always
+changed, touched by somebody else, and taken back.
 """
 import argparse
 import json
@@ -18,9 +20,11 @@ import carried
 import labs
 
 STORY_S = 900
+WHY_NOT = "no commit of the older release here"
 DEFECTS = ("verifier", "unready")
 MEMBERS = ("requests connections steps sidecars equivalence blocked waivers latency_ms memory_mib cpu_seconds "
-           "pod_start_s").split()
+           "pod_start_s config bad_releases runbooks not_done").split()
+LOOKS_WELL = ("not-the-mesh", "unknown")  # what RB-3 says where it finds nothing that is left
 
 
 def arguments():
@@ -64,15 +68,52 @@ def judge_kills(report):
 def judge_upgrade(report, kills):
     u, bad = report["upgrade"], report["bad_releases"]
     labs.check((u["from"], u["to"]) == (carried.OLDER, carried.TREE), f"upgrade: {u}")
+    labs.check(u["attempts"] == 1, f"the hop took itself back, and was tried again: {u}")
     labs.check(u["endpoints"] >= 14 and u["regenerated"] == u["endpoints"], f"endpoints: {u}")
     labs.check(kills or u["attempts"] == 1, f"a good release was taken back: {u}")
     labs.check(u["connections"] >= 10 and u["connections_lost"] == 0, f"connections: {u}")
     labs.check([b["defect"] for b in bad] == list(DEFECTS), f"bad releases: {bad}")
     for b in bad:
         labs.check(b["rolled_back"] and b["stopped_at"].split("/")[0] in ("U8", "U9"), f"bad release: {b}")
+        labs.check(b["requests_failed"] == 0 and b["connections_lost"] == 0, f"a bad release cost something: {b}")
+    looks = report["runbooks"]
+    labs.check([r["after"] for r in looks] == list(DEFECTS), f"a runbook after each bad release: {looks}")
+    for r in looks:
+        labs.check(r["id"] == "RB-3" and r["mode"] == "diagnose", f"runbook: {r}")
+        labs.check(r["outcome"] in LOOKS_WELL and r["exit"] == (5 if r["outcome"] == "unknown" else 0), f"runbook: {r}")
+        print(f"{r['id']} after {r['after']}: {r['outcome']} (exit {r['exit']}); {r.get('why')}; {r['doubts']}")
+    labs.check(report["not_done"] == {}, f"not done: {report['not_done']}")
 
 
-def judge(report, args):
+def said(folder, title):
+    with open(os.path.join(folder, "evidence", title + ".out"), encoding="utf-8") as f:
+        return f.read()
+
+
+def judge_config(report, folder):
+    """What the report says is what the program said, and that is what was done to it."""
+    c, history = report["config"], json.loads(said(folder, "config-history"))
+    labs.check(c["revisions"] == len(history) == 3, f"config: {c}, {history}")
+    labs.check(history[0]["why"] == "as it was before", f"the newest revision is the way back: {history}")
+    drift, conflict = json.loads(said(folder, "config-drift-after")), json.loads(said(folder, "config-conflict"))
+    fields = [f["scope"] for f in drift["findings"] if f["result"] == "fail"]
+    labs.check(c["drifted"] == len(fields) > 0 and all("spec.ingress" in f for f in fields), f"config: {c}, drift: {fields}")
+    labs.check(c["conflicts"] == conflict["summary"]["conflict"] > 0, f"config: {c}, plan: {conflict['summary']}")
+    labs.check(c["rolled_back"] is True, f"config: {c}")
+
+
+def judge_steps(report, args):
+    """Each step went well by itself, and what was not done is said, with the reason, for everybody."""
+    for s in report["steps"]:
+        labs.check(s["requests"]["failed"] == 0 and (args.kills or s["connections_lost"] == 0), f"step {s['id']} lost something: {s}")
+    undone = {s["id"]: s["words"] for s in report["steps"] if s["status"] == "not done"}
+    labs.check(undone == report["not_done"], f"{undone} {report['not_done']}")
+    if not args.upgrade:
+        labs.check(undone == {"upgrade": WHY_NOT, "bad-releases": "no release with a defect was given (--defect)"}, f"not done: {undone}")
+        labs.check(WHY_NOT in report["verdict"], f"verdict: {report['verdict']}")
+
+
+def judge(report, args, folder):
     for member in MEMBERS:
         labs.check(member in report, f"report.json has no {member}")
     r, c, s = report["requests"], report["connections"], report["sidecars"]
@@ -94,6 +135,8 @@ def judge(report, args):
             labs.check(b["object"] and b["path"] and b["reason"], f"blocked without object, path or reason: {b}")
     if args.kills:
         judge_kills(report)
+    judge_config(report, folder)
+    judge_steps(report, args)
     if args.upgrade:
         judge_upgrade(report, args.kills)
 
@@ -109,6 +152,8 @@ def tell(args, folder):
         argv += ["--from", f"{carried.OLDER}={carried.release(carried.OLDER)}"]
         for defect in DEFECTS:
             argv += ["--defect", f"{defect}=0.4.0={carried.release('0.4.0', defect)}"]
+    else:
+        argv += ["--no-upgrade", WHY_NOT]
     api = os.path.join(folder, "api")
     argv += ["--kubeconfig", real_api(api)] if args.real_api else []
     try:
@@ -119,14 +164,18 @@ def tell(args, folder):
             labs.run(os.path.join(labs.SOURCE, "tests/peers/kubernetes"), "down", api)
     print(done.stderr)
     with open(os.path.join(folder, "report.json"), encoding="utf-8") as f:
-        judge(json.load(f), args)
+        judge(json.load(f), args, folder)
     labs.check(done.returncode == 0, f"the story ended with {done.returncode}")
     labs.check(os.path.getsize(os.path.join(folder, "report.html")) > 5000, "report.html is empty")
+    for name in () if args.upgrade else ("report.html", "report.txt"):
+        labs.check(WHY_NOT in " ".join(labs.read(os.path.join(folder, name)).split()), f"{name} does not say what was not done")
+    labs.check(args.upgrade or WHY_NOT in done.stderr, "the terminal does not say what was not done")
 
 
 def main():
     args = arguments()
-    labs.need("sidestep-lab", "sidestep-migrate", "sidestepd", "sidestep-cni", "sidestep-preflight")
+    labs.need("sidestep-lab", "sidestep-migrate", "sidestepd", "sidestep-cni", "sidestep-preflight", "sidestep-config",
+              "sidestep-runbook", "sidestep-upgrade")
     if not os.environ.get("ENVOY"):
         labs.skip("no Envoy (ENVOY=/path, or deploy/fetch-envoy)")
     folder = tempfile.mkdtemp(prefix="sidestep-story-")

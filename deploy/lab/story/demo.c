@@ -11,7 +11,8 @@
 
 const char *step_outcome_name(enum step_outcome o)
 {
-	static const char *const names[] = {"ok", "failed", "inconclusive", "skipped", "not built"};
+	static const char *const names[] = {"ok",      "failed",    "inconclusive",
+					    "skipped", "not built", "not done"};
 
 	return names[o];
 }
@@ -65,20 +66,6 @@ static void sample(void *arg)
 	counts_release(&now);
 }
 
-static bool is_told(const struct story *s, size_t i)
-{
-	return !story_rows[i].told || story_rows[i].told(s);
-}
-
-static unsigned told_before(const struct story *s, size_t end)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < end; i++)
-		n += is_told(s, i);
-	return n;
-}
-
 static struct story_step *begin_step(struct story *s, size_t i)
 {
 	struct story_step *step = vec_add(&s->steps);
@@ -86,8 +73,8 @@ static struct story_step *begin_step(struct story *s, size_t i)
 	step->id = story_rows[i].id;
 	step->title = story_rows[i].title;
 	step->from_s = story_now(s);
-	s->progress.steps = told_before(s, story_n_rows);
-	s->progress.step = told_before(s, i);
+	s->progress.steps = story_n_rows;
+	s->progress.step = (unsigned)i;
 	progress_begin(&s->progress, "%s", story_rows[i].title);
 	return step;
 }
@@ -97,6 +84,11 @@ static void end_step(struct story *s, struct story_step *step)
 	const char *word = step_outcome_name(step->outcome);
 
 	step->to_s = story_now(s);
+	/* Later, with the kills, it is judged once more: what they took is no loss of the step's.
+	 */
+	if (!s->hits.kills.n)
+		step_doubt(s, &step->outcome, &step->words,
+			   story_losses(s, NULL, step->from_s, step->to_s));
 	if (step->words)
 		word = arena_printf(&s->arena, "%s: %s", word, step->words);
 	progress_end(&s->progress, step->title, word);
@@ -111,8 +103,6 @@ static int tell(struct story *s, struct error *err)
 	for (size_t i = 0; !r && i < story_n_rows; i++) {
 		struct story_step *step;
 
-		if (!is_told(s, i))
-			continue;
 		if (!go_on) {
 			step = vec_add(&s->steps);
 			*step = (struct story_step){.id = story_rows[i].id,
@@ -129,8 +119,10 @@ static int tell(struct story *s, struct error *err)
 			step->outcome = STORY_FAILED;
 			step->words = arena_strdup(&s->arena, err->msg);
 		}
+		/* What was lost meanwhile breaks the promise, but the story goes on, and back. */
+		go_on = !story_rows[i].needed || step->outcome == STORY_OK ||
+			step->outcome == STORY_NOT_DONE;
 		end_step(s, step);
-		go_on = !story_rows[i].needed || step->outcome == STORY_OK;
 	}
 	return r;
 }
@@ -162,6 +154,11 @@ static const struct bind_field subject_fields[] = {
 	BIND(struct story_subject, reasons, "reasons", BIND_STRINGS, 0),
 	BIND(struct story_subject, states, "states", BIND_STRINGS, 0),
 	BIND(struct story_subject, manifests, "manifests", BIND_STRINGS, BIND_REQUIRED),
+	BIND(struct story_subject, revisions, "config.revisions", BIND_STRINGS,
+	     BIND_REQUIRED | BIND_NON_EMPTY),
+	BIND(struct story_subject, touched, "config.touched", BIND_STRING, BIND_REQUIRED),
+	BIND(struct story_subject, runbook, "runbook.name", BIND_STRING, BIND_REQUIRED),
+	BIND(struct story_subject, well, "runbook.well", BIND_STRINGS, BIND_REQUIRED),
 };
 static BIND_TABLE(subject_table, struct story_subject, subject_fields);
 
@@ -257,6 +254,7 @@ static void story_release(struct story *s)
 	vec_release(&s->steps);
 	vec_release(&s->samples);
 	kill_log_release(&s->hits);
+	vec_release(&s->agents);
 	lab_release(&s->lab);
 	loop_free(s->loop);
 	arena_release(&s->arena);

@@ -351,34 +351,97 @@ static void put_edges(const struct doc *d, struct page *p)
 			 text_at(p, e, "requests.by_kill"), text_at(p, e, "requests.failed"), NULL);
 }
 
+static const char *undone(struct page *p, const struct doc *d, const char *step)
+{
+	return doc_get(doc_get(d, "not_done"), step)
+		       ? text_of(&p->arena, doc_get(doc_get(d, "not_done"), step))
+		       : NULL;
+}
+
 static void put_upgrade(const struct doc *d, struct page *p)
 {
-	static const char *const columns[] = {"release with a defect", "stopped at", "by gate",
-					      "rolled back", NULL};
-	const struct doc *bad = doc_get(d, "bad_releases");
+	const char *why = undone(p, d, "upgrade");
 
-	if (!doc_get(d, "upgrade") && !doc_len(bad))
+	if (!doc_get(d, "upgrade") && !why)
 		return;
 	page_heading(p, "The mesh's own upgrade");
-	if (doc_get(d, "upgrade"))
-		page_text(
-			p,
-			"While traffic ran the mesh went from %s to %s, one node after the other. "
-			"Of %s endpoints %s were built anew by the new release; %s connections "
-			"were held meanwhile, and lost: %s.",
-			text_at(p, d, "upgrade.from"), text_at(p, d, "upgrade.to"),
-			text_at(p, d, "upgrade.endpoints"), text_at(p, d, "upgrade.regenerated"),
-			text_at(p, d, "upgrade.connections"),
-			text_at(p, d, "upgrade.connections_lost"));
-	if (!doc_len(bad))
+	if (why) {
+		page_text(p, "Not done: %s.", why);
 		return;
+	}
+	page_text(
+		p,
+		"While traffic ran the mesh went from %s to %s, one node after the other. Attempts "
+		"that it took: %s. Of %s endpoints %s were built anew by the new release; %s "
+		"connections were held meanwhile, and lost: %s.",
+		text_at(p, d, "upgrade.from"), text_at(p, d, "upgrade.to"),
+		text_at(p, d, "upgrade.attempts"), text_at(p, d, "upgrade.endpoints"),
+		text_at(p, d, "upgrade.regenerated"), text_at(p, d, "upgrade.connections"),
+		text_at(p, d, "upgrade.connections_lost"));
+}
+
+static void put_config(const struct doc *d, struct page *p)
+{
+	if (!doc_find(d, "config.revisions"))
+		return;
+	page_heading(p, "A configuration, changed and taken back");
+	page_text(p,
+		  "While traffic ran a configuration of the namespace was planned and applied, and "
+		  "then changed. Somebody else wrote to it, too; fields that drift named: %s. The "
+		  "way back would have overwritten that, and was refused until it was asked for by "
+		  "name; conflicts: %s. Revisions in its history: %s. As it was before the change: "
+		  "%s.",
+		  text_at(p, d, "config.drifted"), text_at(p, d, "config.conflicts"),
+		  text_at(p, d, "config.revisions"), text_at(p, d, "config.rolled_back"));
+}
+
+static void put_runbooks(const struct doc *list, struct page *p)
+{
+	static const char *const columns[] = {"runbook", "asked after", "outcome",
+					      ">exit",   "which says",  NULL};
+
+	if (!doc_len(list))
+		return;
+	page_text(
+		p,
+		"After each a runbook, which only reads, looked for what it had left behind. Exit "
+		"5 means that something could not be determined.");
+	page_table(p, columns);
+	doc_foreach_item (list, r)
+		page_row(p, PAGE_PLAIN, text_at(p, r, "id"), text_at(p, r, "after"),
+			 text_at(p, r, "outcome"), text_at(p, r, "exit"), text_at(p, r, "cause"),
+			 NULL);
+	doc_foreach_item (list, r) {
+		doc_foreach_item (doc_get(r, "doubts"), why)
+			page_text(p, "After %s it could not tell: %s", text_at(p, r, "after"),
+				  text_of(&p->arena, why));
+	}
+}
+
+static void put_bad_releases(const struct doc *d, struct page *p)
+{
+	static const char *const columns[] = {
+		"release with a defect", "stopped at",        "by gate", "rolled back",
+		">requests failed",      ">connections lost", NULL};
+	const struct doc *bad = doc_get(d, "bad_releases");
+	const char *why = undone(p, d, "bad-releases");
+
+	if (!doc_len(bad) && !why)
+		return;
+	page_heading(p, "Bad releases");
+	if (why) {
+		page_text(p, "Not done: %s.", why);
+		return;
+	}
 	page_text(p, "Releases with a defect were tried, too. Each must be stopped at the first "
 		     "node (steps U8 and U9) and be undone without anybody's help.");
 	page_table(p, columns);
 	doc_foreach_item (bad, b)
 		page_row(p, doc_bool_or(doc_get(b, "rolled_back"), false) ? PAGE_PLAIN : PAGE_BAD,
 			 text_at(p, b, "defect"), text_at(p, b, "stopped_at"),
-			 text_at(p, b, "stopped_by"), text_at(p, b, "rolled_back"), NULL);
+			 text_at(p, b, "stopped_by"), text_at(p, b, "rolled_back"),
+			 text_at(p, b, "requests_failed"), text_at(p, b, "connections_lost"), NULL);
+	put_runbooks(doc_get(d, "runbooks"), p);
 }
 
 static const char *after(struct page *p, const struct doc *kill, const char *key)
@@ -446,11 +509,15 @@ void story_page(const struct doc *d, struct page *p)
 	put_figures(d, p);
 	put_waivers(d, p);
 	put_istio(d, p);
+	doc_foreach_entry (doc_get(d, "not_done"), e)
+		page_note(p, PAGE_DOUBT, "Not done, %s: %s.", e->key, text_of(&p->arena, e->value));
 	put_steps(d, p);
 	put_equivalence(d, p);
 	put_blocked(d, p);
 	put_costs(d, p);
 	put_upgrade(d, p);
+	put_config(d, p);
+	put_bad_releases(d, p);
 	put_edges(d, p);
 	put_kills(doc_get(d, "kills"), p);
 	put_end(d, p);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deploy/lab/story/story.h"
+#include "deploy/lab/story/steps.h"
 #include "lib/base/alloc.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
@@ -32,12 +32,25 @@ struct judgement {
 
 /* --- the judgement --- */
 
+/* Nothing was lost while a step was under way, or else it did not succeed. */
+static void blame_steps(struct story *s, const struct judgement *j)
+{
+	const struct doc *recent = s->hits.kills.n ? j->recent : NULL;
+
+	vec_foreach (&s->steps, step)
+		step_doubt(s, &step->outcome, &step->words,
+			   story_losses(s, recent, step->from_s, step->to_s));
+}
+
 static void judge_steps(const struct story *s, struct judgement *j)
 {
 	j->steps_ok = j->steps_known = true;
 	for (size_t i = 0; i < s->steps.n; i++) {
 		enum step_outcome o = s->steps.items[i].outcome;
 
+		/* What takes something that is not here is said, and puts nothing in doubt. */
+		if (o == STORY_NOT_DONE)
+			continue;
 		/* What is skipped follows from a step before it, which says why. */
 		j->steps_ok = j->steps_ok && o != STORY_FAILED;
 		j->steps_known = j->steps_known && o == STORY_OK;
@@ -171,6 +184,18 @@ static const char *announced_words(struct story *s, const struct judgement *j)
 			    count_text(&s->arena, j->announced));
 }
 
+/* What was no part of it, with the reason: nobody should think that it was. */
+static const char *undone_words(struct story *s)
+{
+	const char *words = "";
+
+	vec_foreach (&s->steps, step)
+		if (step->outcome == STORY_NOT_DONE)
+			words = arena_printf(&s->arena, "%s Not done: %s (%s).", words, step->id,
+					     str_or_empty(step->words));
+	return words;
+}
+
 /* Why nothing can be said, although nothing went wrong; NULL when something can. */
 static const char *unknown_words(const struct story *s, const struct judgement *j)
 {
@@ -199,6 +224,7 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	/* From the very first request: files are not written at one moment, but at rest they agree.
 	 */
 	j->mismatches = counts_mismatches(a, end, &j->retries);
+	blame_steps(s, j);
 	judge_steps(s, j);
 	j->announced = announced(s);
 	j->code = CLI_BLOCKED;
@@ -226,9 +252,10 @@ static void judge(struct story *s, const struct counts *end, struct judgement *j
 	j->words = arena_printf(
 		a,
 		"The promise is kept: %s requests, none failed, %s refused as they must be, none "
-		"%sgot through, no long-lived connection lost.%s%s",
+		"%sgot through, no long-lived connection lost.%s%s%s",
 		count_text(a, j->totals.sent), count_text(a, j->totals.refused),
-		j->istio_missing ? "newly " : "", announced_words(s, j), taken_words(s, j));
+		j->istio_missing ? "newly " : "", announced_words(s, j), taken_words(s, j),
+		undone_words(s));
 }
 
 /* --- figures --- */
@@ -288,6 +315,7 @@ static void add_step(struct story *s, const struct judgement *j, struct doc *lis
 	doc_set(a, d, "from", doc_real(a, round2(from)));
 	doc_set(a, d, "seconds", doc_real(a, round2(to - from)));
 	doc_set(a, d, "requests", requests_between(s, j, from, to));
+	doc_set_int(a, d, "connections_lost", story_lost_between(s, from, to));
 }
 
 /* The run's own steps (from its journal), each with the requests of its seconds. */
@@ -427,8 +455,10 @@ static struct doc *equivalence_part(struct story *s)
 static struct doc *evidence_doc(struct story *s)
 {
 	static const char *const names[] = {
-		"preflight",   "inventory-%s",     "translate-%s", "verify-%s", "plan-%s",
-		"migrate-run", "migrate-rollback", "report-%s",    "upgrade",   "upgrade-report"};
+		"preflight",       "inventory-%s",   "translate-%s",     "verify-%s",
+		"plan-%s",         "migrate-run",    "migrate-rollback", "report-%s",
+		"upgrade",         "upgrade-report", "config-conflict",  "config-drift-after",
+		"config-rollback", "config-history"};
 	struct arena *a = &s->arena;
 	struct doc *list = doc_list(a);
 
@@ -441,7 +471,27 @@ static struct doc *evidence_doc(struct story *s)
 		if (io_exists(arena_printf(a, "%s/%s.out", s->evidence, base)))
 			doc_append(a, list, doc_stringf(a, "evidence/%s.out", base));
 	}
+	doc_foreach_item (s->runbooks, d)
+		doc_append(a, list,
+			   doc_stringf(a, "evidence/runbook-after-%s.out",
+				       str_or_empty(doc_find_str(d, "after"))));
 	return list;
+}
+
+/* What is said of the mesh itself; of what was not done, why. */
+static void put_mesh(struct story *s, struct doc *d)
+{
+	struct arena *a = &s->arena;
+	struct doc *undone = doc_set_map(a, d, "not_done");
+
+	vec_foreach (&s->steps, step)
+		if (step->outcome == STORY_NOT_DONE)
+			doc_set_string(a, undone, step->id, step->words);
+	if (s->upgrade)
+		doc_set(a, d, "upgrade", s->upgrade);
+	doc_set(a, d, "config", s->config ? s->config : doc_null(a));
+	doc_set(a, d, "bad_releases", s->bad_releases ? s->bad_releases : doc_list(a));
+	doc_set(a, d, "runbooks", s->runbooks ? s->runbooks : doc_list(a));
 }
 
 static struct doc *report_doc(struct story *s, const struct judgement *j)
@@ -479,10 +529,7 @@ static struct doc *report_doc(struct story *s, const struct judgement *j)
 		    s->windows[WINDOW_AFTER].taken ? s->windows[WINDOW_AFTER].sidecars : -1);
 	doc_set(a, d, "equivalence", equivalence_part(s));
 	doc_set(a, d, "blocked", s->blocked_found ? s->blocked_found : doc_list(a));
-	if (s->upgrade)
-		doc_set(a, d, "upgrade", s->upgrade);
-	if (s->bad_releases)
-		doc_set(a, d, "bad_releases", s->bad_releases);
+	put_mesh(s, d);
 	doc_set(a, d, "latency_ms", latency_doc(s));
 	doc_set(a, d, "window_s", doc_real(a, (double)s->options->window_ns / 1e9));
 	doc_set(a, d, "memory_mib", windows_doc(s, memory_of));

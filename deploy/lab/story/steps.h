@@ -9,11 +9,13 @@ struct story_row {
 	/* 0 with *outcome and *words, or a negative errno that ends the story. */
 	int (*run)(struct story *s, enum step_outcome *outcome, const char **words,
 		   struct error *err);
-	bool needed;                         /* nothing further makes sense without it */
-	bool (*told)(const struct story *s); /* whether it is part of this story; NULL: always */
+	bool needed; /* nothing further makes sense without it */
 };
 extern const struct story_row story_rows[];
 extern const unsigned story_n_rows;
+
+/* Behind a change: a connection that is not answered is lost after 3 s. */
+#define STEP_SETTLE_NS (4 * NS_PER_S)
 
 /* Runs a tool; what its exit code means for the step. */
 int step_tool(struct story *s, const char *title, const char *name, const char *const *args,
@@ -33,12 +35,18 @@ int step_persist(struct story *s, const char *title, const char *name, const cha
 void step_doubt(struct story *s, enum step_outcome *outcome, const char **words, const char *wrong);
 
 /* upgrade.c */
-bool story_has_upgrade(const struct story *s);
-bool story_has_defects(const struct story *s);
 int story_do_upgrade(struct story *s, enum step_outcome *outcome, const char **words,
 		     struct error *err);
 int story_do_defects(struct story *s, enum step_outcome *outcome, const char **words,
 		     struct error *err);
+/* config.c */
+int story_do_config(struct story *s, enum step_outcome *outcome, const char **words,
+		    struct error *err);
+/* runbook.c: what the subject's runbook finds of what came since (seconds of the story); after: of
+ * what it is asked. *ret_wrong: what is wrong with it or with what it found, if it is NULL. */
+int story_ask_runbook(struct story *s, const char *after, double since, const char **ret_wrong,
+		      struct error *err);
+
 /* "sidestep.dev/sidestepd:VERSION" of VERSION=DIR. */
 const char *story_image(struct arena *a, const char *release);
 

@@ -28,16 +28,24 @@ struct story_options {
 	const char *profile; /* NULL: the lab's own */
 	const char *from;    /* VERSION=DIR of the release that agents begin with; NULL: ours */
 	struct cli_list defects; /* NAME=VERSION=DIR of releases that must be stopped and undone */
-	bool kills;              /* SIGKILL our own processes while the namespace moves */
-	int64_t seed;            /* of the kills; 0: a fresh one, printed */
-	bool keep;               /* leave the lab up */
+	const char *no_upgrade, *no_defects; /* why there are none of these, or NULL */
+	bool kills;   /* SIGKILL our own processes while the namespace moves */
+	int64_t seed; /* of the kills; 0: a fresh one, printed */
+	bool keep;    /* leave the lab up */
 	bool clsact;
 	int64_t nodes;
 	uint64_t window_ns; /* how long each state is measured */
 	uint64_t timeout_ns;
 };
 
-enum step_outcome { STORY_OK, STORY_FAILED, STORY_INCONCLUSIVE, STORY_SKIPPED, STORY_NOT_BUILT };
+enum step_outcome {
+	STORY_OK,
+	STORY_FAILED,
+	STORY_INCONCLUSIVE,
+	STORY_SKIPPED,
+	STORY_NOT_BUILT,
+	STORY_NOT_DONE, /* what it takes is not here: said with the reason, and no doubt */
+};
 const char *step_outcome_name(enum step_outcome o);
 
 struct story_step {
@@ -54,8 +62,15 @@ struct story_sample {
 	int64_t lost;
 };
 
-/* What is measured with sidecars, without, and with them again. */
-enum story_window { WINDOW_BEFORE, WINDOW_WITHOUT, WINDOW_AFTER, WINDOWS };
+/* What is measured with sidecars, without, and with them again; and at the end, for the counts. */
+enum story_window {
+	WINDOW_BEFORE,
+	WINDOW_WITHOUT,
+	WINDOW_AFTER,
+	WINDOWS, /* that are compared */
+	WINDOW_END = WINDOWS,
+	WINDOWS_ALL,
+};
 struct window_figures {
 	bool taken;
 	bool saturated; /* the CPU was: latencies compare nothing */
@@ -74,6 +89,10 @@ struct story_subject {
 	struct strings reasons;   /* paths that must stand among the reasons */
 	struct strings states;    /* of the machine, that its plan must go through */
 	struct strings manifests; /* paths, in this order */
+	struct strings revisions; /* of its configuration, by name; deploy/lab/config */
+	const char *touched;      /* what somebody else makes of one of them */
+	const char *runbook;      /* asked what a bad release has left */
+	struct strings well;      /* its outcomes that name nothing which is left */
 };
 
 struct story {
@@ -98,11 +117,13 @@ struct story {
 	bool counting;
 	struct count_totals baseline; /* before the first change: what Istio itself does */
 	bool changed;                 /* the first change was made */
-	struct window_figures windows[WINDOWS];
+	struct window_figures windows[WINDOWS_ALL];
 	struct doc *preflight, *verify, *plan, *timeline; /* what the tools printed, or NULL */
 	struct doc *blocked_found;                        /* list */
 	struct doc *upgrade;      /* from, to, endpoints ...; NULL: it was no part of it */
 	struct doc *bad_releases; /* list, or NULL */
+	struct doc *config;       /* revisions, conflicts ..., or NULL */
+	struct doc *runbooks;     /* list, or NULL */
 	struct doc *objects;      /* of the namespace before the first change, proof.h */
 	pid_t tool_pid;           /* of the program that runs, 0 when none */
 	struct loop_timer *chaos;
@@ -111,6 +132,7 @@ struct story {
 	struct doc *kills; /* list of {at, what, pid}: our own programs */
 	struct kube_informer *pods, *slices;
 	struct kill_log hits; /* of sidecars and workloads, ours and others', as the API tells */
+	kill_records agents;  /* kills of agents, which excuse nothing but a hop taken back */
 };
 
 /* Seconds since the story began. */
@@ -158,6 +180,11 @@ struct doc *story_recent(struct story *s, const struct counts *c);
  * took, or the others. */
 int64_t story_recent_count(const struct story *s, const struct doc *recent, double from, double to,
 			   const struct count_edge *edge, bool by_kill);
+/* What the seconds of a step have lost that no kill took, as a sentence, or NULL. recent: as above,
+ * with kills; NULL while nobody knows of any. */
+const char *story_losses(struct story *s, const struct doc *recent, double from, double to);
+/* How many long-lived connections were lost in them, also with kills. */
+int64_t story_lost_between(const struct story *s, double from, double to);
 /* Every kill: of a sidecar or workload with its life and what it took (recent[].kill counts among
  * these, which come first), of our own programs what and when. */
 struct doc *story_kills_doc(struct story *s);

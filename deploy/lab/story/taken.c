@@ -27,6 +27,14 @@ static bool is_of(const struct doc *r, const struct count_edge *edge)
 	       str_eq(doc_str(doc_get(r, "how")), edge->how);
 }
 
+static double when_of(const struct story *s, const struct doc *r)
+{
+	int64_t at = 0;
+
+	clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at);
+	return (double)(at - s->began_wall_ns) / 1e9;
+}
+
 static bool is_request(const struct doc *r)
 {
 	const char *kind = doc_str(doc_get(r, "kind"));
@@ -40,16 +48,53 @@ int64_t story_recent_count(const struct story *s, const struct doc *recent, doub
 	int64_t n = 0;
 
 	doc_foreach_item (recent, r) {
-		int64_t at = 0;
-		double when;
+		const double when = when_of(s, r);
 
 		if (!is_request(r) || by_kill != (doc_get(r, "kill") != NULL))
 			continue;
-		clock_parse_rfc3339(str_or_empty(doc_str(doc_get(r, "at"))), &at);
-		when = (double)(at - s->began_wall_ns) / 1e9;
 		n += edge ? is_of(r, edge) : when >= from && when < to;
 	}
 	return n;
+}
+
+/* The sample of that second. */
+static const struct story_sample *sample_at(const struct story *s, double at)
+{
+	static const struct story_sample none = {0};
+	const struct story_sample *found = &none;
+
+	for (size_t i = 0; i < s->samples.n && s->samples.items[i].at_s <= at; i++)
+		found = &s->samples.items[i];
+	return found;
+}
+
+int64_t story_lost_between(const struct story *s, double from, double to)
+{
+	return sample_at(s, to)->lost - sample_at(s, from)->lost;
+}
+
+/* Connections that are told of, which no kill took. */
+static int64_t recent_lost(const struct story *s, const struct doc *recent, double from, double to)
+{
+	int64_t n = 0;
+
+	doc_foreach_item (recent, r)
+		n += str_eq(doc_str(doc_get(r, "kind")), "lost") && !doc_get(r, "kill") &&
+		     when_of(s, r) >= from && when_of(s, r) < to;
+	return n;
+}
+
+const char *story_losses(struct story *s, const struct doc *recent, double from, double to)
+{
+	int64_t failed =
+		recent ? story_recent_count(s, recent, from, to, NULL, false)
+		       : sample_at(s, to)->totals.failed - sample_at(s, from)->totals.failed;
+	int64_t lost = recent ? recent_lost(s, recent, from, to) : story_lost_between(s, from, to);
+
+	if (!failed && !lost)
+		return NULL;
+	return arena_printf(&s->arena, "meanwhile %s requests failed and %s connections were lost",
+			    count_text(&s->arena, failed), count_text(&s->arena, lost));
 }
 
 static struct doc *seconds(struct story *s, int64_t from, int64_t to)

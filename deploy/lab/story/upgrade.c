@@ -11,20 +11,9 @@
 #include "lib/base/str.h"
 #include "lib/kube/sync.h"
 
-/* Whoever kills an agent while its node is looked at has the hop taken back: it is tried again. */
+/* Whoever kills an agent while its node is looked at has the hop taken back: that alone, seen in
+ * the pod's status, is why it is tried again. */
 #define MAX_ATTEMPTS 3
-/* Behind a change: a connection that is not answered is lost after 3 s. */
-#define SETTLE_NS (4 * NS_PER_S)
-
-bool story_has_upgrade(const struct story *s)
-{
-	return s->options->from != NULL;
-}
-
-bool story_has_defects(const struct story *s)
-{
-	return s->options->defects.n > 0;
-}
 
 const char *story_image(struct arena *a, const char *release)
 {
@@ -76,13 +65,15 @@ static int record_of(struct story *s, const char *title, struct doc **ret_record
 
 /* --- one minor up --- */
 
-static void note_upgrade(struct story *s, const struct doc *record, const struct counts *since)
+static void note_upgrade(struct story *s, const struct doc *record, unsigned attempts,
+			 const struct counts *since)
 {
 	struct arena *a = &s->arena;
 
 	s->upgrade = doc_map(a);
 	doc_set_string(a, s->upgrade, "from", doc_find_str(record, "from.version"));
 	doc_set_string(a, s->upgrade, "to", doc_find_str(record, "to.version"));
+	doc_set_int(a, s->upgrade, "attempts", attempts);
 	doc_set_int(a, s->upgrade, "endpoints", doc_find_int(record, "endpoints", -1));
 	doc_set_int(a, s->upgrade, "regenerated", doc_find_int(record, "regenerated", -1));
 	doc_set_int(a, s->upgrade, "connections", since->long_lived);
@@ -112,23 +103,24 @@ static int judge_upgrade(struct story *s, const struct counts *before, unsigned 
 	int r = record_of(s, "upgrade", &record, err);
 
 	if (!r)
-		r = story_rest(s, SETTLE_NS, err);
+		r = story_rest(s, STEP_SETTLE_NS, err);
 	if (!r)
 		r = counts_read(dir, &now, err);
 	if (r < 0)
 		return r;
 	counts_since(&now, before, &since);
-	note_upgrade(s, record, &since);
-	doc_set_int(&s->arena, s->upgrade, "attempts", attempts);
+	note_upgrade(s, record, attempts, &since);
 	counts_release(&since);
 	counts_release(&now);
 	*words = arena_printf(
-		&s->arena, "%s to %s%s, %lld endpoints built anew, %lld connections held",
+		&s->arena, "%s to %s, %lld endpoints built anew, %lld connections held%s",
 		str_or_empty(doc_find_str(s->upgrade, "from")),
 		str_or_empty(doc_find_str(s->upgrade, "to")),
-		attempts > 1 ? arena_printf(&s->arena, " at attempt %u", attempts) : "",
 		(long long)doc_find_int(s->upgrade, "regenerated", 0),
-		(long long)doc_find_int(s->upgrade, "connections", 0));
+		(long long)doc_find_int(s->upgrade, "connections", 0),
+		attempts == 1
+			? ""
+			: arena_printf(&s->arena, ", at attempt %u: agents were killed", attempts));
 	step_doubt(s, outcome, words, upgrade_wrong(s));
 	return 0;
 }
@@ -140,16 +132,25 @@ int story_do_upgrade(struct story *s, enum step_outcome *outcome, const char **w
 	struct counts before = {0};
 	unsigned attempts = 0;
 	bool again = true;
-	int r = counts_read(dir, &before, err);
+	int r;
 
+	if (!s->options->from) {
+		*outcome = STORY_NOT_DONE;
+		*words = s->options->no_upgrade ? s->options->no_upgrade
+						: "no older release was given (--from)";
+		return 0;
+	}
+	r = counts_read(dir, &before, err);
 	while (!r && again) {
-		unsigned n = ++attempts;
-		const char *title =
-			n == 1 ? "upgrade" : arena_printf(&s->arena, "upgrade-again-%u", n);
+		const char *title = ++attempts == 1
+					    ? "upgrade"
+					    : arena_printf(&s->arena, "upgrade-again-%u", attempts);
+		size_t killed = s->agents.n;
 		struct tool_run t;
 
 		r = hop(s, title, SIDESTEP_VERSION, NULL, &t, outcome, words, err);
-		again = t.code == CLI_ROLLED_BACK && n < MAX_ATTEMPTS;
+		again = t.code == CLI_ROLLED_BACK && s->agents.n > killed &&
+			attempts < MAX_ATTEMPTS;
 		tool_run_release(&t);
 	}
 	if (!r && *outcome == STORY_OK)
@@ -205,7 +206,8 @@ static bool is_at_canary(const char *step)
 	return str_starts(str_or_empty(step), "U8/") || str_eq(step, "U9");
 }
 
-static void note_defect(struct story *s, const struct defect *d, const struct doc *record, int code)
+static struct doc *note_defect(struct story *s, const struct defect *d, const struct doc *record,
+			       int code)
 {
 	struct doc *one = doc_append(&s->arena, s->bad_releases, doc_map(&s->arena));
 
@@ -213,14 +215,38 @@ static void note_defect(struct story *s, const struct defect *d, const struct do
 	doc_set_string(&s->arena, one, "stopped_at", doc_find_str(record, "stopped_at"));
 	doc_set_string(&s->arena, one, "stopped_by", doc_find_str(record, "stopped_by"));
 	doc_set_bool(&s->arena, one, "rolled_back", code == CLI_ROLLED_BACK);
+	return one;
 }
 
-static int do_defect(struct story *s, const struct defect *d, bool *ret_stopped, struct error *err)
+/* What was lost from before it until behind its way back. */
+static int note_losses(struct story *s, const struct counts *before, struct doc *one,
+		       struct error *err)
 {
+	auto_free char *dir = story_counts_dir(s);
+	struct counts now = {0}, since = {0};
+	int r = story_rest(s, STEP_SETTLE_NS, err);
+
+	if (!r)
+		r = counts_read(dir, &now, err);
+	if (!r) {
+		counts_since(&now, before, &since);
+		doc_set_int(&s->arena, one, "requests_failed", counts_total(&since).failed);
+		doc_set_int(&s->arena, one, "connections_lost", since.lost);
+		counts_release(&since);
+	}
+	counts_release(&now);
+	return r;
+}
+
+/* It is tried, must be taken back, and a runbook looks for what it has left. */
+static int do_defect(struct story *s, const struct defect *d, const struct counts *before,
+		     bool *ret_stopped, const char **ret_wrong, struct error *err)
+{
+	const double began = story_now(s);
 	const char *title = arena_printf(&s->arena, "bad-release-%s", d->name), *releases, *words;
 	const char *images = arena_printf(&s->arena, "%s/" IMAGES_FILE, s->lab.dir);
 	enum step_outcome outcome;
-	struct doc *record = NULL;
+	struct doc *record = NULL, *one = NULL;
 	struct tool_run t = {0};
 	int r = images_add(images, story_image(&s->arena, d->version), d->dir, err);
 
@@ -230,34 +256,89 @@ static int do_defect(struct story *s, const struct defect *d, bool *ret_stopped,
 		r = hop(s, title, d->version, releases, &t, &outcome, &words, err);
 	if (!r)
 		r = record_of(s, title, &record, err);
+	if (!r) {
+		one = note_defect(s, d, record, t.code);
+		r = story_ask_runbook(s, d->name, began, ret_wrong, err);
+	}
 	if (!r)
-		note_defect(s, d, record, t.code);
+		r = note_losses(s, before, one, err);
 	*ret_stopped =
 		!r && t.code == CLI_ROLLED_BACK && is_at_canary(doc_find_str(record, "stopped_at"));
 	tool_run_release(&t);
 	return r;
 }
 
-int story_do_defects(struct story *s, enum step_outcome *outcome, const char **words,
-		     struct error *err)
+/* What the runbook said of each. */
+static const char *outcomes(struct story *s)
 {
-	size_t n = s->options->defects.n, stopped = 0;
+	auto_release(strbuf) struct strbuf sb = STRBUF_INIT;
+
+	doc_foreach_item (s->runbooks, d)
+		strbuf_addf(&sb, "%s%s (exit %lld)", sb.len ? ", " : "",
+			    str_or_empty(doc_find_str(d, "outcome")),
+			    (long long)doc_find_int(d, "exit", -1));
+	return arena_strdup(&s->arena, strbuf_cstr(&sb));
+}
+
+static int try_defects(struct story *s, size_t *ret_stopped, const char **ret_wrong,
+		       struct error *err)
+{
+	auto_free char *dir = story_counts_dir(s);
 	int r = 0;
 
-	s->bad_releases = doc_list(&s->arena);
-	for (size_t i = 0; !r && i < n; i++) {
+	for (size_t i = 0; !r && i < s->options->defects.n; i++) {
+		struct counts before = {0};
 		struct defect d = {0};
 		bool yes = false;
 
 		r = defect_parse(&s->arena, s->options->defects.items[i], &d, err);
 		if (!r)
-			r = do_defect(s, &d, &yes, err);
-		stopped += yes;
+			r = counts_read(dir, &before, err);
+		if (!r)
+			r = do_defect(s, &d, &before, &yes, ret_wrong, err);
+		counts_release(&before);
+		*ret_stopped += yes;
 	}
-	if (!r)
-		r = story_rest(s, SETTLE_NS, err);
-	*outcome = stopped == n ? STORY_OK : STORY_FAILED;
-	*words = arena_printf(&s->arena, "%zu of %zu stopped at the first node and undone", stopped,
-			      n);
 	return r;
+}
+
+/* Measured once more when they are gone: what they have broken shows here, in their own step. */
+static int measure_after(struct story *s, enum step_outcome *outcome, const char **words,
+			 struct error *err)
+{
+	const struct window_figures *f = &s->windows[WINDOW_END];
+	int r = story_measure(s, WINDOW_END, err);
+
+	if (r)
+		return r;
+	if (f->sidecars != s->windows[WINDOW_BEFORE].sidecars)
+		step_doubt(s, outcome, words,
+			   arena_printf(&s->arena, "%lld of %lld sidecars are there",
+					(long long)f->sidecars,
+					(long long)s->windows[WINDOW_BEFORE].sidecars));
+	if (!f->totals.ok || !f->totals.refused)
+		step_doubt(s, outcome, words, "behind them nothing passed, or nothing was refused");
+	return 0;
+}
+
+int story_do_defects(struct story *s, enum step_outcome *outcome, const char **words,
+		     struct error *err)
+{
+	size_t n = s->options->defects.n, stopped = 0;
+	const char *wrong = NULL;
+	int r;
+
+	if (!n) {
+		*outcome = STORY_NOT_DONE;
+		*words = s->options->no_defects ? s->options->no_defects
+						: "no release with a defect was given (--defect)";
+		return 0;
+	}
+	s->bad_releases = doc_list(&s->arena);
+	r = try_defects(s, &stopped, &wrong, err);
+	*outcome = stopped == n ? STORY_OK : STORY_FAILED;
+	*words = arena_printf(&s->arena, "%zu of %zu stopped at the first node and undone; %s: %s",
+			      stopped, n, s->subject.runbook, outcomes(s));
+	step_doubt(s, outcome, words, wrong);
+	return r ? r : measure_after(s, outcome, words, err);
 }

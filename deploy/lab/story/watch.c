@@ -184,10 +184,10 @@ static struct kill_record record_of(struct story *s, const struct doc *pod,
 	};
 }
 
-static bool is_known(const struct story *s, const struct kill_record *like)
+static bool is_known(const kill_records *kills, const struct kill_record *like)
 {
-	for (size_t i = 0; i < s->hits.kills.n; i++) {
-		const struct kill_record *k = &s->hits.kills.items[i];
+	for (size_t i = 0; i < kills->n; i++) {
+		const struct kill_record *k = &kills->items[i];
 
 		if (str_eq(k->uid, like->uid) && str_eq(k->container, like->container) &&
 		    k->restarts >= like->restarts)
@@ -197,8 +197,8 @@ static bool is_known(const struct story *s, const struct kill_record *like)
 }
 
 /* Somebody else's kill: how a run of the container has ended, which was its number restarts. */
-static void look_for_foreign(struct story *s, const struct doc *pod, const struct doc *status,
-			     const struct doc *ended, int64_t restarts)
+static void look_for_foreign(struct story *s, kill_records *kills, const struct doc *pod,
+			     const struct doc *status, const struct doc *ended, int64_t restarts)
 {
 	struct kill_record k;
 	int64_t at;
@@ -208,36 +208,36 @@ static void look_for_foreign(struct story *s, const struct doc *pod, const struc
 		return;
 	k = record_of(s, pod, status);
 	k.restarts = restarts;
-	if (is_known(s, &k) ||
+	if (is_known(kills, &k) ||
 	    clock_parse_rfc3339(str_or_empty(doc_str(doc_get(ended, "finishedAt"))), &at) < 0 ||
 	    at < s->counting_wall_ns)
 		return;
 	k.killed_ns = at - KILLS_NOTICE_NS;
 	k.noticed_ns = at + (int64_t)NS_PER_S;
 	k.foreign = true;
-	vec_push(&s->hits.kills, k);
+	vec_push(kills, k);
 }
 
 /* The run before this one; and this one, in a pod that is ending and starts nothing again. */
-static void look_at(struct story *s, const struct doc *pod, const struct doc *status)
+static void look_at(struct story *s, kill_records *kills, const struct doc *pod,
+		    const struct doc *status)
 {
 	int64_t n = restarts_of(status);
 
-	look_for_foreign(s, pod, status, doc_find(status, "lastState.terminated"), n - 1);
-	look_for_foreign(s, pod, status, doc_find(status, "state.terminated"), n);
+	look_for_foreign(s, kills, pod, status, doc_find(status, "lastState.terminated"), n - 1);
+	look_for_foreign(s, kills, pod, status, doc_find(status, "state.terminated"), n);
 }
 
 static void on_change(void *arg, UNUSED enum kube_change change,
 		      UNUSED const struct kube_object *old, const struct kube_object *now)
 {
 	struct story *s = arg;
+	/* An agent's end excuses no request: what is on the node's own network serves none. */
+	bool agent = now && doc_bool_or(doc_find(now->doc, "spec.hostNetwork"), false);
 
-	/* An agent's end excuses nothing: what is on the node's own network serves no request. */
-	if (now && doc_bool_or(doc_find(now->doc, "spec.hostNetwork"), false))
-		return;
 	for (size_t i = 0; now && i < ARRAY_SIZE(status_lists); i++)
 		doc_foreach_item (doc_get(doc_get(now->doc, "status"), status_lists[i]), c)
-			look_at(s, now->doc, c);
+			look_at(s, agent ? &s->agents : &s->hits.kills, now->doc, c);
 	follow_all(s);
 }
 

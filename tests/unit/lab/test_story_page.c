@@ -87,14 +87,14 @@ static void ended_at(struct story *s, const char *id, int seconds)
 
 /* Policies are in force from second 10 to 60 (0: nobody knows); 2 requests got through at the very
  * beginning of that, and so many later. */
-static void enforce(struct story *s, int ended, int64_t later)
+static void enforce(struct story *s, int ended, int64_t later, int64_t lost)
 {
 	const struct story_sample samples[] = {
 		{.at_s = 9},
 		{.at_s = 11, .totals = {.refused_missing = 1}},
 		{.at_s = 12, .totals = {.refused_missing = 2}},
-		{.at_s = 60, .totals = {.refused_missing = 2 + later}},
-		{.at_s = 61, .totals = {.refused_missing = 100}},
+		{.at_s = 60, .totals = {.refused_missing = 2 + later}, .lost = lost},
+		{.at_s = 61, .totals = {.refused_missing = 100}, .lost = lost},
 	};
 
 	s->timeline = doc_map(&s->arena);
@@ -121,6 +121,8 @@ struct trial {
 	int64_t enforced, without; /* of missing, while policies were in force */
 	bool unknown;              /* when that was */
 	int64_t announced;         /* failures, by the plan */
+	int64_t lost;              /* connections, between seconds 12 and 60 */
+	const char *undone;        /* why there was no upgrade */
 };
 
 /* The verdict on 50 000 calls and 10 intrusions. */
@@ -130,7 +132,10 @@ static int verdict(struct arena *a, const struct trial *t, const struct doc **re
 	char folder[] = "/tmp/story-XXXXXX";
 	struct story_options options = {.report = mkdtemp(folder)};
 	struct story s = {.options = &options, .namespace = "n", .changed = true};
-	struct story_step step = {.id = "lab", .title = "t", .words = "w"};
+	struct story_step step = {.id = "lab", .title = "t", .words = "w", .to_s = 12};
+	struct story_step bad = {.id = "bad", .title = "t", .words = "w", .from_s = 12, .to_s = 60};
+	struct story_step undone = {
+		.id = "upgrade", .title = "t", .words = t->undone, .outcome = STORY_NOT_DONE};
 	struct counts end = {.long_lived = t->held};
 	struct count_served served = {"n/yes", "n/client", 1, 50000};
 	struct error err = ERROR_INIT;
@@ -141,7 +146,10 @@ static int verdict(struct arena *a, const struct trial *t, const struct doc **re
 	s.evidence = s.lab.dir = options.report;
 	progress_init(&s.progress, tmpfile(), clock_system());
 	vec_push(&s.steps, step);
-	enforce(&s, t->unknown ? 0 : 60, t->enforced);
+	vec_push(&s.steps, bad);
+	if (t->undone)
+		vec_push(&s.steps, undone);
+	enforce(&s, t->unknown ? 0 : 60, t->enforced, t->lost);
 	s.windows[WINDOW_WITHOUT].taken = true;
 	s.windows[WINDOW_WITHOUT].totals.refused_missing = t->without;
 	s.plan = plan_that_announces(&s.arena, t->announced);
@@ -244,6 +252,30 @@ TEST(what_the_plan_announced_is_said)
 			       "The plan had announced up to 4 failed requests."));
 }
 
+TEST(what_was_not_done_is_said)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *d;
+
+	assert_int_equal(verdict(&a, &(struct trial){.held = 4, .undone = "no history"}, &d),
+			 CLI_OK);
+	assert_string_equal(doc_find_str(d, "not_done.upgrade"), "no history");
+	assert_string_equal(doc_find_str(d, "steps[2].status"), "not done");
+	assert_non_null(strstr(doc_find_str(d, "verdict"), "Not done: upgrade (no history)."));
+}
+
+TEST(a_loss_is_that_of_its_step)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct doc *d;
+
+	assert_int_equal(verdict(&a, &(struct trial){.held = 4, .lost = 2}, &d), CLI_BLOCKED);
+	assert_string_equal(doc_find_str(d, "steps[0].status"), "ok");
+	assert_string_equal(doc_find_str(d, "steps[1].status"), "failed");
+	assert_int_equal(doc_find_int(d, "steps[1].connections_lost", -1), 2);
+	assert_non_null(strstr(doc_find_str(d, "steps[1].words"), "2 connections were lost"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +284,8 @@ int main(void)
 		cmocka_unit_test(what_istio_let_through_is_said_apart),
 		cmocka_unit_test(nothing_is_excused_while_policies_are_in_force),
 		cmocka_unit_test(what_the_plan_announced_is_said),
+		cmocka_unit_test(what_was_not_done_is_said),
+		cmocka_unit_test(a_loss_is_that_of_its_step),
 		cmocka_unit_test(a_report_is_a_page),
 		cmocka_unit_test(a_report_of_nothing_is_a_page_too),
 	};
