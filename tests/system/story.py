@@ -68,9 +68,8 @@ def judge_kills(report):
 def judge_upgrade(report, kills):
     u, bad = report["upgrade"], report["bad_releases"]
     labs.check((u["from"], u["to"]) == (carried.OLDER, carried.TREE), f"upgrade: {u}")
-    labs.check(u["attempts"] == 1, f"the hop took itself back, and was tried again: {u}")
+    labs.check(kills or u["attempts"] == 1, f"the hop took itself back, and was tried again: {u}")
     labs.check(u["endpoints"] >= 14 and u["regenerated"] == u["endpoints"], f"endpoints: {u}")
-    labs.check(kills or u["attempts"] == 1, f"a good release was taken back: {u}")
     labs.check(u["connections"] >= 10 and u["connections_lost"] == 0, f"connections: {u}")
     labs.check([b["defect"] for b in bad] == list(DEFECTS), f"bad releases: {bad}")
     for b in bad:
