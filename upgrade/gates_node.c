@@ -366,6 +366,13 @@ GATE_SAMPLE(room)
 		weigh(&agents, result, words);
 	}
 	mine = world_node(&q.w, node);
+	/* Who is being refused shows only between two looks of this process. */
+	if (mine && mine->status && !recall_has_two_looks(q.u, mine))
+		weigh(&agents, FINDING_UNKNOWN,
+		      arena_printf(out->arena,
+				   "the agent of %s has not published anew since this run was "
+				   "taken up",
+				   node));
 	if (mine)
 		out->evidence = recall_note_before(q.u, out->arena, mine);
 	else

@@ -285,6 +285,14 @@ const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, co
 	return before;
 }
 
+bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n)
+{
+	const struct doc *usual = doc_get(u->usual.by_node, n->name);
+
+	return !str_eq(n->status->version, u->from.version) ||
+	       (usual && !str_eq(doc_find_str(usual, "status.updated"), n->status->updated));
+}
+
 int64_t recall_restarts(const struct upgrade *u, const char *node)
 {
 	return doc_find_int(doc_get(u->previous.by_node, node), "restarts", INT64_MAX);

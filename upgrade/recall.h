@@ -33,6 +33,8 @@ struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, con
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
+/* Whether an agent that is not changed yet has published since this process first saw it. */
+bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n);
 /* Restarts of its agent's pod at the last sample of this gate; INT64_MAX: there was none. */
 int64_t recall_restarts(const struct upgrade *u, const char *node);
 /* Pods of the node that were not ready before; -1: not known. */
