@@ -531,17 +531,17 @@ static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned st
 /* The strides are no multiples of anything. */
 static void killed_on_the_way_up(enum datapath_attach mode)
 {
-	killed_anywhere(mode, UP, mode == DATAPATH_ATTACH_TCX ? 37 : 97);
+	killed_anywhere(mode, UP, mode == DATAPATH_ATTACH_TCX ? 11 : 23);
 }
 
 static void killed_while_preparing(enum datapath_attach mode)
 {
-	killed_anywhere(mode, PREPARE, mode == DATAPATH_ATTACH_TCX ? 53 : 131);
+	killed_anywhere(mode, PREPARE, mode == DATAPATH_ATTACH_TCX ? 13 : 29);
 }
 
 static void killed_while_finalizing(enum datapath_attach mode)
 {
-	killed_anywhere(mode, FINALIZE, mode == DATAPATH_ATTACH_TCX ? 53 : 131);
+	killed_anywhere(mode, FINALIZE, mode == DATAPATH_ATTACH_TCX ? 13 : 29);
 }
 
 /* Nobody asks again: what is idle all the time is there for the older release nevertheless. */
