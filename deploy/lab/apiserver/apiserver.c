@@ -139,19 +139,32 @@ static void serve_faulty(struct request *r, const struct fault *f)
 	}
 }
 
+static void delayed_end(struct apiserver *s, size_t i)
+{
+	struct delayed *d = s->delayed.items[i];
+
+	vec_remove(&s->delayed, i);
+	loop_timer_free(d->timer);
+	request_unref(d->r);
+}
+
 static void on_delay(void *arg)
 {
 	struct delayed *d = arg;
-	struct request *r = d->r;
+	struct apiserver *s = d->r->server;
 
-	loop_timer_free(d->timer);
-	if (r->x)
-		serve_faulty(r, &d->fault);
-	request_unref(r);
+	if (d->r->x)
+		serve_faulty(d->r, &d->fault);
+	for (size_t i = s->delayed.n; i--;)
+		if (s->delayed.items[i] == d) {
+			delayed_end(s, i);
+			return;
+		}
 }
 
 static void serve_with_faults(struct request *r)
 {
+	struct apiserver *s = r->server;
 	struct fault f;
 	struct delayed *d;
 
@@ -166,6 +179,7 @@ static void serve_with_faults(struct request *r)
 		d->fault.reason = arena_strdup(&r->arena, f.reason);
 		d->fault.message = arena_strdup(&r->arena, f.message);
 		d->timer = loop_timer_new(r->server->loop, on_delay, d);
+		vec_push(&s->delayed, d);
 		request_ref(r);
 		loop_timer_set(d->timer, f.delay_ms * MILLISECOND_NS);
 	}
@@ -385,6 +399,9 @@ void apiserver_free(struct apiserver *s)
 	watch_end_all(s);
 	http_client_free(s->client);
 	http_server_free(s->http);
+	while (s->delayed.n)
+		delayed_end(s, s->delayed.n - 1);
+	vec_release(&s->delayed);
 	vec_release(&s->watchers);
 	sweeper_free(s->sweeper);
 	faults_free(s->faults);

@@ -12,6 +12,7 @@
 #include "lib/http/tls.h"
 
 struct watcher;
+struct delayed;
 struct sweeper;
 struct faults;
 
@@ -28,6 +29,7 @@ struct apiserver {
 	struct http_server *http;
 	struct http_client *client; /* for webhooks */
 	VEC(struct watcher *) watchers;
+	VEC(struct delayed *) delayed; /* requests that a scripted fault holds up */
 	unsigned dispatching; /* store events being handed to watchers right now */
 	struct sweeper *sweeper;
 	struct faults *faults;

@@ -501,7 +501,10 @@ static enum moment kill_and_start(const struct attempt *a, bool rows, unsigned n
 	return at;
 }
 
-/* At every moment at which something is half made, and at some of those between rows. */
+/* With "thorough": at every moment at which something is half made, and at some of those between
+ * rows. Else at each so many of them, beginning with another one for each way. */
+static unsigned sparse = 5;
+
 static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned stride)
 {
 	const struct attempt a = {way, mode};
@@ -513,16 +516,20 @@ static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned st
 	for (int rows = 0; rows < 2; rows++) {
 		enum moment at = MOMENT_ROWS;
 
-		for (unsigned nth = 1; at != MOMENT_NONE; nth += rows ? stride : 1)
+		for (unsigned nth = 1 + way % sparse; at != MOMENT_NONE;
+		     nth += (rows ? stride : 1) * sparse)
 			kills[at = kill_and_start(&a, rows, nth)]++;
 	}
 	printf("killed at %u moments of rows, %u creations, %u pins, %u removals, %u swaps\n",
 	       kills[MOMENT_ROWS], kills[MOMENT_CREATE], kills[MOMENT_PIN], kills[MOMENT_UNPIN],
 	       kills[MOMENT_SWAP]);
 	/* Some are at another place in each attempt: what is there depends on who ran last. */
-	assert_true(kills[MOMENT_ROWS] > 1 && kills[MOMENT_SWAP] >= 4);
-	assert_true(way == FINALIZE || (kills[MOMENT_CREATE] && kills[MOMENT_PIN]));
-	assert_true(way == PREPARE || kills[MOMENT_UNPIN]);
+	assert_true(kills[MOMENT_ROWS] > 0 && kills[MOMENT_SWAP] > 0);
+	if (sparse == 1) {
+		assert_true(kills[MOMENT_ROWS] > 1 && kills[MOMENT_SWAP] >= 4);
+		assert_true(way == FINALIZE || (kills[MOMENT_CREATE] && kills[MOMENT_PIN]));
+		assert_true(way == PREPARE || kills[MOMENT_UNPIN]);
+	}
 	expect_untouched();
 	chatter_close(&chatter);
 	end_all(&wires);
@@ -759,7 +766,7 @@ TEST(a_layout_nobody_knows_is_refused)
 	end_all(&wires);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest one[] = {
 		cmocka_unit_test(up_down_and_up_again_row),
@@ -778,6 +785,10 @@ int main(void)
 	};
 	int failed;
 
+	if (argc > 1 && !strcmp(argv[1], "thorough"))
+		sparse = 1;
+	else if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	wires_setup(&wires, "layouts", 0);
 	failed = cmocka_run_group_tests(one, NULL, NULL);
 	wires_teardown(&wires);
