@@ -370,9 +370,9 @@ GATE_SAMPLE(room)
 	if (mine && mine->status && !recall_has_two_looks(q.u, mine))
 		weigh(&agents, FINDING_UNKNOWN,
 		      arena_printf(out->arena,
-				   "the agent of %s has not published anew since this run was "
-				   "taken up",
-				   node));
+				   "whom %s refuses since when is not known yet: its agent is "
+				   "looked at for %llu s first",
+				   node, RECALL_APART_NS / NS_PER_S));
 	if (mine)
 		out->evidence = recall_note_before(q.u, out->arena, mine);
 	else

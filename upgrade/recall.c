@@ -2,6 +2,7 @@
 #include "upgrade/recall.h"
 
 #include "lib/agentapi/health.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 
 static void forget(struct statuses *s)
@@ -289,8 +290,15 @@ bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n)
 {
 	const struct doc *usual = doc_get(u->usual.by_node, n->name);
 
-	return !str_eq(n->status->version, u->from.version) ||
-	       (usual && !str_eq(doc_find_str(usual, "status.updated"), n->status->updated));
+	int64_t was, now;
+
+	if (!str_eq(n->status->version, u->from.version) || !n->status->updated ||
+	    !health_may_refuse(n->status))
+		return true;
+	return usual &&
+	       !clock_parse_rfc3339(str_or_empty(doc_find_str(usual, "status.updated")), &was) &&
+	       !clock_parse_rfc3339(n->status->updated, &now) &&
+	       now - was >= (int64_t)RECALL_APART_NS;
 }
 
 int64_t recall_restarts(const struct upgrade *u, const char *node)

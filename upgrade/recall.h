@@ -33,7 +33,10 @@ struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, con
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
-/* Whether an agent that is not changed yet has published since this process first saw it. */
+/* Whether an agent that is not changed yet, and refuses somebody who has been let through at some
+ * time, has published for so long since this process first saw it: who is refused now and then is
+ * refused in between. */
+#define RECALL_APART_NS (10 * NS_PER_S)
 bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n);
 /* Restarts of its agent's pod at the last sample of this gate; INT64_MAX: there was none. */
 int64_t recall_restarts(const struct upgrade *u, const char *node);

@@ -96,5 +96,7 @@ void health_ask(struct arena *a, const struct health_question *q,
 bool health_compares_map(const char *name);
 struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
 					 const struct sidestep_node *before, size_t *ret_n);
+/* Whether there is such a pair at all, refused at whatever time. */
+bool health_may_refuse(const struct sidestep_node *n);
 /* Fail when one fails, else unknown when one is unknown, else pass. */
 enum finding_result health_judge(const struct health_item items[HEALTH_ITEM_COUNT]);

@@ -219,14 +219,31 @@ static struct told refused(const struct sidestep_node *n, const struct sidestep_
 	return t;
 }
 
-static struct told let_through(const struct sidestep_node *n, const struct sidestep_counter *like)
+static struct told let_in(const struct sidestep_node *n, const struct sidestep_counter *like)
 {
 	struct told t = {0};
 
 	add_told(n->counters, n->n_counters, like, "forwarded", &t);
+	return t;
+}
+
+/* By who sends, which says nothing of who receives. */
+static struct told let_out(const struct sidestep_node *n, const struct sidestep_counter *like)
+{
+	struct told t = {0};
+
 	if (n->sent)
 		add_told(n->sent->items, n->sent->n_items, like, "forwarded", &t);
 	return t;
+}
+
+static struct told let_through(const struct sidestep_node *n, const struct sidestep_counter *like)
+{
+	struct told in = let_in(n, like), out = let_out(n, like);
+
+	add_count(&in.sum, out.sum);
+	add_count(&in.own, out.own);
+	return (struct told){in.exact || out.exact, in.many || out.many, in.sum, in.own};
 }
 
 bool health_compares_map(const char *name)
@@ -286,6 +303,21 @@ static bool was_refusing(const struct health_question *q, const struct sidestep_
 	return false;
 }
 
+static bool is_both(const struct sidestep_node *n, const struct sidestep_counter *c)
+{
+	struct told passed = let_through(n, c);
+
+	return str_eq(c->verdict, "dropped") && (passed.exact || passed.many);
+}
+
+bool health_may_refuse(const struct sidestep_node *n)
+{
+	for (size_t i = 0; i < n->n_counters; i++)
+		if (is_both(n, &n->counters[i]))
+			return true;
+	return false;
+}
+
 struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
 					 const struct sidestep_node *before, size_t *ret_n)
 {
@@ -297,13 +329,22 @@ struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_
 		return list;
 	for (size_t i = 0; i < before->n_counters && *ret_n < HEALTH_MAX_REFUSING; i++) {
 		const struct sidestep_counter *c = &before->counters[i];
-		struct told passed = let_through(before, c);
 
-		if (str_eq(c->verdict, "dropped") && (passed.exact || passed.many) &&
-		    refused(before, c).own > refused(earlier, c).own)
+		if (is_both(before, c) && refused(before, c).own > refused(earlier, c).own)
 			list[(*ret_n)++] = *c;
 	}
 	return list;
+}
+
+/* Nobody here has ever let it in, and it is let out as it was: it is refused where it arrives, as
+ * it has always been. So are callers whose service has endpoints on more than one node. */
+static bool is_refused_inside(const struct asking *k, const struct sidestep_counter *c)
+{
+	const struct sidestep_node *was = k->q->before;
+	struct told in = let_in(was, c), out = let_out(was, c);
+
+	return !in.exact && !in.many && out.exact && !out.many &&
+	       let_out(k->q->now, c).own > out.own;
 }
 
 /* Of a pair that has been both let through and refused since the machine started: what it was last
@@ -313,8 +354,9 @@ static enum finding_result judge_both(const struct asking *k, const struct sides
 	const struct sidestep_node *base = k->q->baseline, *was = k->q->before;
 	struct told had = refused(was, c), passed = let_through(was, c);
 
-	if (refused(k->q->now, c).own == had.own || was_refusing(k->q, c))
-		return FINDING_PASS; /* not since before, or then already */
+	if (refused(k->q->now, c).own == had.own || was_refusing(k->q, c) ||
+	    is_refused_inside(k, c))
+		return FINDING_PASS; /* not since before, or then already, or always */
 	if (!same_counters(base, was))
 		return FINDING_UNKNOWN;
 	if (had.own > refused(base, c).own)

@@ -356,6 +356,26 @@ static const struct {
 						 20) ", " COUNTER(302, 301, 81, "dropped", 3) "]"),
 	  .now = STATUS("counters: [" COUNTER(302, 301, 81, "dropped", 9) "]")},
 	 "302 to 301 port 81"},
+	{HEALTH_DENIED, /* never let in here, and let out as before: to another node's pods */
+	 FINDING_PASS,
+	 {.no_baseline = true,
+	  .before = STATUS("counters: [" COUNTER(
+		  302, 301, 80, "dropped",
+		  3) "], sent: {rows: 1, items: [" COUNTER(302, 301, 80, "forwarded", 5) "]}"),
+	  .now = STATUS("counters: [" COUNTER(
+		  302, 301, 80, "dropped",
+		  9) "], sent: {rows: 1, items: [" COUNTER(302, 301, 80, "forwarded", 6) "]}")},
+	 NULL},
+	{HEALTH_DENIED, /* no longer let out: it may be refused where it leaves */
+	 FINDING_UNKNOWN,
+	 {.no_baseline = true,
+	  .before = STATUS("counters: [" COUNTER(
+		  302, 301, 80, "dropped",
+		  3) "], sent: {rows: 1, items: [" COUNTER(302, 301, 80, "forwarded", 5) "]}"),
+	  .now = STATUS("counters: [" COUNTER(
+		  302, 301, 80, "dropped",
+		  9) "], sent: {rows: 1, items: [" COUNTER(302, 301, 80, "forwarded", 5) "]}")},
+	 "302 to 301 port 80"},
 	{HEALTH_DENIED, /* nothing was changed: who was refused already is nobody's fault */
 	 FINDING_PASS,
 	 {.no_baseline = true,
