@@ -30,7 +30,7 @@ struct apiserver {
 	struct http_client *client; /* for webhooks */
 	VEC(struct watcher *) watchers;
 	VEC(struct delayed *) delayed; /* requests that a scripted fault holds up */
-	unsigned dispatching; /* store events being handed to watchers right now */
+	unsigned dispatching;          /* store events being handed to watchers right now */
 	struct sweeper *sweeper;
 	struct faults *faults;
 

@@ -502,8 +502,8 @@ static enum moment kill_and_start(const struct attempt *a, bool rows, unsigned n
 }
 
 /* With "thorough": at every moment at which something is half made, and at some of those between
- * rows. Else at each so many of them, beginning with another one for each way. */
-static unsigned sparse = 5;
+ * rows. Else at every so many of them, beginning with another one for each way. */
+static unsigned sparse = 11;
 
 static void killed_anywhere(enum datapath_attach mode, enum way way, unsigned stride)
 {
