@@ -4,27 +4,28 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/flow/flow.h"
 
 /* clang-format off */
 static const struct known_source sources[] = {
-	{"agents", true, "one row per node: whether its agent is there and ready, its version, generation, restarts"},
-	{"auth", false, "pairs of identities with their authentication: state, expiry, last failure"},
-	{"certificates", false, "certificates by owner: not_after, remaining, names, issuer, trust domain"},
-	{"connections", false, "remembered connections of a node, by state"},
-	{"endpoints", true, "one row per endpoint: state, generation, node, what stands in its way"},
-	{"events", false, "Kubernetes events of a namespace or an object"},
-	{"flows", true, "flows by verdict, drop reason (enumerated name) and identities"},
-	{"hooks", true, "programs attached to a node's interfaces, ours and foreign ones"},
-	{"logs", false, "the last lines of a container, redacted"},
-	{"maps", true, "BPF maps of a node: entries, capacity, failed updates"},
-	{"nodes", false, "one row per node: ready, addresses, taints, pressure"},
-	{"policies", false, "policies with their selectors, what they ask, and when they changed"},
-	{"probe", false, "a request or handshake made on purpose, and what came back"},
-	{"proxy", false, "node Envoys: ready, version, listeners against redirects, rejected resources"},
-	{"relay", false, "the flow relay: reachable, peers connected and missing, last error"},
-	{"rollout", false, "a DaemonSet or Deployment: desired, updated, ready, per node version"},
-	{"snapshot", false, "what was recorded before a change, for comparison"},
-	{"spire", false, "SPIRE server and agents: ready, storage, entries, time left on identities"},
+	{"agents", true, false, "", "one row per node: whether its agent is there and ready, its version, generation, restarts"},
+	{"auth", false, false, "namespace", "pairs of identities with their authentication: state, expiry, last failure"},
+	{"certificates", false, false, "owner=agents,flows", "certificates by owner: not_after, remaining, names, issuer, trust domain"},
+	{"connections", false, false, "node state", "remembered connections of a node, by state"},
+	{"endpoints", true, false, "namespace problem=any", "one row per endpoint: state, generation, node, what stands in its way"},
+	{"events", false, true, "namespace", "Kubernetes events of a namespace or an object"},
+	{"flows", true, true, "namespace verdict=FORWARDED,DROPPED,AUDIT drop_reason fault=true begin=hop", "flows by verdict, drop reason (enumerated name) and identities; fault: reasons that are no decision of a policy; begin: since the newest upgrade within that time"},
+	{"hooks", true, false, "foreign=true", "programs attached to a node's interfaces that are not its agent's"},
+	{"logs", false, false, "namespace pod container", "the last lines of a container, redacted"},
+	{"maps", true, false, "problem=any", "BPF maps of a node: entries, capacity, failed updates"},
+	{"nodes", false, false, "", "one row per node: ready, addresses, taints, pressure"},
+	{"policies", false, true, "namespace asks=authentication", "policies with their selectors, what they ask, and when they changed"},
+	{"probe", false, false, "kind=request,handshake,pod-start namespace nodes=all", "a request or handshake made on purpose, and what came back"},
+	{"proxy", false, true, "", "node Envoys: ready, version, listeners against redirects, rejected resources"},
+	{"relay", false, false, "namespace", "the flow relay: reachable, peers connected and missing, last error"},
+	{"rollout", false, false, "namespace kind=DaemonSet,Deployment role=agent,proxy,operator", "a DaemonSet or Deployment: desired, updated, ready, per node version"},
+	{"snapshot", false, true, "compare=now", "what was recorded before a change, for comparison"},
+	{"spire", false, false, "namespace part=server,agents,entries,identities", "SPIRE server and agents: ready, storage, entries, time left on identities"},
 };
 
 static const struct known_operation operations[] = {
@@ -111,6 +112,63 @@ const struct known_source *known_source_find(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
 		if (str_eq(sources[i].name, name))
 			return &sources[i];
+	}
+	return NULL;
+}
+
+/* The rest of the row's word for this field, from behind its name on; NULL: there is none. */
+static const char *filter_word(const struct known_source *s, const char *field)
+{
+	const size_t n = strlen(field);
+
+	for (const char *w = s->filters; *w; w += strcspn(w, " "), w += *w == ' ')
+		if (!strncmp(w, field, n) && strchr(" =", w[n]))
+			return w + n;
+	return NULL;
+}
+
+/* "=any,all" has the value; a template is filled in later, and then asked again. */
+static bool is_one_of(const char *word, const char *value)
+{
+	const size_t n = strlen(value);
+
+	if (*word != '=' || strstr(value, "${"))
+		return true;
+	for (const char *v = word; *v == '=' || *v == ',';) {
+		const size_t len = strcspn(++v, ", ");
+
+		if (len == n && !strncmp(v, value, n))
+			return true;
+		v += len;
+	}
+	return false;
+}
+
+static bool is_reason(const char *name)
+{
+	for (unsigned i = 0; i <= UINT8_MAX; i++)
+		if (str_eq(flow_reason_name((uint8_t)i), name))
+			return true;
+	return strstr(name, "${");
+}
+
+const char *known_filter_refused(struct arena *a, const struct known_source *s,
+				 const struct doc *filter)
+{
+	if (filter && filter->kind != DOC_MAP && filter->kind != DOC_NULL)
+		return "a filter is a map of fields to texts";
+	doc_foreach_entry (filter, e) {
+		const char *word = filter_word(s, e->key);
+		const char *value = doc_str(e->value);
+
+		if (!word)
+			return arena_printf(a, "source %s is not filtered by %s%s%s", s->name,
+					    e->key, *s->filters ? ", but by: " : "", s->filters);
+		if (!value)
+			return arena_printf(a, "filter %s is no text", e->key);
+		if (!is_one_of(word, value) || (str_eq(e->key, "drop_reason") && !is_reason(value)))
+			return arena_printf(a, "source %s has no %s %s (its filters: %s)", s->name,
+					    e->key, value, s->filters);
 	}
 	return NULL;
 }
@@ -249,6 +307,8 @@ struct doc *known_doc(struct arena *a)
 		row = doc_append(a, list, doc_map(a));
 		doc_set_string(a, row, "name", sources[i].name);
 		doc_set_bool(a, row, "node", sources[i].node);
+		doc_set_bool(a, row, "since", sources[i].timed);
+		doc_set_string(a, row, "filters", *sources[i].filters ? sources[i].filters : NULL);
 		doc_set_string(a, row, "what", sources[i].what);
 	}
 	list = doc_set_list(a, d, "operations");

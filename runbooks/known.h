@@ -14,11 +14,19 @@
 
 struct known_source {
 	const char *name;
-	bool node; /* answered on the node itself, without a cluster */
+	bool node;           /* answered on the node itself, without a cluster */
+	bool timed;          /* `since` means something */
+	const char *filters; /* by blanks; those with few values name them: "problem=any" */
 	const char *what;
 };
 /* NULL when there is none of that name. */
 const struct known_source *known_source_find(const char *name);
+/*
+ * Why this is no filter of the source, or NULL: one that it does not know would be passed over, and
+ * the answer be about more than was asked.
+ */
+const char *known_filter_refused(struct arena *a, const struct known_source *s,
+				 const struct doc *filter);
 
 struct known_operation {
 	const char *name;

@@ -468,6 +468,31 @@ static void check_operation(struct lint *l, const struct site *s)
 			  "to restart what is on a node has risk medium at least");
 }
 
+static void check_query(struct lint *l, const struct site *s)
+{
+	const bool flows = s->step->kind == STEP_FLOWS;
+	const struct step_query *q = flows ? s->step->flows : s->step->query;
+	const char *member = flows ? "flows" : "query", *wrong;
+	const struct known_source *source;
+
+	if (!q)
+		return;
+	source = known_source_find(flows ? "flows" : q->source);
+	if (!source) {
+		lint_fail(l, lint_path(l, s, "query.source"),
+			  "there is no source %s ('sidestep runbook tables' lists them)",
+			  q->source ? q->source : "(none is named)");
+		return;
+	}
+	wrong = known_filter_refused(l->arena, source, q->filter);
+	if (wrong)
+		lint_fail(l, lint_path(l, s, arena_printf(l->arena, "%s.filter", member)), "%s",
+			  wrong);
+	if (q->since && !source->timed)
+		lint_fail(l, lint_path(l, s, arena_printf(l->arena, "%s.since", member)),
+			  "source %s says how it is now: it has no since", source->name);
+}
+
 RULE(rule_known)
 {
 	struct lint *l = env;
@@ -476,10 +501,7 @@ RULE(rule_known)
 		const struct site *s = &l->sites[i];
 		const struct runbook_step *step = s->step;
 
-		if (step->query && !known_source_find(step->query->source))
-			lint_fail(l, lint_path(l, s, "query.source"),
-				  "there is no source %s ('sidestep runbook tables' lists them)",
-				  step->query->source ? step->query->source : "(none is named)");
+		check_query(l, s);
 		if (step->check && !check_id_form(step->check))
 			lint_fail(l, lint_path(l, s, "check"), "%s is no check's id like KRN-001",
 				  step->check);

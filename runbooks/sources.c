@@ -379,6 +379,8 @@ int source_ask(struct source_env *env, const struct source_question *q, struct a
 	struct answer s;
 	int r;
 
+	const char *wrong;
+
 	answer_begin(&s, a, q->limit);
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		if (!str_eq(table[i].name, q->source))
@@ -386,6 +388,9 @@ int source_ask(struct source_env *env, const struct source_question *q, struct a
 		if (!table[i].ask)
 			return source_unseen(err, table[i].unseen);
 		row = known_source_find(q->source);
+		wrong = row ? known_filter_refused(a, row, q->filter) : NULL;
+		if (wrong)
+			return error_set(err, -EINVAL, "%s", wrong);
 		r = row && row->node ? 0 : need_cluster(env, err);
 		if (!r)
 			r = table[i].ask(env, q, &s, err);

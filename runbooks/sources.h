@@ -8,10 +8,11 @@
  * expression on it is unknown), and `unseen` says why, field by field. A source that sees nothing
  * at all fails with the reason, and the step is unknown.
  *
- * Counters have no times. "In the last 15m" is answered from them where that can be known: nothing
- * since they began, and they began before that; all of it since, because they began later; more now
- * than when this run (or this question) looked first. Else the count is unknown and the total
- * given.
+ * Counters have no times. "In the last 15m" is answered from them where that can be known: all of
+ * it, because they began later; more now than at a look of this run (or at the beginning of a hop,
+ * which its journal notes) within that time, which is at least so many; as many as at one before
+ * that time, which is none. A time of at most half the question's timeout is watched through. Else
+ * the count is unknown and the total given.
  */
 #pragma once
 
@@ -20,7 +21,7 @@
 struct source_env {
 	struct cluster *cluster; /* client NULL: none */
 	const char *no_cluster;  /* why there is none */
-	/* Earlier looks at counters in this run: {at (monotonic ns), total} by question. */
+	/* Earlier looks at counters in this run, by question: {at (monotonic ns), total} each. */
 	struct arena *arena;
 	struct doc *looks;
 };

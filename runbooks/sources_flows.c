@@ -8,7 +8,10 @@
 #include "lib/object/sidestep.h"
 #include "runbooks/sources_internal.h"
 
-/* How long one question watches counters to see whether they still rise. */
+/*
+ * How long one question watches counters to see whether they still rise, where the time it asks
+ * about is too long to be watched through.
+ */
 #define WATCH_NS (10 * NS_PER_S)
 
 struct tally {
@@ -16,6 +19,8 @@ struct tally {
 	const char *blind;  /* a node that does not tell, or NULL */
 	int64_t born_ns;    /* wall clock: the newest beginning of the counters; 0: not known */
 	struct doc *looked; /* map of node to epoch, to see a beginning anew */
+	const struct sidestep_node *nodes;
+	size_t n;
 };
 
 static bool labelled(const struct sidestep_node *n, int64_t identity, const char *label)
@@ -147,7 +152,7 @@ static int look(struct source_env *env, const struct source_question *q, struct 
 
 	if (r)
 		return r;
-	*t = (struct tally){.looked = doc_map(s->a)};
+	*t = (struct tally){.looked = doc_map(s->a), .nodes = nodes, .n = n};
 	for (size_t i = 0; i < n; i++) {
 		const char *epoch = by_reason(q) && nodes[i].health ? nodes[i].health->metrics_epoch
 								    : nodes[i].counters_epoch;
@@ -161,7 +166,8 @@ static int look(struct source_env *env, const struct source_question *q, struct 
 	return 0;
 }
 
-/* Watches until the counters rise or the time is over; how many more there are then. */
+/* Watches until the counters rise or the time is over; how many more there are then. -EAGAIN: they
+ * began anew meanwhile. */
 static int watch(struct source_env *env, const struct source_question *q, const struct tally *first,
 		 uint64_t ns, int64_t *ret_more, struct error *err)
 {
@@ -180,51 +186,149 @@ static int watch(struct source_env *env, const struct source_question *q, const 
 		if (r)
 			return r;
 		if (!doc_equal(now.looked, first->looked))
-			return 0;
+			return -EAGAIN;
 		*ret_more = now.total - first->total;
 	}
 	return 0;
 }
 
-/* The first look of this run at the same question, made now if there was none. */
-static const struct doc *first_look(struct source_env *env, const struct source_question *q,
-				    const struct tally *t)
+/* A time that can be watched through is: then the answer is what was seen. */
+static uint64_t patience_of(const struct source_question *q)
 {
-	auto_release(strbuf) struct strbuf key = STRBUF_INIT;
-	struct doc *d;
+	const uint64_t most = q->timeout_ns / 2;
 
+	return q->since_ns <= most ? q->since_ns : MIN(WATCH_NS, most);
+}
+
+static int watched(struct source_env *env, const struct source_question *q, const struct tally *t,
+		   int64_t *ret_count, struct error *err)
+{
+	const uint64_t ns = patience_of(q);
+	int64_t more;
+	int r = watch(env, q, t, ns, &more, err);
+
+	if (r == -EAGAIN)
+		return 0;
+	if (!r && (more > 0 || ns >= q->since_ns))
+		*ret_count = more;
+	return r;
+}
+
+static int64_t drops_then(const struct source_record *rec, const struct doc *row)
+{
+	const char *node = doc_find_str(row, "node");
+
+	for (size_t i = 0; i < rec->n; i++) {
+		const struct sidestep_health *h = rec->nodes[i].health;
+
+		for (size_t k = 0; k < h->n_drops && str_eq(rec->nodes[i].meta.name, node); k++)
+			if (str_eq(h->drops[k].name, doc_find_str(row, "reason")) &&
+			    str_eq(h->drops[k].direction, doc_find_str(row, "direction")))
+				return h->drops[k].packets;
+	}
+	return 0;
+}
+
+static void since_run(struct answer *s, const struct source_record *rec)
+{
+	doc_set_string(s->a, s->doc, "since_run", rec->run);
+	doc_foreach_item (s->rows, row)
+		doc_set_int(s->a, row, "new", doc_find_int(row, "total", 0) - drops_then(rec, row));
+}
+
+/*
+ * From what was noted when a run began: more than then, and that is within the time asked about, is
+ * at least so many; as many as then, and that is before it, is none. A question that begins with
+ * the newest hop of that time has the difference for an answer, whatever it is.
+ */
+static int recorded(struct source_env *env, const struct source_question *q, struct answer *s,
+		    const struct tally *t, int64_t *ret_count, struct error *err)
+{
+	const bool hop = filter_of(q, "begin");
+	const struct source_record *newest = NULL;
+	struct source_record *rec;
+	size_t n = 0;
+	int r = by_reason(q) ? source_records(env, s->a, t->nodes, t->n, &rec, &n, err) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const bool within = rec[i].oldest_ns <= (int64_t)q->since_ns;
+		struct tally then = {0};
+		struct answer scratch;
+		int64_t more;
+
+		answer_begin(&scratch, s->a, 1);
+		for (size_t k = 0; k < rec[i].n; k++)
+			count_drops(q, &scratch, &rec[i].nodes[k], &then);
+		more = t->total - then.total;
+		if (hop ? within && (!newest || rec[i].oldest_ns < newest->oldest_ns)
+			: within && more > *ret_count) {
+			newest = &rec[i];
+			*ret_count = more;
+		} else if (!hop && !more && rec[i].youngest_ns >= (int64_t)q->since_ns) {
+			*ret_count = 0;
+		}
+	}
+	if (newest)
+		since_run(s, newest);
+	return r;
+}
+
+/* So many looks at one question are kept for each length of time that it asks about. */
+#define LOOKS_KEPT 16
+
+/* The looks of this run at the same question, from the newest before its time on: a list of maps
+ * {at, total}. This one is added. */
+static const struct doc *looks_at(struct source_env *env, const struct source_question *q,
+				  const struct tally *t)
+{
+	const int64_t now = (int64_t)clock_now_ns(env->cluster->clock);
+	const int64_t since = (int64_t)q->since_ns;
+	auto_release(strbuf) struct strbuf key = STRBUF_INIT;
+	struct doc *d, *list, *one;
+
+	strbuf_addf(&key, "%" PRIu64 " ", q->since_ns);
 	if (q->filter)
 		doc_write_json(q->filter, DOC_COMPACT, &key);
 	d = doc_get(env->looks, strbuf_cstr(&key));
-	if (d && doc_equal(doc_get(d, "nodes"), t->looked))
-		return d;
-	d = doc_set(env->arena, env->looks, strbuf_cstr(&key), doc_map(env->arena));
-	doc_set_int(env->arena, d, "at", (int64_t)clock_now_ns(env->cluster->clock));
-	doc_set_int(env->arena, d, "total", t->total);
-	doc_set(env->arena, d, "nodes", doc_clone(env->arena, t->looked));
-	return d;
+	if (!d || !doc_equal(doc_get(d, "nodes"), t->looked)) {
+		d = doc_set(env->arena, env->looks, strbuf_cstr(&key), doc_map(env->arena));
+		doc_set(env->arena, d, "nodes", doc_clone(env->arena, t->looked));
+		doc_set_list(env->arena, d, "looks");
+	}
+	list = doc_get(d, "looks");
+	while (doc_len(list) > 1 && now - doc_find_int(doc_at(list, 1), "at", now) >= since)
+		doc_remove_at(list, 0);
+	one = doc_at(list, doc_len(list) - 1);
+	if (one && now - doc_find_int(one, "at", 0) < since / LOOKS_KEPT)
+		return list;
+	one = doc_append(env->arena, list, doc_map(env->arena));
+	doc_set_int(env->arena, one, "at", now);
+	doc_set_int(env->arena, one, "total", t->total);
+	return list;
 }
 
-/* What of the total is of the time that was asked about; -1: not known, *ret_why says why. */
-static int64_t of_late(struct source_env *env, const struct source_question *q,
-		       const struct tally *t, const struct doc *first, const char **ret_why)
+/*
+ * What of the total is of the time that was asked about; -1: not known, *ret_why says why. More
+ * than at a look within that time are of it; as many as at one before it, and none are.
+ */
+static int64_t of_late(const struct source_env *env, const struct source_question *q,
+		       const struct tally *t, const struct doc *looks, const char **ret_why)
 {
-	const int64_t wall = clock_wall_ns(env->cluster->clock);
-	const int64_t seen =
-		(int64_t)clock_now_ns(env->cluster->clock) - doc_find_int(first, "at", 0);
-	const int64_t since = (int64_t)q->since_ns,
-		      more = t->total - doc_find_int(first, "total", 0);
+	const int64_t wall = clock_wall_ns(env->cluster->clock),
+		      now = (int64_t)clock_now_ns(env->cluster->clock);
+	const int64_t since = (int64_t)q->since_ns;
 
-	if (!since)
+	if (!since || !t->total)
 		return t->total;
 	if (t->born_ns && wall - t->born_ns <= since)
 		return t->total;
-	if (!t->total)
-		return 0;
-	if (more > 0 && seen <= since)
-		return more;
-	if (seen >= since)
-		return more;
+	doc_foreach_item (looks, one) {
+		const int64_t seen = now - doc_find_int(one, "at", 0),
+			      more = t->total - doc_find_int(one, "total", 0);
+
+		if ((more > 0 && seen <= since) || (!more && seen >= since))
+			return more;
+	}
 	*ret_why = "the counters say how many since they began, and were not watched that long";
 	return -1;
 }
@@ -232,11 +336,10 @@ static int64_t of_late(struct source_env *env, const struct source_question *q,
 int source_ask_flows(struct source_env *env, const struct source_question *q, struct answer *s,
 		     struct error *err)
 {
-	const uint64_t patience = MIN(WATCH_NS, q->timeout_ns / 2);
 	const char *why = NULL;
 	struct tally t;
-	const struct doc *first;
-	int64_t more = 0, count;
+	const struct doc *looks;
+	int64_t count;
 	int r = look(env, q, s, &t, err);
 
 	if (r)
@@ -244,18 +347,22 @@ int source_ask_flows(struct source_env *env, const struct source_question *q, st
 	if (t.blind)
 		return error_set(err, -ENODATA, "the agent of %s does not publish drops by reason",
 				 t.blind);
-	first = first_look(env, q, &t);
+	looks = looks_at(env, q, &t);
 	doc_set_int(s->a, s->doc, "total", t.total);
 	if (by_reason(q) && filter_of(q, "namespace") && t.total)
 		return error_set(err, -ENODATA,
 				 "drops by reason are counted per node, not per "
 				 "namespace (%" PRId64 " of it in all)",
 				 t.total);
-	count = of_late(env, q, &t, first, &why);
-	if (count < 0) {
-		r = watch(env, q, &t, patience, &more, err);
-		count = !r && more > 0 ? more : -1;
-	}
+	count = -1;
+	if (filter_of(q, "begin"))
+		r = recorded(env, q, s, &t, &count, err);
+	if (!r && count < 0)
+		count = of_late(env, q, &t, looks, &why);
+	if (!r && count < 0 && !filter_of(q, "begin"))
+		r = recorded(env, q, s, &t, &count, err);
+	if (!r && count < 0)
+		r = watched(env, q, &t, &count, err);
 	if (count >= 0)
 		s->count = count;
 	else

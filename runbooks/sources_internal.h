@@ -40,3 +40,15 @@ int source_ask_logs(struct source_env *env, const struct source_question *q, str
 		    struct error *err);
 int source_ask_flows(struct source_env *env, const struct source_question *q, struct answer *s,
 		     struct error *err);
+
+/* What all nodes had counted when a run began, with counters that went on since. */
+struct source_record {
+	const char *run;
+	struct sidestep_node *nodes;
+	size_t n;
+	int64_t oldest_ns,
+		youngest_ns; /* how long ago the nodes were read, by the cluster's clock */
+};
+/* Of every run that noted it, for these nodes of today; none where runs cannot be listed. */
+int source_records(struct source_env *env, struct arena *a, const struct sidestep_node *now,
+		   size_t n, struct source_record **ret, size_t *ret_n, struct error *err);

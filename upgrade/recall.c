@@ -4,6 +4,7 @@
 #include "lib/agentapi/health.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/run/report.h"
 
 static void forget(struct statuses *s)
 {
@@ -143,7 +144,7 @@ static struct doc *compact(struct arena *a, const struct doc *object, bool endpo
 
 struct doc *recall_note_usual(struct arena *a, const struct world *w)
 {
-	struct doc *d = doc_map(a), *by_node = doc_set_map(a, d, "usual");
+	struct doc *d = doc_map(a), *by_node = doc_set_map(a, d, RUN_USUAL);
 
 	for (size_t i = 0; i < w->n_nodes; i++)
 		if (w->nodes[i].status_object)
@@ -208,7 +209,7 @@ static const struct doc *noted(const struct upgrade *u, const char *gate, const 
 const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node)
 {
 	struct sidestep_node *usual =
-		decoded(a, doc_get(doc_get(noted(u, G_SOUND, NULL), "usual"), node));
+		decoded(a, doc_get(doc_get(noted(u, G_SOUND, NULL), RUN_USUAL), node));
 	const struct sidestep_node *seen = decoded(a, doc_get(u->usual.by_node, node));
 
 	if (usual && seen && str_eq(usual->boot_id, seen->boot_id)) {

@@ -101,6 +101,19 @@ static void copy(struct arena *a, struct doc *to, const char *key, const struct 
 
 /* Why the way back was taken, when something had stopped the run; it is what a reader asks first.
  */
+const struct doc *run_usual(const struct journal *j)
+{
+	const struct doc *usual = NULL;
+
+	for (size_t i = 0; i < journal_count(j) && !usual; i++) {
+		const struct journal_record *r = journal_at(j, i);
+
+		if (str_eq(r->type, "gate"))
+			usual = doc_get(doc_get(r->body, "evidence"), RUN_USUAL);
+	}
+	return usual;
+}
+
 const char *run_why_stopped(const struct journal *j)
 {
 	const char *reason = NULL;

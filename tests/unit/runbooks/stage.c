@@ -158,7 +158,8 @@ void stage_tick(struct stage *s)
 	      arena_printf(&a,
 			   "{\"status\": {\"ready\": true, \"version\": \"0.3.0\", \"updated\": "
 			   "\"%s\", \"countersEpoch\": \"b-1-1\", \"health\": {\"metricsEpoch\": "
-			   "\"b-1-1\", \"drops\": [{\"reason\": 155, \"name\": \"CT_INVALID_HDR\", "
+			   "\"b-1-1\", \"drops\": [{\"reason\": 135, "
+			   "\"name\": \"CT_TRUNCATED_OR_INVALID_HEADER\", "
 			   "\"direction\": \"ingress\", \"packets\": %lld, \"bytes\": 1}]}}}",
 			   when, (long long)s->drops));
 }

@@ -28,13 +28,13 @@ static const char good[] =
 	"- {name: token, type: string, secret: true, from: env, required: true}\n"
 	"requires: {checks: [KRN-001], lock: namespace}\n"
 	"modes: {default: diagnose, allowed: [diagnose, propose, execute]}\n"
-	"vars: {label: \"ns=${params.namespace}\"}\n"
+	"vars: {label: \"${params.namespace}\"}\n"
 	"steps:\n"
 	"- id: first\n"
 	"  title: drops in ${params.namespace}\n"
 	"  kind: query\n"
 	"  mutates: false\n"
-	"  query: {source: flows, filter: {label: \"${vars.label}\"}, since: 5m, limit: 100}\n"
+	"  query: {source: flows, filter: {namespace: \"${vars.label}\"}, since: 5m, limit: 100}\n"
 	"  register: drops\n"
 	"  timeout: 30s\n"
 	"  retry: {attempts: 3, base: 2s, on: [timeout]}\n"
@@ -199,6 +199,12 @@ static const struct {
 	{"RBL-010", "drops in ${params.namespace}", "drops in ${agents.count}", NULL},
 	{"RBL-010", "when: drops.count > 0, cause", "when: nothing.count > 0, cause", NULL},
 	{"RBL-011", "source: agents", "source: tea-leaves", NULL},
+	{"RBL-011", "{namespace: \"${vars.label}\"}", "{verdit: DROPPED}", NULL},
+	{"RBL-011", "{namespace: \"${vars.label}\"}", "{verdict: droped}", NULL},
+	{"RBL-011", "{namespace: \"${vars.label}\"}", "{drop_reason: BAD_LUCK}", NULL},
+	{"RBL-011", "{namespace: \"${vars.label}\"}", "[DROPPED]", NULL},
+	{"RBL-011", "source: agents, limit", "source: agents, since: 5m, limit", NULL},
+	{"RBL-011", "source: agents, limit", "source: agents, filter: {x: y}, limit", NULL},
 	{"RBL-011", "k8s.patch:", "k8s.exec:", "RBL-017"},
 	{"RBL-011", "patch: {data", "pitch: {data", NULL},
 	{"RBL-011", "KRN-001", "sh -c id", NULL},
@@ -271,8 +277,8 @@ static const struct {
 	{"RBL-026", "unit-${params.unit}", "unit-${params.token}", NULL},
 	{"RBL-026", "\"${params.unit}\"}}}", "\"${params.token}\"}}}", NULL},
 	{"RBL-026", "from: drops.rows", "from: params", NULL},
-	{"RBL-026", "label: \"${vars.label}\"", "label: \"${params['token']}\"", NULL},
-	{"RBL-026", "ns=${params.namespace}", "ns=${params.token}", NULL},
+	{"RBL-026", "namespace: \"${vars.label}\"", "namespace: \"${params['token']}\"", NULL},
+	{"RBL-026", "label: \"${params.namespace}\"", "label: \"${params.token}\"", NULL},
 	{"RBL-015", "risk: high", "risk: none", NULL},
 	{"RBL-018", "risk: high", "risk: high\n  retry: {attempts: 20, base: 1s}", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"system:authenticated\"", NULL},

@@ -10,6 +10,8 @@
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
+#include "lib/object/sidestep.h"
+#include "lib/run/report.h"
 #include "runbooks/fit.h"
 #include "runbooks/run_internal.h"
 #include "tests/support/test.h"
@@ -1091,6 +1093,124 @@ TEST(counters_say_lately_only_what_they_can)
 	stage_free(&s);
 }
 
+/* The copy of an upgrade whose first gate found so many drops. */
+static void note_a_hop(struct stage *s, const char *name, int64_t drops)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error err = ERROR_INIT;
+	struct journal *j;
+	struct doc *run = kube_object_new(&a, object_kind(KIND_SIDESTEP_RUN), NULL, name), *spec,
+		   *lines, *node, *body = doc_map(&a);
+	const char *path = arena_printf(&a, "%s/%s.journal", s->dir, name);
+	const struct doc *drop;
+
+	node = stage_get(s, KIND_SIDESTEP_NODE, NULL, "node-a");
+	drop = doc_find(node, "status.health.drops[0]");
+	doc_del((struct doc *)(uintptr_t)drop, "name"); /* as upgrades keep it */
+	doc_set_int(&a, (struct doc *)(uintptr_t)drop, "packets", drops);
+	doc_set(&a, doc_set_map(&a, doc_set_map(&a, body, "evidence"), RUN_USUAL), "node-a",
+		doc_clone(&a, node));
+	doc_set_string(&a, body, "gate", "G-SOUND");
+	assert_int_equal(journal_create(path, doc_map(&a), &s->clock.clock, &j, &err), 0);
+	assert_int_equal(journal_append(j, "gate", body, &err), 0);
+	spec = doc_set_map(&a, run, "spec");
+	doc_set_string(&a, spec, "tool", "upgrade");
+	doc_set_string(&a, spec, "subject", "cluster");
+	doc_set_string(&a, spec, "planDigest", "0123456789abcdef");
+	doc_set(&a, spec, "plan", doc_map(&a));
+	lines = doc_set_list(&a, spec, "journal");
+	for (size_t i = 0; i < journal_count(j); i++)
+		doc_append(&a, lines, doc_string(&a, journal_at(j, i)->line));
+	journal_free(j);
+	if (kube_create(s->cluster.client, &a, object_kind(KIND_SIDESTEP_RUN), run, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+struct asked {
+	struct attempt t;
+	struct stage s;
+	struct arena a;
+	struct doc *d;
+};
+
+/* How many, or -1: not known. The run has not looked before. */
+static int64_t ask_drops(struct asked *k, uint64_t since_s, const char *json)
+{
+	struct source_question q = {.source = "flows",
+				    .since_ns = since_s * NS_PER_S,
+				    .limit = 10,
+				    .timeout_ns = 20 * NS_PER_S};
+	struct error err = ERROR_INIT;
+	struct doc *filter;
+
+	assert_int_equal(doc_read_json(&k->a, json, strlen(json), NULL, &filter, &err), 0);
+	q.filter = filter;
+	k->t.r.sources.looks = doc_map(&k->a);
+	if (source_ask(&k->t.r.sources, &q, &k->a, &k->d, &err))
+		fail_msg("%s", err.msg);
+	return doc_find_int(k->d, "count", -1);
+}
+
+TEST(what_a_hop_noted_need_not_have_been_watched)
+{
+	static const char any[] = "{\"verdict\": \"DROPPED\", \"fault\": \"true\"}";
+	static const char hop[] =
+		"{\"verdict\": \"DROPPED\", \"fault\": \"true\", \"begin\": \"hop\"}";
+	struct asked k = {.t = {.kill_at = -1}};
+
+	stage_new(&k.s);
+	k.s.drops = 5;
+	stage_tick(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	assert_int_equal(ask_drops(&k, 600, hop), -1);
+	note_a_hop(&k.s, "upgrade-1", 2);
+	fake_clock_advance(&k.s.clock, 100 * NS_PER_S);
+	stage_tick(&k.s);
+	assert_int_equal(ask_drops(&k, 600, hop), 3);
+	assert_string_equal(doc_find_str(k.d, "since_run"), "upgrade-1");
+	assert_int_equal(doc_find_int(k.d, "rows[0].new", -1), 3);
+	/* At least so many within ten minutes; of the last minute it says nothing. */
+	assert_int_equal(ask_drops(&k, 600, any), 3);
+	assert_int_equal(ask_drops(&k, 60, any), -1);
+	assert_int_equal(ask_drops(&k, 60, hop), -1);
+	/* A hop that began later, and since which there were none: it has the word. */
+	note_a_hop(&k.s, "upgrade-2", 5);
+	fake_clock_advance(&k.s.clock, 100 * NS_PER_S);
+	stage_tick(&k.s);
+	assert_int_equal(ask_drops(&k, 600, hop), 0);
+	assert_string_equal(doc_find_str(k.d, "since_run"), "upgrade-2");
+	assert_int_equal(ask_drops(&k, 60, any), 0);
+	/* What can be watched through is. */
+	assert_int_equal(ask_drops(&k, 10, any), 0);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+TEST(a_filter_that_is_passed_over_would_answer_another_question)
+{
+	static const char *const wrong[] = {
+		"{\"verdit\": \"DROPPED\"}", "{\"verdict\": \"droped\"}",
+		"{\"drop_reason\": \"POLICY\"}", "{\"fault\": \"yes\"}", "{\"begin\": 1}"};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct source_question q = {.source = "flows", .limit = 10, .timeout_ns = NS_PER_S};
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct error err = ERROR_INIT;
+		struct doc *filter;
+
+		assert_int_equal(
+			doc_read_json(&k.a, wrong[i], strlen(wrong[i]), NULL, &filter, &err), 0);
+		q.filter = filter;
+		assert_int_equal(source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err), -EINVAL);
+	}
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
 TEST(a_version_is_within_its_bounds)
 {
 	assert_true(version_within("0.3.0", ">=0.1"));
@@ -1105,6 +1225,8 @@ TEST(a_version_is_within_its_bounds)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
+	cmocka_unit_test(what_a_hop_noted_need_not_have_been_watched),
+	cmocka_unit_test(a_filter_that_is_passed_over_would_answer_another_question),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
 	cmocka_unit_test(what_cannot_be_taken_back_here_is_said),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
