@@ -20,6 +20,7 @@ struct kube_lease {
 	char *holder, *version; /* last seen */
 	uint64_t seen_ns;       /* when version was seen first */
 	uint64_t sent_ns;       /* when the write in flight was sent */
+	uint64_t until_ns;      /* held for so long, if it is not renewed */
 };
 
 static void attempt(void *arg);
@@ -82,6 +83,7 @@ static void written(void *arg, struct kube_result *r)
 	if (since >= l->options.deadline_ns)
 		return;
 	loop_timer_set(l->deadline, l->options.deadline_ns - since);
+	l->until_ns = l->sent_ns + l->options.deadline_ns;
 	set_held(l, true);
 }
 
@@ -184,7 +186,7 @@ struct kube_lease *kube_lease_new(struct kube_client *client,
 
 bool kube_lease_held(const struct kube_lease *lease)
 {
-	return lease->held;
+	return lease->held && loop_now_ns(lease->loop) < lease->until_ns;
 }
 
 bool kube_lease_rival_lives(const struct kube_lease *lease)

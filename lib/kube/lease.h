@@ -27,6 +27,7 @@ struct kube_lease *kube_lease_new(struct kube_client *client,
 				  const struct kube_lease_options *options,
 				  void (*on_change)(void *arg, bool held, const char *holder),
 				  void *arg);
+/* By the clock, so also true to a process that slept: nothing of the loop need have run. */
 bool kube_lease_held(const struct kube_lease *lease);
 /* Whether another holder has renewed it since we look: it lives, waiting is in vain. */
 bool kube_lease_rival_lives(const struct kube_lease *lease);

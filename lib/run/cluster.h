@@ -18,6 +18,8 @@ struct cluster {
 	struct fake_clock *fake; /* tests: waiting moves it; NULL = the machine's time */
 	uint64_t patience_ns;    /* 0: 2 minutes */
 	const char *pause;       /* why to stop at the next safe point; NULL = go on */
+	const struct kube_lease
+		*lock; /* without it nothing is written any more; NULL: none is needed */
 };
 
 /* The API by kubeconfig and context (NULL: the usual places). manager: who owns the fields that are

@@ -6,6 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/kube/lease.h"
 #include "lib/object/canonical.h"
 #include "lib/object/sidestep.h"
 
@@ -114,6 +115,20 @@ static int write_delete(struct run_host *h, const struct object_kind *k, const s
 	return r < 0 ? error_set(err, r, "%s", why.msg) : 0;
 }
 
+/*
+ * A process that slept (a laptop's lid, a stopped container) wakes in the middle of something, and
+ * its loop has not yet heard that the lock ran out: whoever took over meanwhile must find what we
+ * knew, and nothing more.
+ */
+static int still_ours(struct run_host *h, struct error *err)
+{
+	if (!h->cluster->lock || kube_lease_held(h->cluster->lock))
+		return 0;
+	if (!h->cluster->pause)
+		h->cluster->pause = "the lock ran out, and may be somebody else's";
+	return error_set(err, -EINTR, "%s", h->cluster->pause);
+}
+
 static int host_write(void *ctx, enum change_kind kind, const struct doc *ref,
 		      const struct doc *body, const struct doc *live, struct arena *a,
 		      struct doc **ret_now, struct error *err)
@@ -121,8 +136,10 @@ static int host_write(void *ctx, enum change_kind kind, const struct doc *ref,
 	struct run_host *h = ctx;
 	const struct object_kind *k = kind_of(ref, err);
 
-	if (!k)
-		return -EINVAL;
+	int r = k ? still_ours(h, err) : -EINVAL;
+
+	if (r)
+		return r;
 	switch (kind) {
 	case CHANGE_CREATE:
 		return write_create(h, k, ref, body, a, ret_now, err);
@@ -271,7 +288,13 @@ static int host_copy(void *ctx, const struct journal_record *record, struct erro
 
 	if (!h->run || record->seq < h->copied)
 		return 0;
-	r = append_line(h, record->seq, record->line, err);
+	r = still_ours(h, err);
+	/* That we stop is news to nobody by then; a resume brings it to the copy, if it still can.
+	 */
+	if (r && str_eq(record->type, "state"))
+		return 0;
+	if (!r)
+		r = append_line(h, record->seq, record->line, err);
 	if (!r)
 		copied(h, record);
 	return r;

@@ -131,6 +131,7 @@ int session_lock(struct session *s, const char *subject, struct error *err)
 	if (r)
 		return r;
 	s->lease = kube_lease_new(s->cluster.client, &o, lease_changed, s);
+	s->cluster.lock = s->lease;
 	while (!kube_lease_held(s->lease)) {
 		r = cluster_wait(&s->cluster, LOCK_LOOK_NS, err);
 		if (r)

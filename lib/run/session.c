@@ -66,6 +66,7 @@ void session_close(struct session *s)
 	bool own = s->signals[0] != NULL;
 
 	if (s->lease) {
+		s->cluster.lock = NULL;
 		kube_lease_free(s->lease, true);
 		/* One turn of the loop sends it; when it does not arrive, the lease runs out. */
 		s->cluster.pause = NULL;

@@ -67,6 +67,10 @@ TEST(made_held_and_renewed)
 	until_requests(&b, 4);
 	assert_string_equal(b.log, "+me ");
 	assert_true(kube_lease_held(b.lease));
+	/* Who slept knows by the clock, before the loop has had a turn. */
+	fake_clock_advance(&b.clock, 11 * NS_PER_S);
+	assert_string_equal(b.log, "+me ");
+	assert_false(kube_lease_held(b.lease));
 	/* No answer any more: it is given up before anybody else could take it. */
 	loop_advance(b.s.loop, &b.clock, 11 * NS_PER_S);
 	assert_string_equal(b.log, "+me -me ");
