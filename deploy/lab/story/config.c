@@ -112,6 +112,7 @@ static int touch(struct part *p)
 	struct story *s = p->s;
 	const struct object_kind *kind;
 	struct doc_stream docs;
+	struct kube_request request;
 	struct doc *patch;
 	int r;
 
@@ -126,8 +127,13 @@ static int touch(struct part *p)
 	if (!kind)
 		return error_set(p->err, -EINVAL, "%s: no such kind", s->subject.touched);
 	doc_set(&s->arena, patch, "spec", doc_get(docs.docs[0], "spec"));
-	return kube_patch(s->client, &s->arena, kind, s->namespace, kube_name(docs.docs[0]), NULL,
-			  KUBE_PATCH_MERGE, patch, NULL, p->err);
+	request = (struct kube_request){.verb = KUBE_PATCH,
+					.patch = KUBE_PATCH_MERGE,
+					.kind = kind,
+					.namespace_ = s->namespace,
+					.name = kube_name(docs.docs[0]),
+					.body = patch};
+	return cluster_do(&s->cluster, &request, &s->arena, NULL, p->err);
 }
 
 /* How many fields drift names; so many are wanted: none, or some. */
@@ -192,8 +198,8 @@ static int look_back(struct part *p, const char *back)
 					doc_find_str(first.docs[i], "kind"));
 		if (!str_eq(kube_name(first.docs[i]), kube_name(touched.docs[0])))
 			continue;
-		r = kube_get(s->client, &s->arena, kind, s->namespace, kube_name(first.docs[i]),
-			     &now, p->err);
+		r = cluster_get(&s->cluster, &s->arena, kind, s->namespace,
+				kube_name(first.docs[i]), &now, p->err);
 		doc_foreach_entry (doc_get(touched.docs[0], "spec"), e)
 			if (!r && !doc_equal(doc_get(doc_get(now, "spec"), e->key),
 					     doc_get(doc_get(first.docs[i], "spec"), e->key)))

@@ -231,8 +231,8 @@ static int clean_up(struct story *s, struct error *err)
 	int r;
 
 	story_watch_stop(s);
-	kube_client_free(s->client);
-	s->client = NULL;
+	kube_client_free(s->cluster.client);
+	s->cluster.client = NULL;
 	if (s->options->keep && !s->interrupted) {
 		progress_line(&s->progress, "the lab stays up; remove it with: sidestep lab down");
 		return 0;

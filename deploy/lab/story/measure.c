@@ -157,7 +157,7 @@ static int count_pods(struct story *s, struct window_figures *f, struct error *e
 	struct doc *list;
 	double sum = 0;
 	int n = 0;
-	int r = kube_list(s->client, &a, object_kind(KIND_POD), s->namespace, NULL, &list, err);
+	int r = cluster_list(&s->cluster, &a, object_kind(KIND_POD), s->namespace, &list, err);
 
 	if (!r) {
 		doc_foreach_item (list, pod) {

@@ -212,8 +212,8 @@ int proof_objects(struct story *s, struct doc **ret_objects, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(kept_kinds); i++) {
 		const struct object_kind *k = object_kind(kept_kinds[i]);
 		struct doc *list;
-		int r = kube_list(s->client, a, k, k->namespaced ? s->namespace : NULL, NULL, &list,
-				  err);
+		int r = cluster_list(&s->cluster, a, k, k->namespaced ? s->namespace : NULL, &list,
+				     err);
 
 		if (r)
 			return r;

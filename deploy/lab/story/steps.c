@@ -41,8 +41,10 @@ static int do_lab(struct story *s, enum step_outcome *outcome, const char **word
 	lab_release(&before);
 	if (!r)
 		r = lab_bring_up(&up, &s->progress, s->loop, &s->lab, err);
+	s->cluster.loop = s->loop;
+	s->cluster.clock = clock_system();
 	if (!r)
-		r = lab_connect(&s->lab, s->loop, o->timeout_ns, &s->client, err);
+		r = lab_connect(&s->lab, s->loop, o->timeout_ns, &s->cluster.client, err);
 	*words = arena_printf(&s->arena, "%u nodes, real Envoy sidecars, STRICT mutual TLS",
 			      s->lab.n_nodes);
 	*outcome = STORY_OK;

@@ -18,6 +18,7 @@
 #include "lib/kube/informer.h"
 #include "lib/loop/loop.h"
 #include "lib/report/page.h"
+#include "lib/run/cluster.h"
 
 struct story_options {
 	struct lab_options lab;
@@ -100,7 +101,7 @@ struct story {
 	const struct story_options *options;
 	struct lab lab;
 	struct loop *loop;
-	struct kube_client *client;
+	struct cluster cluster; /* asked again while its server restarts or is slow */
 	struct progress progress;
 	struct story_subject subject;
 	const char *namespace; /* the subject's */

@@ -185,8 +185,8 @@ static int write_releases(struct story *s, const struct defect *d, const char **
 	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 	struct arena *a = &s->arena;
 	struct doc *node = NULL, *list = doc_list(a);
-	int r = kube_get(s->client, a, object_kind(KIND_SIDESTEP_NODE), NULL, s->lab.nodes[0].name,
-			 &node, err);
+	int r = cluster_get(&s->cluster, a, object_kind(KIND_SIDESTEP_NODE), NULL,
+			    s->lab.nodes[0].name, &node, err);
 
 	for (size_t i = 0; !r && i < ARRAY_SIZE(versions); i++) {
 		struct doc *one = doc_append(a, list, doc_map(a));

@@ -249,9 +249,9 @@ void story_watch_start(struct story *s)
 	if (s->pods)
 		return;
 	o.kind = object_kind(KIND_ENDPOINT_SLICE);
-	s->slices = kube_informer_new(s->client, &o, &handlers, s);
+	s->slices = kube_informer_new(s->cluster.client, &o, &handlers, s);
 	o.kind = object_kind(KIND_POD);
-	s->pods = kube_informer_new(s->client, &o, &handlers, s);
+	s->pods = kube_informer_new(s->cluster.client, &o, &handlers, s);
 }
 
 void story_watch_stop(struct story *s)
