@@ -4,6 +4,7 @@
 # Direct arrows; they are transitive. A folder not named here (a program's subfolder) belongs to the longest prefix.
 ARROWS = {
     "lib/base": [],
+    "lib/pattern": ["lib/base"],
     "lib/net": ["lib/base"],
     "lib/doc": ["lib/base"],
     "lib/loop": ["lib/base"],
