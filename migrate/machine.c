@@ -53,7 +53,7 @@ static void link_gates(const struct machine *m, const char *const ids[3],
 		list[i] = find_gate(m, ids[i]);
 }
 
-/* A window of W with a sample every E wants W/E + 1 good ones in a row. */
+/* Good for all of the window by the clock, however long a look takes. */
 static void set_durations(struct gate *g, size_t window, const struct profile *p)
 {
 	uint64_t ns = 0;
@@ -61,7 +61,8 @@ static void set_durations(struct gate *g, size_t window, const struct profile *p
 	if (window)
 		ns = *(const uint64_t *)(const void *)((const char *)p + window - 1);
 	g->every_ns = p->sample_every_ns;
-	g->stable = (unsigned)MIN(ns / p->sample_every_ns + 1, (uint64_t)UINT32_MAX);
+	g->stable = ns >= p->sample_every_ns ? 2 : 1;
+	g->lasts_ns = ns;
 	g->within_ns = ns + p->gate_timeout_ns;
 }
 

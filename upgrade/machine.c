@@ -64,15 +64,15 @@ static uint64_t duration_at(const struct profile *p, size_t offset)
 	return offset ? *(const uint64_t *)(const void *)((const char *)p + offset - 1) : 0;
 }
 
-/* A window of W with a sample every E wants W/E + 1 good ones in a row; never less than two. */
+/* Well for all of the window by the clock, however long a look takes; seen twice at least. */
 static void set_durations(struct gate *g, const struct gate_row *row, const struct profile *p)
 {
 	uint64_t ns = duration_at(p, row->window);
 
 	g->every_ns = p->sample_every_ns;
 	g->bears_ns = row->bears ? p->gate_timeout_ns : 0;
-	g->stable =
-		(unsigned)MIN(MAX(ns / p->sample_every_ns + 1, (uint64_t)2), (uint64_t)UINT32_MAX);
+	g->stable = 2;
+	g->lasts_ns = ns;
 	g->within_ns = ns + duration_at(p, row->patience) + p->gate_timeout_ns;
 }
 

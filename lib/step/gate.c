@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 
 void gate_answer(struct gate_sample *s, const char *name, enum finding_result result,
 		 const char *fmt, ...)
@@ -83,19 +84,45 @@ static void remember(const struct gate_sample *s, char **last_bad)
 		}
 }
 
+/* Good samples without a break. */
+struct row {
+	unsigned n;
+	uint64_t began; /* when the first of them was taken */
+};
+
+/* Whether a good sample taken now is the last one that is wanted. */
+static bool completes(const struct gate *g, const struct row *row, uint64_t now)
+{
+	return row->n + 1 >= MAX(g->stable, 1u) && (row->n ? now - row->began : 0) >= g->lasts_ns;
+}
+
+static void count_good(struct row *row, uint64_t now)
+{
+	if (!row->n++)
+		row->began = now;
+}
+
 /* Inconclusive though nobody said so: its own reason. */
-static void explain(const struct gate *g, struct gate_sample *s, unsigned row, const char *last_bad)
+static void explain(const struct gate *g, struct gate_sample *s, const struct row *row,
+		    uint64_t now, const char *last_bad)
 {
 	static const char self[] = "the gate itself";
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->sources[i].result == FINDING_UNKNOWN)
 			return;
-	if (gate_judge(g, s) == FINDING_PASS)
+	if (gate_judge(g, s) == FINDING_PASS && g->lasts_ns)
+		gate_answer(s, self, FINDING_UNKNOWN,
+			    "when its time was over all had been well for only %llu s of the "
+			    "%llu s it wants (%u looks)%s",
+			    (unsigned long long)(row->n ? now - row->began : 0) / NS_PER_S,
+			    (unsigned long long)(g->lasts_ns / NS_PER_S), row->n,
+			    last_bad ? last_bad : "");
+	else if (gate_judge(g, s) == FINDING_PASS)
 		gate_answer(s, self, FINDING_UNKNOWN,
 			    "when its time was over only %u good looks of the %u it wants had been "
 			    "taken%s",
-			    row, MAX(g->stable, 1u), last_bad ? last_bad : "");
+			    row->n, MAX(g->stable, 1u), last_bad ? last_bad : "");
 	else if (gate_judge(g, s) == FINDING_FAIL)
 		gate_answer(s, self, FINDING_UNKNOWN,
 			    "its time was over before that had stood long enough to count");
@@ -122,33 +149,34 @@ int gate_run(const struct gate *g, void *env, const struct doc *args, const stru
 	     struct error *err)
 {
 	const uint64_t deadline = host->now_ns(host->ctx) + g->within_ns;
-	const unsigned stable = MAX(g->stable, 1u);
 	auto_free char *last_bad = NULL;
-	unsigned samples = 0, row = 0;
+	unsigned samples = 0;
+	struct row row = {0};
 	struct spell spell = {0};
 
 	for (;;) {
 		struct arena scratch = ARENA_INIT;
 		struct gate_sample s;
 		enum finding_result judged;
-		bool over, last, bad, failed;
-		uint64_t at;
+		bool over, last, bad, failed, decides;
+		uint64_t at = host->now_ns(host->ctx);
 		int r;
 
-		take_sample(g, env, args, row + 1 >= stable, &scratch, &s);
+		decides = completes(g, &row, at);
+		take_sample(g, env, args, decides, &scratch, &s);
 		samples++;
 		judged = gate_judge(g, &s);
+		if (judged == FINDING_PASS)
+			count_good(&row, at);
 		at = host->now_ns(host->ctx);
 		bad = stands(g, &spell.bad, judged != FINDING_PASS, at);
 		failed = stands(g, &spell.failed, judged == FINDING_FAIL, at);
-		if (judged == FINDING_PASS)
-			row++;
-		else if (bad && (judged == FINDING_FAIL || !s.keeps))
-			row = 0;
+		if (bad && judged != FINDING_PASS && (judged == FINDING_FAIL || !s.keeps))
+			row = (struct row){0};
 		remember(&s, &last_bad);
 		if (host->sampled)
 			host->sampled(host->ctx, g, &s, judged);
-		over = row >= stable ||
+		over = (judged == FINDING_PASS && decides) ||
 		       (judged == FINDING_FAIL && (s.final || (g->bears_ns && failed)));
 		last = host->now_ns(host->ctx) + g->every_ns > deadline;
 		/* Time is over while still counting good samples: not stable, so not known. */
@@ -156,7 +184,7 @@ int gate_run(const struct gate *g, void *env, const struct doc *args, const stru
 			judged = FINDING_UNKNOWN;
 		if (over || last) {
 			if (judged == FINDING_UNKNOWN)
-				explain(g, &s, row, last_bad);
+				explain(g, &s, &row, at, last_bad);
 			*ret_record = record_of(a, g, &s, judged, samples);
 			*ret_result = judged;
 		}

@@ -54,6 +54,7 @@ struct gate {
 	 * fail that has stood for so long ends the gate. 0: each sample counts. */
 	uint64_t bears_ns;
 	unsigned stable;     /* samples in a row that must pass; at least 1 */
+	uint64_t lasts_ns;   /* and from the first of the row to the last at least so long */
 	unsigned n_required; /* sources that must answer; 0 means 2 */
 	/* Asked before a step: by whoever resumes, too, also when changes of the step were begun.
 	 */

@@ -12,6 +12,7 @@ struct script {
 	const char *a, *b;
 	size_t at;
 	bool final;
+	uint64_t costs_ns; /* to look */
 	struct fake_clock clock;
 	bool interrupted;
 };
@@ -38,6 +39,7 @@ static int play(void *env, UNUSED const struct doc *args, struct gate_sample *ou
 
 	if (s->a[s->at + 1])
 		s->at++;
+	fake_clock_advance(&s->clock, s->costs_ns);
 	if (s->a[i] == 'E')
 		return error_set(err, -EIO, "no answer");
 	out->final = s->final;
@@ -107,6 +109,51 @@ TEST(letters_to_results)
 		if (doc_int_or(doc_get(record, "samples"), 0) != rows[i].samples)
 			fail_msg("%s: %lld samples", rows[i].name,
 				 (long long)doc_int_or(doc_get(record, "samples"), 0));
+		arena_release(&a);
+	}
+}
+
+/* Two days well are two days by the clock, not so many looks. */
+TEST(a_window_is_of_time)
+{
+	static const struct {
+		const char *name, *a;
+		uint64_t costs_ms;
+		enum finding_result want;
+		uint64_t took_s; /* 0: not looked at */
+	} rows[] = {
+		{"looks that cost nothing", "p", 0, FINDING_PASS, 48 * 3600},
+		{"looks that cost", "p", 50, FINDING_PASS, 0},
+		{"looks that cost more than they are apart", "p", 15000, FINDING_PASS, 0},
+		{"one that is bad begins it anew", "ppfp", 50, FINDING_PASS, 0},
+		{"bad to the end", "ppf", 50, FINDING_FAIL, 0},
+		{"good too late", "pppuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuup",
+		 12000, FINDING_UNKNOWN, 0},
+	};
+	struct gate soak = gate;
+
+	soak.every_ns = 10 * NS_PER_S;
+	soak.lasts_ns = 48 * 3600 * NS_PER_S;
+	soak.within_ns = soak.lasts_ns + 600 * NS_PER_S;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char b[80];
+		struct script s = {
+			.a = rows[i].a, .b = b, .costs_ns = rows[i].costs_ms * NS_PER_MS};
+		struct gate_host host = {now, wait_fake, NULL, &s};
+		struct arena a = ARENA_INIT;
+		enum finding_result got;
+		struct doc *record;
+
+		memset(b, 'p', sizeof(b));
+		fake_clock_init(&s.clock, 0);
+		assert_int_equal(gate_run(&soak, &s, NULL, &host, &a, &got, &record, NULL), 0);
+		if (got != rows[i].want)
+			fail_msg("%s: %s", rows[i].name, finding_result_name(got));
+		if (rows[i].took_s && now(&s) != rows[i].took_s * NS_PER_S)
+			fail_msg("%s: %llu s", rows[i].name,
+				 (unsigned long long)(now(&s) / NS_PER_S));
+		if (got == FINDING_PASS)
+			assert_true(now(&s) >= soak.lasts_ns);
 		arena_release(&a);
 	}
 }
@@ -197,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(letters_to_results),
+		cmocka_unit_test(a_window_is_of_time),
 		cmocka_unit_test(what_passes_by_is_borne),
 		cmocka_unit_test(inconclusive_says_why),
 		cmocka_unit_test(waiting_can_be_interrupted),
