@@ -50,6 +50,23 @@ static bool failed_behind_a_change(const struct session *s)
 	return false;
 }
 
+/* How many other steps than this were taken back: a node that fails twice is one node. */
+static size_t nodes_taken_back(const struct journal *j, const char *but)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const char *step = doc_find_str(journal_at(j, i)->body, "step");
+		bool told = !str_eq(journal_at(j, i)->type, "taken-back") || str_eq(step, but);
+
+		for (size_t k = 0; k < i && !told; k++)
+			told = str_eq(journal_at(j, k)->type, "taken-back") &&
+			       str_eq(doc_find_str(journal_at(j, k)->body, "step"), step);
+		n += !told;
+	}
+	return n;
+}
+
 /*
  * Reference/operations.md 4.7: one node of many goes back alone and the run stops for a person; the
  * canary, two nodes or 5 % of them are the release's fault.
@@ -57,12 +74,11 @@ static bool failed_behind_a_change(const struct session *s)
 static bool is_one_of_many(const struct session *s, const struct step *step)
 {
 	const struct upgrade *u = s->env;
-	size_t n = doc_len(doc_get(u->plan, "nodes")), failed = 1;
+	const size_t n = doc_len(doc_get(u->plan, "nodes")),
+		     failed = 1 + nodes_taken_back(s->journal, step->id);
 
 	if (!str_eq(step->kind->id, "U10"))
 		return false;
-	for (size_t i = 0; i < journal_count(s->journal); i++)
-		failed += str_eq(journal_at(s->journal, i)->type, "taken-back");
 	return failed < 2 && failed * 100 < n * 5;
 }
 

@@ -59,6 +59,11 @@ static const char *pods_well(struct asking *q, const struct world_node *n)
 				    "%zu pods of %s are not ready (%" PRId64
 				    " were before); one is %s",
 				    n->n_unready, n->name, before, n->unready);
+	return NULL;
+}
+
+static const char *agent_restarted(struct asking *q, const struct world_node *n)
+{
 	if (q->fresh ? n->restarts : n->restarts > recall_restarts(q->u, n->name))
 		return arena_printf(q->out->arena, "the agent of %s was restarted", n->name);
 	return NULL;
@@ -262,8 +267,11 @@ static void ask_node(struct asking *q, struct round *r, const struct world_node 
 	const char *wrong = asking_pod(q, n, side), *words = NULL;
 	enum finding_result result;
 
-	if (!wrong && (set == HEALTH_CHANGED || set == HEALTH_BACK))
+	if (!wrong && set == HEALTH_CHANGED)
 		wrong = pods_well(q, n);
+	/* On the way back nobody's pod is a reason to leave others on the version that is fled. */
+	if (!wrong && (set == HEALTH_CHANGED || set == HEALTH_BACK))
+		wrong = agent_restarted(q, n);
 	weigh(&r->kubernetes, wrong ? FINDING_FAIL : FINDING_PASS, wrong);
 	result = asking_agent(q, n, side, &words);
 	weigh(&r->agents, result, words);
@@ -375,9 +383,6 @@ GATE_SAMPLE(room)
 				   node, RECALL_APART_NS / NS_PER_S));
 	if (mine)
 		out->evidence = recall_note_before(q.u, out->arena, mine);
-	else
-		weigh(&pods, FINDING_FAIL,
-		      arena_printf(out->arena, "node %s is gone", str_or_empty(node)));
 	answer(&q, ASK_KUBERNETES, &pods, "every agent's pod is ready");
 	answer(&q, ASK_AGENTS, &agents, "every agent is ready");
 	recall_end(q.u, &q.w);
@@ -425,6 +430,19 @@ static void ask_astray(struct asking *q, struct round *r, const char *last)
 	}
 }
 
+/* It left the cluster in its turn: nobody is worse off on a node that is no more. */
+static int answer_gone(struct asking *q, const char *node)
+{
+	static const enum gate_source_id all[] = {ASK_KUBERNETES, ASK_AGENTS, ASK_HEALTH,
+						  ASK_PROBE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		gate_answer(q->out, gate_source_name(all[i]), FINDING_PASS,
+			    "not present: node %s has left the cluster", str_or_empty(node));
+	recall_end(q->u, &q->w);
+	return 0;
+}
+
 static int one_node(void *env, const struct doc *args, struct gate_sample *out, const void *gate,
 		    bool back, struct error *err)
 {
@@ -438,10 +456,11 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 		return r;
 	n = world_node(&q.w, doc_find_str(args, "node"));
 	side = back ? &q.u->from : &q.u->to;
+	if (!n)
+		return answer_gone(&q, doc_find_str(args, "node"));
 	q.fresh = !back;
 	q.back = back;
-	if (n)
-		ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
+	ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
 	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
 	q.fresh = false;
 	if (back)

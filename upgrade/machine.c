@@ -102,7 +102,8 @@ static void set_kind(struct machine *m, size_t i)
 					 .after = m->lists[i][GATE_AFTER],
 					 .undo_before = m->lists[i][GATE_UNDO_BEFORE],
 					 .undo_after = m->lists[i][GATE_UNDO_AFTER],
-					 .skip = reason_to_skip};
+					 .skip = reason_to_skip,
+					 .undo_alone = row->gates[GATE_UNDO_AFTER][0] != NULL};
 }
 
 void machine_init(struct machine *m, const struct profile *p)

@@ -367,15 +367,17 @@ static int carry_out(struct step_run *run, const struct step *step, enum run_sta
 	struct doc *body;
 	int r;
 
+	if (step->kind->skip)
+		skip = step->kind->skip(run->env, step, journal_arena(run->journal));
+	body = run_body(run, step->id);
+	doc_set_string(journal_arena(run->journal), body, "reason", skip);
 	if (state == STEP_PENDING || state == STEP_UNDONE) {
-		if (step->kind->skip)
-			skip = step->kind->skip(run->env, step, journal_arena(run->journal));
-		body = run_body(run, step->id);
 		doc_set_string(journal_arena(run->journal), body, "title", step->title);
-		doc_set_string(journal_arena(run->journal), body, "reason", skip);
 		r = run_note(run, skip ? "skipped" : "begin", body, err);
 		if (r < 0 || skip)
 			return r;
+	} else if (skip) {
+		return run_note(run, "end", body, err);
 	}
 	r = run_gates(run, step, step->kind->before, "before", ret_state, err);
 	if (!r)

@@ -58,8 +58,14 @@ struct step_kind {
 	/* Rollback walks lower ranks first, and within a rank from the last applied step to the
 	 * first. */
 	int undo_rank;
-	/* Why there is nothing to do here, or NULL; a skipped step is recorded as such. */
+	/*
+	 * Why there is nothing to do here, or NULL; a skipped step is recorded as such. Of one that
+	 * was begun, too: what it changed stays its own to take back, and its gates, which have
+	 * nothing to ask any more, are not asked, there or back.
+	 */
 	const char *(*skip)(void *env, const struct step *step, struct arena *a);
+	/* A way back that meets a gate's no does not hold up that of the next such step. */
+	bool undo_alone;
 };
 
 /* One step of a plan. */

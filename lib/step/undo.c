@@ -120,20 +120,24 @@ static int undo_by_table(struct step_run *run, const struct step *step, enum run
 static int undo_step(struct step_run *run, const struct step *step, enum run_state *ret_state,
 		     struct error *err)
 {
+	struct arena *a = journal_arena(run->journal);
+	const char *gone = step->kind->skip ? step->kind->skip(run->env, step, a) : NULL;
+	struct doc *end = run_body(run, step->id);
 	int r = 0;
 
+	doc_set_string(a, end, "reason", gone);
 	if (recover_step(run->journal, step->id) != STEP_UNDOING)
 		r = run_note(run, "undo-begin", run_body(run, step->id), err);
-	if (!r)
+	if (!r && !gone)
 		r = run_gates(run, step, step->kind->undo_before, "undo-before", ret_state, err);
 	if (!r && step->kind->undo_changes)
 		r = undo_by_table(run, step, ret_state, err);
 	else if (!r)
 		r = undo_made_changes(run, step, ret_state, err);
-	if (!r)
+	if (!r && !gone)
 		r = run_gates(run, step, step->kind->undo_after, "undo", ret_state, err);
 	if (!r)
-		r = run_note(run, "undo-end", run_body(run, step->id), err);
+		r = run_note(run, "undo-end", end, err);
 	return r;
 }
 
@@ -217,12 +221,50 @@ int step_take_back(struct step_run *run, const char *id, enum run_state *ret_sta
 			      err);
 }
 
+/* What held up the way back of steps that go back alone. */
+struct held_up {
+	struct strbuf why;
+	unsigned n;
+};
+
+/* A gate's no to one of many: it is told, and the others go back meanwhile. */
+static bool goes_on_without(struct step_run *run, const struct step *step, enum run_state state,
+			    struct held_up *held)
+{
+	struct arena a = ARENA_INIT;
+	struct run_status status;
+
+	if (!step->kind->undo_alone || (state != RUN_STOPPED && state != RUN_INCONCLUSIVE))
+		return false;
+	run_status(&a, run->journal, run->steps, run->n_steps, &status);
+	strbuf_addf(&held->why, "%s%s", held->n++ ? "; " : "", str_or_empty(status.reason));
+	arena_release(&a);
+	return true;
+}
+
+static int undo_all(struct step_run *run, const struct applied *applied, size_t n,
+		    struct held_up *held, enum run_state *ret_state, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < n; i++) {
+		/* What goes back with others waits for all that could not. */
+		if (held->n && !applied[i].step->kind->undo_alone)
+			return 1;
+		r = undo_step(run, applied[i].step, ret_state, err);
+		if (r > 0 && goes_on_without(run, applied[i].step, *ret_state, held))
+			r = 0;
+	}
+	return r ? r : held->n > 0;
+}
+
 int step_rollback(struct step_run *run, enum run_state *ret_state, struct error *err)
 {
 	/* The journal's: who is killed in a test jumps out of this function. */
 	struct applied *applied =
 		arena_array(journal_arena(run->journal), run->n_steps, struct applied);
 	int r = run_note_state(run, RUN_ROLLING_BACK, NULL, err);
+	struct held_up held = {STRBUF_INIT, 0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < run->n_steps; i++) {
@@ -233,8 +275,15 @@ int step_rollback(struct step_run *run, enum run_state *ret_state, struct error 
 				&run->steps[i], recover_position(run->journal, run->steps[i].id)};
 	}
 	qsort(applied, n, sizeof(*applied), by_rank_then_backwards);
-	for (size_t i = 0; !r && i < n; i++)
-		r = undo_step(run, applied[i].step, ret_state, err);
+	if (!r)
+		r = undo_all(run, applied, n, &held, ret_state, err);
+	if (r > 0 && held.n && *ret_state != RUN_PAUSED) {
+		r = run_note_state(run, RUN_ROLLBACK_STOPPED, strbuf_cstr(&held.why), err);
+		*ret_state = RUN_ROLLBACK_STOPPED;
+		strbuf_release(&held.why);
+		return r;
+	}
+	strbuf_release(&held.why);
 	if (r > 0)
 		return stopped(run, ret_state, err);
 	if (r < 0)

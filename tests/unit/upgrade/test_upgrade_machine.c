@@ -411,7 +411,7 @@ TEST(one_node_of_many_goes_back_alone)
 	memset(&t, 0, sizeof(t));
 	t.finalize = true;
 	plan = attempt_plan(&w, "0.3.0");
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 56; i++)
 		doc_setf(&w.arena, doc_append(&w.arena, doc_get(plan, "nodes"), doc_map(&w.arena)),
 			 "name", "elsewhere-%d", i);
 	w.fault = AGENT_CRASHES;
@@ -421,6 +421,12 @@ TEST(one_node_of_many_goes_back_alone)
 	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
 	assert_non_null(strstr(t.said, "worker-1 gets 0.2.0 again, the other nodes keep"));
 	assert_non_null(strstr(t.said, "U10/worker-1 alone was taken back"));
+	attempt_expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
+	attempt_close(&t);
+	/* The same node again is no second one. */
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
 	attempt_expect_state(&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.3.0 worker-3=0.2.0");
 	attempt_close(&t);
 	/* Mended, it is tried again, and the run ends well. */
@@ -773,6 +779,89 @@ TEST(a_node_that_left_is_not_present)
 	stand_in_free(&w);
 }
 
+/* One that was changed, or is being. */
+static void remove_changed_worker(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	remove_worker(t);
+	stand_in_remove(t->world, KIND_POD, "kube-system",
+			stand_in_agent(t->world, &a, "worker-3"));
+}
+
+TEST(a_node_that_leaves_in_its_turn_or_behind_it_holds_nobody_up)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	for (int back = 0; back < 2; back++) {
+		stand_in_new(&w);
+		memset(&t, 0, sizeof(t));
+		t.finalize = !back;
+		t.at_step = back ? NULL : "U10/worker-3";
+		t.then = back ? NULL : remove_changed_worker;
+		t.world = &w;
+		attempt_whole(&t, &w, "0.3.0", back ? CLI_WAITING : CLI_OK);
+		if (back) {
+			remove_changed_worker(&t);
+			attempt_close(&t);
+			t.back = true;
+			attempt_open(&t, &w, "mine", -1);
+			attempt_find(&t, true);
+			assert_int_equal(attempt_go(&t), CLI_OK);
+			attempt_expect_state(
+				&w, "control=0.2.0 worker-1=0.2.0 worker-2=0.2.0 worker-3=none");
+		} else {
+			attempt_expect_state(
+				&w, "control=0.3.0 worker-1=0.3.0 worker-2=0.3.0 worker-3=none");
+		}
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
+static void unready_pod(struct stand_in *w, const char *pod, const char *ready)
+{
+	stand_in_patch_status(w, KIND_POD, "team", pod, ready);
+}
+
+/* A node that cannot be said to be well again is told; the others do not wait for it. */
+TEST(one_node_that_is_not_well_again_leaves_nobody_else_on_what_is_fled)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	attempt_close(&t);
+	/* Of a user's pod nothing is asked any more; a node that is not ready is not back. */
+	unready_pod(
+		&w, "web-worker-1-0",
+		"{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": \"False\"}]}}");
+	stand_in_patch_status(&w, KIND_NODE, NULL, "worker-3",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"Unknown\"}]}}");
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, true);
+	assert_int_equal(attempt_go(&t), CLI_ROLLBACK_FAILED);
+	assert_non_null(strstr(attempt_why(&t, &a), "worker-3"));
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	/* Mended, it ends. */
+	stand_in_patch_status(&w, KIND_NODE, NULL, "worker-3",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- people --- */
 
 static void ask_for_pause(struct attempt *t)
@@ -964,6 +1053,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_not_present_is_said_so_and_what_nobody_can_follow_pauses),
 		cmocka_unit_test(a_helm_release_pauses_before_every_endpoint_is_built_anew),
 		cmocka_unit_test(a_node_that_left_is_not_present),
+		cmocka_unit_test(a_node_that_leaves_in_its_turn_or_behind_it_holds_nobody_up),
+		cmocka_unit_test(
+			one_node_that_is_not_well_again_leaves_nobody_else_on_what_is_fled),
 		cmocka_unit_test(a_pause_leaves_mixed_versions_that_are_named),
 		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
 	};
