@@ -103,6 +103,8 @@ const struct gate_row machine_gates[] = {
 		  .source = SOURCE_4_6,
 		  .sample = gate_sample_canary},
 	 .window = WINDOW(canary_soak_ns),
+	 .bears = true,
+	 .at_most_ns = 120 * NS_PER_S, /* users are on it meanwhile */
 	 .asks = {ASK_KUBERNETES, ASK_AGENTS},
 	 .hears = {ASK_HEALTH}},
 	{.gate = {.id = "G-WAVE",

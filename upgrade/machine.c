@@ -71,6 +71,8 @@ static void set_durations(struct gate *g, const struct gate_row *row, const stru
 
 	g->every_ns = p->sample_every_ns;
 	g->bears_ns = row->bears ? p->gate_timeout_ns : 0;
+	if (row->at_most_ns)
+		g->bears_ns = MIN(g->bears_ns, row->at_most_ns);
 	g->stable = 2;
 	g->lasts_ns = ns;
 	g->within_ns = ns + duration_at(p, row->patience) + p->gate_timeout_ns;

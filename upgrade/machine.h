@@ -122,9 +122,10 @@ struct gate_row {
 	/* Offsets of durations in struct profile + 1: everything must be well for so long (0: two
 	 * samples), and the answer may take so much longer than the profile's gateTimeout. */
 	size_t window, patience;
-	/* It lasts for days in which things pass by: what is not well counts when it has stood for
-	 * the profile's gateTimeout. */
+	/* It lasts while things pass by: what is not well counts, and ends it, when it has stood
+	 * for the profile's gateTimeout, or at_most_ns where that is not 0 and shorter. */
 	bool bears;
+	uint64_t at_most_ns;
 	enum gate_source_id asks[4];  /* each must answer; of at least two origins */
 	enum gate_source_id hears[2]; /* asked too, and left out where it is not present */
 };

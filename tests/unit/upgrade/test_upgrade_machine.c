@@ -383,6 +383,66 @@ TEST(a_release_that_is_bad_only_later_is_taken_back_at_the_canary)
 	}
 }
 
+/* --- a canary that soaks for long --- */
+
+static const char long_soak[] =
+	"canarySoak: 600s\nsettle: 20s\nwaveSoak: 1s\nsoak: 1s\n"
+	"prepare: 5s\nsampleEvery: 10s\ngateTimeout: 300s\nwaivers:\n"
+	"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n"
+	"- {id: soak-short, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+
+static uint64_t began_refusing;
+
+static void refuse_one(struct attempt *t)
+{
+	t->world->nodes[2].refused = 2;
+	began_refusing = clock_now_ns(&t->world->clock.clock);
+}
+
+/* For one look. */
+static void blink(struct attempt *t)
+{
+	static unsigned looks;
+	const bool ready = ++looks % 20 != 0;
+
+	stand_in_patch_status(t->world, KIND_NODE, NULL, "control",
+			      ready ? "{\"status\": {\"conditions\": [{\"type\": \"Ready\", "
+				      "\"status\": \"True\"}]}}"
+				    : "{\"status\": {\"conditions\": [{\"type\": \"Ready\", "
+				      "\"status\": \"Unknown\"}]}}");
+	t->at_step = "U9";
+}
+
+TEST(a_canary_that_fails_is_not_left_failing_and_one_blink_is_borne)
+{
+	static const struct {
+		void (*then)(struct attempt *t);
+		int code;
+		const char *state;
+	} rows[] = {{refuse_one, CLI_ROLLED_BACK, ALL("0.2.0")},
+		    {blink, CLI_WAITING, ALL("0.3.0")}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+		struct doc *plan;
+
+		stand_in_new(&w);
+		memset(&t, 0, sizeof(t));
+		t.at_step = "U9";
+		t.then = rows[i].then;
+		plan = stand_in_plan(&w, &w.arena, "0.3.0", long_soak);
+		attempt_open(&t, &w, "mine", -1);
+		attempt_start(&t, plan);
+		assert_int_equal(attempt_go(&t), rows[i].code);
+		attempt_expect_state(&w, rows[i].state);
+		if (rows[i].then == refuse_one)
+			assert_true(clock_now_ns(&w.clock.clock) - began_refusing < 300 * NS_PER_S);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
 TEST(a_node_of_a_wave_that_fails_takes_the_wave_back)
 {
 	static struct attempt t;
@@ -1038,6 +1098,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nobody_is_left_on_a_release_that_was_taken_back),
 		cmocka_unit_test(who_comes_up_with_the_new_version_goes_on_with_it),
 		cmocka_unit_test(a_release_that_is_bad_only_later_is_taken_back_at_the_canary),
+		cmocka_unit_test(a_canary_that_fails_is_not_left_failing_and_one_blink_is_borne),
 		cmocka_unit_test(a_node_of_a_wave_that_fails_takes_the_wave_back),
 		cmocka_unit_test(one_node_of_many_goes_back_alone),
 		cmocka_unit_test(an_endpoint_that_cannot_be_built_anew_takes_everything_back),
