@@ -48,6 +48,7 @@ GATE_SAMPLE(canary);
 GATE_SAMPLE(wave);
 GATE_SAMPLE(soak);
 GATE_SAMPLE(equal);
+GATE_SAMPLE(still);
 GATE_SAMPLE(backup); /* gates_backup.c */
 /* gates_once.c */
 GATE_SAMPLE(pulled);

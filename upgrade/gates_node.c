@@ -541,3 +541,22 @@ GATE_SAMPLE(equal)
 	recall_end(q.u, &q.w);
 	return 0;
 }
+
+/* Days may have passed since the soak, and what comes next has no way back: as it is now. */
+GATE_SAMPLE(still)
+{
+	struct round round = {0};
+	const char *wrong;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_still, err);
+
+	if (r)
+		return r;
+	wrong = set_wrong(&q);
+	if (wrong)
+		weigh(&round.kubernetes, FINDING_FAIL, wrong);
+	for (size_t i = 0; i < q.w.n_nodes; i++)
+		ask_node(&q, &round, &q.w.nodes[i], &q.u->to, HEALTH_AT_REST);
+	out->final = false;
+	return finish(&q, &round);
+}

@@ -76,12 +76,23 @@ bool upgrade_is_final(const struct journal *j)
 
 static const char *next(struct arena *a, const struct journal *j, const struct run_status *s)
 {
-	(void)a;
+	const bool final = upgrade_is_final(j);
+
+	if (final && s->state != RUN_DONE)
+		return arena_printf(
+			a,
+			"%s the agents were asked to remove what the old version needs, so this "
+			"run has no way back: 'sidestep upgrade resume' ends it, and then a hop of "
+			"its own goes back ('sidestep upgrade plan --to VERSION')",
+			s->state == RUN_RUNNING ? "it was cut short:"
+			: s->state == RUN_PAUSED
+				? "it was paused:"
+				: "mend what is named (bring every node to the new version);");
 	if (s->state == RUN_PAUSED && s->reason && strstr(s->reason, WAITS_FOR_APPROVAL))
 		return "every node has the new version, and it may stay so: 'sidestep upgrade "
 		       "resume --finalize' removes what the old version needs and ends the run, "
 		       "'sidestep upgrade rollback' still goes back";
-	if (s->state == RUN_DONE && upgrade_is_final(j))
+	if (s->state == RUN_DONE && final)
 		return "nothing to do; the way back is a hop of its own now: 'sidestep upgrade "
 		       "plan --to VERSION'";
 	if (s->state == RUN_ROLLED_BACK)

@@ -29,8 +29,7 @@ TEST(every_gate_asks_two_origins_and_every_change_has_an_entry)
 			fail_msg("%s has one origin", machine_gates[i].gate.id);
 	}
 	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++)
-		if (machine_states[i].changes && i != STATE_FINAL &&
-		    !machine_states[i].gates[GATE_BEFORE][0])
+		if (machine_states[i].changes && !machine_states[i].gates[GATE_BEFORE][0])
 			fail_msg("state %zu changes without being asked", i);
 }
 
@@ -832,6 +831,102 @@ TEST(somebody_elses_image_is_a_conflict_and_stays)
 	stand_in_free(&w);
 }
 
+/* --- what cannot be taken back --- */
+
+/* What the plan says of a side, as somebody applies it to one node. */
+static void put_by_hand(struct attempt *t, const char *side, const char *node)
+{
+	const struct upgrade *u = t->session.env;
+	auto_release(strbuf) struct strbuf patch = STRBUF_INIT;
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	doc_write_json(str_eq(side, "from") ? u->from.template : u->to.template, DOC_COMPACT,
+		       &patch);
+	stand_in_patch(t->world, KIND_DAEMON_SET, "kube-system", "sidestep", strbuf_cstr(&patch));
+	stand_in_remove(t->world, KIND_POD, "kube-system", stand_in_agent(t->world, &a, node));
+	stand_in_tick(t->world);
+	stand_in_tick(t->world);
+}
+
+/* Between the soak and the approval somebody has put a node back. */
+TEST(nothing_is_removed_while_a_node_still_needs_it)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	put_by_hand(&t, "from", "worker-1");
+	attempt_close(&t);
+	t.finalize = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
+	if (!strstr(attempt_why(&t, &a), "worker-1 runs sidestep.dev/sidestepd:0.2.0"))
+		fail_msg("%s", attempt_why(&t, &a));
+	assert_int_equal(w.finalizations, 0);
+	assert_non_null(strstr(t.said, "'sidestep upgrade rollback' goes back"));
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void unready_control(struct attempt *t)
+{
+	stand_in_patch_status(t->world, KIND_NODE, NULL, "control",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+static bool is_asked_to_finalize(const struct attempt *t)
+{
+	return upgrade_is_final(t->session.journal);
+}
+
+static void unready_once_final(struct attempt *t)
+{
+	if (is_asked_to_finalize(t))
+		unready_control(t);
+	else
+		t->at_step = "U15";
+}
+
+/* Whoever is stopped behind it is not told to go back, and need not approve it again. */
+TEST(what_stops_behind_the_last_change_goes_on_without_a_way_back)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	t.at_step = "U15";
+	t.then = unready_once_final;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	if (!strstr(t.said, "has no way back: 'sidestep upgrade resume' ends it"))
+		fail_msg("%s", t.said);
+	attempt_close(&t);
+	stand_in_patch_status(&w, KIND_NODE, NULL, "control",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+	t.finalize = false;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -966,6 +1061,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_node_that_left_is_not_present),
 		cmocka_unit_test(a_pause_leaves_mixed_versions_that_are_named),
 		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
+		cmocka_unit_test(nothing_is_removed_while_a_node_still_needs_it),
+		cmocka_unit_test(what_stops_behind_the_last_change_goes_on_without_a_way_back),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
