@@ -108,6 +108,21 @@ static void ask_downgrade(struct look *l)
 		seen(l, FINDING_PASS, "", "nothing of the newer release forbids it");
 }
 
+/* A file may be wrong about a release that this tool knows, and nobody publishes the other end's.
+ */
+static bool is_mistold(struct look *l, const struct release *r)
+{
+	int64_t known = releases_built_layout(r->version.text);
+
+	if (!known || !r->conntrack_layout || r->conntrack_layout == known)
+		return false;
+	seen(l, FINDING_FAIL, "",
+	     arena_printf(l->s->a, "agents of %s keep connections in layout %lld, and %s says %lld",
+			  r->version.text, (long long)known, l->s->in->releases->source,
+			  (long long)r->conntrack_layout));
+	return true;
+}
+
 /* The agents know better than a file which layout they keep. */
 static bool layouts_differ(struct look *l)
 {
@@ -134,7 +149,8 @@ static void ask_layouts(struct look *l)
 {
 	int64_t from, to;
 
-	if (!l->s->from || !l->s->to || layouts_differ(l))
+	if (!l->s->from || !l->s->to || layouts_differ(l) || is_mistold(l, l->s->from) ||
+	    is_mistold(l, l->s->to))
 		return;
 	from = l->s->from->conntrack_layout;
 	to = l->s->to->conntrack_layout;
@@ -362,7 +378,8 @@ static const struct row {
 	{{.id = "map-layout",
 	  .title = "what becomes of connections",
 	  .severity = SEVERITY_ERROR,
-	  .remedy = "name conntrackLayout of both releases in the releases file",
+	  .remedy = "name conntrackLayout of both releases in the releases file, as their agents "
+		    "keep it",
 	  .source = "UPG-010"},
 	 ask_layouts},
 	{{.id = "size",

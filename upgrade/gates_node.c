@@ -412,6 +412,7 @@ static void ask_astray(struct asking *q, struct round *r, const char *last)
 
 	for (size_t i = 0; str_eq(doc_find_str(first, "name"), last) && i < q->w.n_nodes; i++) {
 		const struct world_node *n = &q->w.nodes[i];
+		enum finding_result result = FINDING_PASS;
 		const char *words = NULL;
 
 		if (str_eq(n->name, last))
@@ -421,7 +422,8 @@ static void ask_astray(struct asking *q, struct round *r, const char *last)
 		weigh(&r->kubernetes, words ? FINDING_FAIL : FINDING_PASS, words);
 		words = NULL;
 		if (n->status && str_eq(n->status->version, q->u->to.version))
-			weigh(&r->agents, asking_agent(q, n, &q->u->from, &words), words);
+			result = asking_agent(q, n, &q->u->from, &words);
+		weigh(&r->agents, result, words);
 	}
 }
 
@@ -442,6 +444,12 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 	q.back = back;
 	if (n)
 		ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
+	if (n && !back && round.agents.result == FINDING_PASS) {
+		const char *words = NULL;
+		enum finding_result result = asking_layout(&q, n, side, &words);
+
+		weigh(&round.agents, result, words);
+	}
 	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
 	q.fresh = false;
 	if (back)

@@ -927,6 +927,29 @@ TEST(what_stops_behind_the_last_change_goes_on_without_a_way_back)
 	stand_in_free(&w);
 }
 
+/* The agents' own word decides what is prepared, and a canary that keeps another layout goes back.
+ */
+TEST(a_layout_that_the_releases_file_has_wrong_costs_no_connections)
+{
+	static struct attempt t;
+	struct stand_in w;
+	struct doc *plan;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	plan = attempt_plan(&w, "0.3.0");
+	doc_set_int(&w.arena, doc_get(plan, "to"), "conntrackLayout", 1);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, plan);
+	assert_int_equal(attempt_go(&t), CLI_ROLLED_BACK);
+	if (!strstr(t.said, "worker-2 keeps connections in layout 2, and the plan says 1 of 0.3.0"))
+		fail_msg("%s", t.said);
+	assert_int_equal(w.preparations, 1);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -1063,6 +1086,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
 		cmocka_unit_test(nothing_is_removed_while_a_node_still_needs_it),
 		cmocka_unit_test(what_stops_behind_the_last_change_goes_on_without_a_way_back),
+		cmocka_unit_test(a_layout_that_the_releases_file_has_wrong_costs_no_connections),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
