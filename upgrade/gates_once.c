@@ -421,38 +421,70 @@ int component_look(enum component id, struct cluster *c, struct arena *a,
 	return 0;
 }
 
+/* Where it is seen, for whoever takes it away. */
+static const char *place_of(struct arena *a, const struct component_row *row)
+{
+	return row->kind == OBJECT_KIND_COUNT
+		       ? "annotation meta.helm.sh/release-name of the DaemonSet"
+		       : arena_printf(a, "%s %s", object_kind((enum object_kind_id)row->kind)->kind,
+				      row->name);
+}
+
+/* What is there of a state's parts: *ret_open is nobody's, *ret_waived has somebody who follows it.
+ */
+static int look_for_parts(struct asking *q, const char *state, const char **ret_open,
+			  const char **ret_waived, struct error *err)
+{
+	struct arena *a = q->out->arena;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < COMPONENT_COUNT; i++) {
+		const struct component_row *row = &components[i];
+		const struct waiver *w;
+		bool here = false;
+
+		if (!str_eq(row->state, state))
+			continue;
+		r = component_look((enum component)i, q->u->cluster, a, q->w.daemonset, &here, err);
+		if (r || !here)
+			continue;
+		/* It held when the run began; that it runs out meanwhile is no news of the part. */
+		w = waivers_find(&q->u->profile.waivers, "components", row->what, 0);
+		if (w)
+			*ret_waived =
+				arena_printf(a, "%s (%s), which %s follows until %s: %s", row->what,
+					     place_of(a, row), w->owner, w->expires, w->reason);
+		else
+			*ret_open =
+				arena_printf(a, "%s is there (%s)", row->what, place_of(a, row));
+	}
+	return r;
+}
+
 /* The step is only begun when it is there, or when nobody could say that it is not. */
 GATE_SAMPLE(component)
 {
-	const char *state = doc_find_str(args, "state");
-	const char *what = "it";
-	bool present = false;
+	const char *open = NULL, *waived = NULL;
 	struct asking q;
 	int r = asking_begin(&q, env, args, out, gate_sample_component, err);
 
-	for (size_t i = 0; !r && i < COMPONENT_COUNT; i++) {
-		bool here;
-
-		if (!str_eq(components[i].state, state))
-			continue;
-		r = component_look((enum component)i, q.u->cluster, out->arena, q.w.daemonset,
-				   &here, err);
-		present |= here;
-		what = here ? components[i].what : what;
-	}
+	if (!r)
+		r = look_for_parts(&q, doc_find_str(args, "state"), &open, &waived, err);
 	if (r)
 		return r;
-	if (!present) {
-		asking_say(&q, ASK_KUBERNETES, NULL, "not present");
+	if (!open) {
+		asking_say(&q, ASK_KUBERNETES, NULL,
+			   waived ? arena_printf(out->arena, "waived: %s", waived) : "not present");
 		asking_say(&q, ASK_AGENTS, NULL, "nothing to follow");
 		return 0;
 	}
-	asking_say(&q, ASK_KUBERNETES, NULL, arena_printf(out->arena, "%s is there", what));
+	asking_say(&q, ASK_KUBERNETES, NULL, open);
 	asking_unknown(&q, ASK_AGENTS,
 		       arena_printf(out->arena,
-				    "%s is there, and no release of ours says how to follow it: "
-				    "bring it up by hand, then remove it from the mesh's namespace "
-				    "or go back",
-				    what));
+				    "%s, and no release of ours says how to follow it: take that "
+				    "away until the run has ended, or go back ('sidestep upgrade "
+				    "rollback') and begin anew with a profile that waives "
+				    "components, which says who follows it",
+				    open));
 	return 0;
 }

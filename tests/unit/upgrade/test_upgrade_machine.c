@@ -950,6 +950,32 @@ TEST(a_layout_that_the_releases_file_has_wrong_costs_no_connections)
 	stand_in_free(&w);
 }
 
+/* Who follows it was said by name when the run began: it is not asked for in the end. */
+TEST(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end)
+{
+	static const char profile[] =
+		"canarySoak: 3s\nsettle: 1s\nwaveSoak: 1s\nsoak: 2s\nprepare: 5s\n"
+		"sampleEvery: 1s\ngateTimeout: 30s\nwaivers:\n"
+		"- {id: components, reason: r, owner: platform, expires: \"2100-01-01\"}\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.world = &w;
+	t.finalize = true;
+	put_helm(&t);
+	put_relay(&t);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, stand_in_plan(&w, &w.arena, "0.3.0", profile));
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -1087,6 +1113,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_removed_while_a_node_still_needs_it),
 		cmocka_unit_test(what_stops_behind_the_last_change_goes_on_without_a_way_back),
 		cmocka_unit_test(a_layout_that_the_releases_file_has_wrong_costs_no_connections),
+		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
