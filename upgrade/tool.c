@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/cli/exit.h"
 #include "upgrade/plan.h"
+#include "upgrade/world.h"
 
 static int take_plan(struct session *s, struct error *err)
 {
@@ -72,6 +74,34 @@ bool upgrade_is_final(const struct journal *j)
 			return true;
 	}
 	return false;
+}
+
+int upgrade_may_go_back(struct session *s, FILE *out, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct upgrade *u = s->env;
+	struct run_status status;
+	bool stands = false;
+	struct world w;
+	int r;
+
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	if (status.state != RUN_DONE)
+		return 0;
+	r = world_look(&w, &a, u, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < w.n_nodes; i++)
+		stands |= str_eq(w.nodes[i].image, u->to.image);
+	if (stands || change_patch_holds(w.daemonset, u->to.template) ||
+	    change_patch_holds(w.daemonset, u->from.template))
+		return 0;
+	fprintf(out,
+		"%s: no node has %s any more, and the DaemonSet asks for something else: somebody "
+		"changed it since. Nothing was changed\nnext: 'sidestep upgrade plan --to VERSION' "
+		"goes from what is there\n",
+		s->run, u->to.version);
+	return CLI_BLOCKED;
 }
 
 static const char *next(struct arena *a, const struct journal *j, const struct run_status *s)

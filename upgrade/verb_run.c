@@ -149,8 +149,9 @@ int verb_run(const struct cli_call *call, struct error *err)
 static int go_back(const void *arg, struct session *s, struct error *err)
 {
 	const struct cli_call *call = arg;
+	int r = upgrade_may_go_back(s, call->out, err);
 
-	return upgrade_go_back(s, call->out, err);
+	return r ? r : upgrade_go_back(s, call->out, err);
 }
 
 static int go_on(const void *arg, struct session *s, struct error *err)

@@ -976,6 +976,63 @@ TEST(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end)
 	stand_in_free(&w);
 }
 
+/* The run's journal and copy are in the same folder for whoever comes next. */
+static const char *hop_done(struct stand_in *w, const char *to)
+{
+	static struct attempt t;
+	struct doc *plan = attempt_plan(w, to);
+	const char *name;
+
+	/* Without an end that cannot be taken back. */
+	doc_foreach_item (doc_get(plan, "steps"), d)
+		if (str_eq(doc_find_str(d, "state"), "U15"))
+			doc_set_string(&w->arena, doc_get(d, "args"), "skip", "a test");
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, w, "mine", -1);
+	attempt_start(&t, plan);
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	name = arena_strdup(&w->arena, t.session.run);
+	attempt_close(&t);
+	fake_clock_advance(&w->clock, 10 * NS_PER_S);
+	stand_in_tick(w);
+	return name;
+}
+
+TEST(a_run_that_another_stands_on_is_not_taken_back)
+{
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+	const char *first, *second;
+
+	stand_in_new(&w);
+	first = hop_done(&w, "0.3.0");
+	second = hop_done(&w, "0.2.0");
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, &w, "mine", -1);
+	assert_int_equal(session_find(&t.session, first, true, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, second));
+	assert_int_equal(session_find(&t.session, second, true, &err), 0);
+	t.back = true;
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	/* The later one is no more, so the earlier one is what stands. */
+	attempt_open(&t, &w, "mine", -1);
+	assert_int_equal(session_find(&t.session, first, true, &err), 0);
+	assert_int_equal(upgrade_may_go_back(&t.session, stdout, &err), 0);
+	edit_template(&t);
+	for (size_t i = 0; i < NODES; i++)
+		drain(&t, w.nodes[i].name);
+	stand_in_tick(&w);
+	stand_in_tick(&w);
+	assert_int_equal(upgrade_may_go_back(&t.session, stdout, &err), CLI_BLOCKED);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -1114,6 +1171,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_stops_behind_the_last_change_goes_on_without_a_way_back),
 		cmocka_unit_test(a_layout_that_the_releases_file_has_wrong_costs_no_connections),
 		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
+		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
