@@ -120,6 +120,8 @@ static const char *nothing_older(struct asking *q, const struct world_node *n,
 	if (c && c->layout && str_eq(n->status->version, newer->version) &&
 	    !asking_is_silent(q, n->status))
 		from = c->layout;
+	if (str_eq(n->image, older->image))
+		return "it has the older release already";
 	/* The first layout has none before it. */
 	if (from && from <= MAX(to, (int64_t)1))
 		return "the older release has no older layout of connections";
@@ -215,7 +217,20 @@ static int prepare_node(struct asking *q, const struct world_node *n, const stru
 	return 0;
 }
 
-/* The node, and those that go back with it: the first that is not prepared. */
+/*
+ * Whose connections are at stake behind this gate. From the canary on a pod that is deleted comes
+ * up with the other version wherever it is, so on the way forward all are prepared before it; on
+ * the way back the canary takes those along that have the version without a turn.
+ */
+static bool is_concerned(struct asking *q, const struct world_node *n, const char *node, bool back)
+{
+	const char *canary = doc_find_str(doc_at(doc_get(q->u->plan, "nodes"), 0), "name");
+
+	return str_eq(n->name, node) ||
+	       (back ? world_is_astray(&q->w, n, node) : str_eq(node, canary));
+}
+
+/* All are asked at once; the words are of the first that is not prepared. */
 static int ask_prepared(struct asking *q, const struct side *newer, const struct side *older,
 			bool back, struct error *err)
 {
@@ -225,17 +240,21 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	bool asked = false;
 	int r = 0;
 
-	for (size_t i = 0; !r && result == FINDING_PASS && i < q->w.n_nodes; i++) {
+	for (size_t i = 0; !r && i < q->w.n_nodes; i++) {
 		const struct world_node *n = &q->w.nodes[i];
+		enum finding_result one = FINDING_PASS;
 		const char *told = NULL;
 
-		if (n != mine && !(back && world_is_astray(&q->w, n, node)))
+		if (!is_concerned(q, n, node, back))
 			continue;
 		told = nothing_older(q, n, newer, older);
 		asked |= !told;
 		if (!told)
-			r = prepare_node(q, n, older, back, &result, &told, err);
-		words = told ? told : words;
+			r = prepare_node(q, n, older, back, &one, &told, err);
+		if (result == FINDING_PASS && told) {
+			result = one;
+			words = told;
+		}
 	}
 	if (r)
 		return r;
@@ -246,7 +265,8 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	asking_answer(q, ASK_REQUEST, result,
 		      words ? words : "its connections are kept in the older layout, too");
 	/* On the way back the pod may be as bad as it likes. */
-	wrong = back || !mine ? NULL : asking_pod(q, mine, newer);
+	wrong = back || !mine || str_eq(mine->image, older->image) ? NULL
+								   : asking_pod(q, mine, newer);
 	q->out->final = false;
 	asking_say(q, ASK_KUBERNETES, wrong,
 		   back ? "its pod may be as it is" : "the agent's pod is ready");

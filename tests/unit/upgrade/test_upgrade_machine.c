@@ -486,7 +486,7 @@ TEST(an_answer_is_not_believed_against_the_agents_own_status)
 	if (!strstr(attempt_why(&t, &a), "keeps connections in layout 2 alone"))
 		fail_msg("%s", attempt_why(&t, &a));
 	attempt_expect_state(&w, ALL("0.3.0"));
-	assert_int_equal(w.preparations, 1);
+	assert_int_equal(w.preparations, NODES);
 	attempt_close(&t);
 	w.forgets_older = false;
 	stand_in_tick(&w);
@@ -1033,6 +1033,35 @@ TEST(a_run_that_another_stands_on_is_not_taken_back)
 	stand_in_free(&w);
 }
 
+static void drain_prepared(struct attempt *t)
+{
+	assert_int_equal(t->world->preparations, NODES);
+	drain_control(t);
+}
+
+/* On the way down it comes up older, and finds its connections all the same. */
+TEST(a_pod_that_is_drained_on_the_way_down_was_prepared)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_close(&t);
+	fake_clock_advance(&w.clock, 10 * NS_PER_S);
+	stand_in_tick(&w);
+	t.at_step = "U10-wave-1";
+	t.then = drain_prepared;
+	attempt_whole(&t, &w, "0.2.0", CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.preparations, NODES);
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -1172,6 +1201,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_layout_that_the_releases_file_has_wrong_costs_no_connections),
 		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
 		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
+		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
