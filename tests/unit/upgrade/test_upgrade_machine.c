@@ -8,6 +8,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
+#include "lib/kube/lease.h"
 #include "lib/run/runs.h"
 #include "tests/support/test.h"
 #include "tests/unit/upgrade/attempt.h"
@@ -1062,6 +1063,107 @@ TEST(a_pod_that_is_drained_on_the_way_down_was_prepared)
 	stand_in_free(&w);
 }
 
+/* --- the lock --- */
+
+#define LEASES_FAIL                                                                                \
+	"{\"faults\": [{\"match\": {\"user\": \"" UPGRADER "\", \"resource\": \"leases\"}, "       \
+	"\"times\": 1000, \"status\": %d}]}"
+
+static uint64_t away_since;
+static bool lost;
+
+/* It serves nobody the lock for a while that is longer than a holder may go without renewing it. */
+static void away_for_12_s(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	uint64_t now = clock_now_ns(&t->world->clock.clock);
+
+	lost |= !kube_lease_held(t->session.lease);
+	if (!away_since)
+		stand_in_faults(t->world, arena_printf(&a, LEASES_FAIL, 503));
+	away_since = away_since ? away_since : now;
+	if (now - away_since < 12 * NS_PER_S)
+		t->at_step = "U10-wave-1";
+	else
+		stand_in_faults(t->world, NULL);
+}
+
+static int begin_locked(struct attempt *t, struct stand_in *w, struct error *err)
+{
+	memset(t, 0, sizeof(*t));
+	t->finalize = true;
+	attempt_open(t, w, "mine", -1);
+	return session_lock(&t->session, upgrade_tool.only, err);
+}
+
+/* The lock of its own that it finds again is no reason to stop, nor to stop going back. */
+TEST(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody)
+{
+	static const char slow[] =
+		"canarySoak: 3s\nsettle: 1s\nwaveSoak: 20s\nsoak: 2s\nprepare: 5s\n"
+		"sampleEvery: 1s\ngateTimeout: 30s\nwaivers:\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	if (begin_locked(&t, &w, &err))
+		fail_msg("%s", err.msg);
+	t.at_step = "U10-wave-1";
+	t.then = away_for_12_s;
+	attempt_start(&t, stand_in_plan(&w, &w.arena, "0.3.0", slow));
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	assert_true(lost);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void take_the_lock(struct attempt *t)
+{
+	stand_in_patch(t->world, KIND_LEASE, "kube-system", "sidestep-upgrade",
+		       "{\"spec\": {\"holderIdentity\": \"a colleague\"}}");
+}
+
+TEST(a_lock_that_somebody_took_pauses_by_name)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	if (begin_locked(&t, &w, &err))
+		fail_msg("%s", err.msg);
+	t.at_step = "U9";
+	t.then = take_the_lock;
+	attempt_start(&t, attempt_plan(&w, "0.3.0"));
+	assert_int_equal(attempt_go(&t), CLI_INTERRUPTED);
+	if (!strstr(attempt_why(&t, &a), "the lock was lost to a colleague"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* It is at nothing until 1970: the words are those of the API. */
+TEST(a_lock_that_may_not_be_written_is_said_so)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	stand_in_faults(&w, arena_printf(&a, LEASES_FAIL, 403));
+	assert_int_equal(begin_locked(&t, &w, &err), -EACCES);
+	if (!strstr(err.msg, "Lease kube-system/sidestep-upgrade, cannot be had"))
+		fail_msg("%s", err.msg);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -1202,6 +1304,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
 		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
 		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
+		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
+		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
+		cmocka_unit_test(a_lock_that_may_not_be_written_is_said_so),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
