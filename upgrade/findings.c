@@ -81,15 +81,19 @@ static void ask_hop(struct look *l)
 
 	if (!l->s->from) {
 		seen(l, FINDING_UNKNOWN, "",
-		     arena_printf(l->s->a, "image %s of the agents is in no release of %s",
+		     arena_printf(l->s->a,
+				  "image %s of the agents is in no release of %s: name it as the "
+				  "image of its version in a file for --releases FILE ('sidestep "
+				  "upgrade help releases')",
 				  str_or_empty(doc_find_str(l->s->container, "image")),
 				  in->releases->source));
 		return;
 	}
 	if (!l->s->to) {
 		seen(l, FINDING_FAIL, "",
-		     arena_printf(l->s->a, "there is no release %s in %s", str_or_empty(in->to),
-				  in->releases->source));
+		     arena_printf(l->s->a,
+				  "there is no release %s in %s: --releases FILE names others",
+				  str_or_empty(in->to), in->releases->source));
 		return;
 	}
 	hop = hop_between(in->releases, l->s->from, l->s->to, in->allow_prerelease);
@@ -365,7 +369,7 @@ static const struct row {
 	  .title = "one legal hop",
 	  .severity = SEVERITY_BLOCKER,
 	  .flags = CHECK_NOT_WAIVABLE,
-	  .remedy = "take the hops one after the other",
+	  .remedy = "take the hops one after the other, of releases that --releases FILE names",
 	  .source = "UPG-001, UPG-002"},
 	 ask_hop},
 	{{.id = "downgrade-blocked",

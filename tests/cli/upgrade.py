@@ -121,6 +121,9 @@ def check_releases(tool):
     done = tool.plan("0.3.0", "--profile", "rehearsal.yaml")
     check(done.returncode == 3 and "agents of 0.2.0 keep connections in layout 1, and releases.yaml says 2" in " ".join(done.stdout.split()),
           "a layout that the tool knows better", done)
+    tool.write("releases.yaml", RELEASES.replace("0.2.0, ", "0.2.0, image: mirror.example/sidestepd:0.2.0, "))
+    done = tool.plan("0.3.0", "--profile", "rehearsal.yaml")
+    check(done.returncode != 0 and "file for --releases FILE" in " ".join(done.stdout.split()), "an image from a mirror", done)
     tool.write("releases.yaml", RELEASES)
 
 

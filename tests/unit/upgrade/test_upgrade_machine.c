@@ -1063,6 +1063,48 @@ TEST(a_pod_that_is_drained_on_the_way_down_was_prepared)
 	stand_in_free(&w);
 }
 
+static size_t stale(struct stand_in *w, struct arena *a, const struct doc *plan)
+{
+	static const enum object_kind_id kinds[] = {KIND_NODE, KIND_DAEMON_SET};
+	struct snapshot s;
+	size_t n;
+
+	snapshot_init(&s, a);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct doc *list;
+
+		assert_int_equal(
+			cluster_list(&w->cluster, a, object_kind(kinds[i]), NULL, &list, NULL), 0);
+		doc_foreach_item (list, d)
+			assert_int_equal(snapshot_add(&s, d, NULL), 0);
+	}
+	n = doc_len(plan_stale(a, plan, &s));
+	snapshot_release(&s);
+	return n;
+}
+
+/* Whoever left has no turn; whoever joined had none, and without its canary a plan is none. */
+TEST(a_node_that_leaves_makes_no_plan_stale)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+	struct doc *plan;
+
+	stand_in_new(&w);
+	t.world = &w;
+	plan = attempt_plan(&w, "0.3.0");
+	assert_int_equal(stale(&w, &a, plan), 0);
+	remove_worker(&t);
+	assert_int_equal(stale(&w, &a, plan), 0);
+	stand_in_create(&w, "{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": "
+			    "\"worker-9\"}}");
+	assert_int_equal(stale(&w, &a, plan), 1);
+	stand_in_remove(&w, KIND_NODE, NULL, "worker-2");
+	assert_int_equal(stale(&w, &a, plan), 2);
+	stand_in_free(&w);
+}
+
 /* --- the lock --- */
 
 #define LEASES_FAIL                                                                                \
@@ -1304,6 +1346,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
 		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
 		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
+		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
 		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
 		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
 		cmocka_unit_test(a_lock_that_may_not_be_written_is_said_so),
