@@ -1105,6 +1105,50 @@ TEST(a_node_that_leaves_makes_no_plan_stale)
 	stand_in_free(&w);
 }
 
+/* A pod of the run that is evicted, once. */
+static void fail_one_pull(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *name = arena_printf(&a, "pull-%s-worker-1", t->session.run);
+	const struct doc *pod = stand_in_get(t->world, &a, KIND_POD, "kube-system", name);
+
+	if (!t->world->new_is_gone) {
+		assert_string_equal(doc_find_str(pod, "spec.imagePullSecrets[0].name"), "mirror");
+		assert_string_equal(doc_find_str(pod, "spec.priorityClassName"), "critical");
+		t->world->new_is_gone = true;
+		stand_in_patch_status(
+			t->world, KIND_POD, "kube-system", name,
+			"{\"status\": {\"phase\": \"Failed\", \"reason\": \"Evicted\"}}");
+		t->at_step = "U4";
+	} else if (!pod || kube_deleting(pod)) {
+		t->world->new_is_gone = false;
+	} else {
+		t->at_step = "U4";
+	}
+}
+
+TEST(a_pod_of_the_run_is_like_the_agents_and_is_tried_again)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	stand_in_patch(&w, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"spec\": {\"template\": {\"spec\": {\"priorityClassName\": \"critical\", "
+		       "\"imagePullSecrets\": [{\"name\": \"mirror\"}]}}}}");
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	t.at_step = "U4";
+	t.then = fail_one_pull;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	assert_string_equal(((struct upgrade *)t.session.env)->failed_pod,
+			    "on worker-1 the pod failed: Evicted");
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- the lock --- */
 
 #define LEASES_FAIL                                                                                \
@@ -1346,6 +1390,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
 		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
 		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
+		cmocka_unit_test(a_pod_of_the_run_is_like_the_agents_and_is_tried_again),
 		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
 		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
 		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
