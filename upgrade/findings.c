@@ -81,15 +81,19 @@ static void ask_hop(struct look *l)
 
 	if (!l->s->from) {
 		seen(l, FINDING_UNKNOWN, "",
-		     arena_printf(l->s->a, "image %s of the agents is in no release of %s",
+		     arena_printf(l->s->a,
+				  "image %s of the agents is in no release of %s: name it as the "
+				  "image of its version in a file for --releases FILE ('sidestep "
+				  "upgrade help releases')",
 				  str_or_empty(doc_find_str(l->s->container, "image")),
 				  in->releases->source));
 		return;
 	}
 	if (!l->s->to) {
 		seen(l, FINDING_FAIL, "",
-		     arena_printf(l->s->a, "there is no release %s in %s", str_or_empty(in->to),
-				  in->releases->source));
+		     arena_printf(l->s->a,
+				  "there is no release %s in %s: --releases FILE names others",
+				  str_or_empty(in->to), in->releases->source));
 		return;
 	}
 	hop = hop_between(in->releases, l->s->from, l->s->to, in->allow_prerelease);
@@ -106,6 +110,21 @@ static void ask_downgrade(struct look *l)
 		seen(l, FINDING_FAIL, "", str_or_empty(doc_str(d)));
 	if (!doc_len(l->s->from->blocks_downgrade))
 		seen(l, FINDING_PASS, "", "nothing of the newer release forbids it");
+}
+
+/* A file may be wrong about a release that this tool knows, and nobody publishes the other end's.
+ */
+static bool is_mistold(struct look *l, const struct release *r)
+{
+	int64_t known = releases_built_layout(r->version.text);
+
+	if (!known || !r->conntrack_layout || r->conntrack_layout == known)
+		return false;
+	seen(l, FINDING_FAIL, "",
+	     arena_printf(l->s->a, "agents of %s keep connections in layout %lld, and %s says %lld",
+			  r->version.text, (long long)known, l->s->in->releases->source,
+			  (long long)r->conntrack_layout));
+	return true;
 }
 
 /* The agents know better than a file which layout they keep. */
@@ -134,7 +153,8 @@ static void ask_layouts(struct look *l)
 {
 	int64_t from, to;
 
-	if (!l->s->from || !l->s->to || layouts_differ(l))
+	if (!l->s->from || !l->s->to || layouts_differ(l) || is_mistold(l, l->s->from) ||
+	    is_mistold(l, l->s->to))
 		return;
 	from = l->s->from->conntrack_layout;
 	to = l->s->to->conntrack_layout;
@@ -349,7 +369,7 @@ static const struct row {
 	  .title = "one legal hop",
 	  .severity = SEVERITY_BLOCKER,
 	  .flags = CHECK_NOT_WAIVABLE,
-	  .remedy = "take the hops one after the other",
+	  .remedy = "take the hops one after the other, of releases that --releases FILE names",
 	  .source = "UPG-001, UPG-002"},
 	 ask_hop},
 	{{.id = "downgrade-blocked",
@@ -362,7 +382,8 @@ static const struct row {
 	{{.id = "map-layout",
 	  .title = "what becomes of connections",
 	  .severity = SEVERITY_ERROR,
-	  .remedy = "name conntrackLayout of both releases in the releases file",
+	  .remedy = "name conntrackLayout of both releases in the releases file, as their agents "
+		    "keep it",
 	  .source = "UPG-010"},
 	 ask_layouts},
 	{{.id = "size",

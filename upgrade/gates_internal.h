@@ -31,6 +31,9 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 /* What its agent says of itself now; words of what is not well, or not known. */
 enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 				 const struct side *side, const char **ret_words);
+/* Whether its agent keeps connections in the layout that the plan says of the side. */
+enum finding_result asking_layout(struct asking *q, const struct world_node *n,
+				  const struct side *side, const char **ret_words);
 /* It has published nothing for long, or nobody knows when. */
 bool asking_is_silent(const struct asking *q, const struct sidestep_node *s);
 /* The nodes of a step: args.node, or args.nodes (a list); their sides. */
@@ -48,6 +51,7 @@ GATE_SAMPLE(canary);
 GATE_SAMPLE(wave);
 GATE_SAMPLE(soak);
 GATE_SAMPLE(equal);
+GATE_SAMPLE(still);
 GATE_SAMPLE(backup); /* gates_backup.c */
 /* gates_once.c */
 GATE_SAMPLE(pulled);

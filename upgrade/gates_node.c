@@ -417,6 +417,7 @@ static void ask_astray(struct asking *q, struct round *r, const char *last)
 
 	for (size_t i = 0; str_eq(doc_find_str(first, "name"), last) && i < q->w.n_nodes; i++) {
 		const struct world_node *n = &q->w.nodes[i];
+		enum finding_result result = FINDING_PASS;
 		const char *words = NULL;
 
 		if (str_eq(n->name, last))
@@ -426,7 +427,8 @@ static void ask_astray(struct asking *q, struct round *r, const char *last)
 		weigh(&r->kubernetes, words ? FINDING_FAIL : FINDING_PASS, words);
 		words = NULL;
 		if (n->status && str_eq(n->status->version, q->u->to.version))
-			weigh(&r->agents, asking_agent(q, n, &q->u->from, &words), words);
+			result = asking_agent(q, n, &q->u->from, &words);
+		weigh(&r->agents, result, words);
 	}
 }
 
@@ -461,6 +463,12 @@ static int one_node(void *env, const struct doc *args, struct gate_sample *out, 
 	q.fresh = !back;
 	q.back = back;
 	ask_node(&q, &round, n, side, back ? HEALTH_BACK : HEALTH_CHANGED);
+	if (!back && round.agents.result == FINDING_PASS) {
+		const char *words = NULL;
+		enum finding_result result = asking_layout(&q, n, side, &words);
+
+		weigh(&round.agents, result, words);
+	}
 	ask_probe(&q, n, side, round.kubernetes.result == FINDING_PASS);
 	q.fresh = false;
 	if (back)
@@ -559,4 +567,23 @@ GATE_SAMPLE(equal)
 	answer(&q, ASK_AGENTS, &agents, "the agent says that version");
 	recall_end(q.u, &q.w);
 	return 0;
+}
+
+/* Days may have passed since the soak, and what comes next has no way back: as it is now. */
+GATE_SAMPLE(still)
+{
+	struct round round = {0};
+	const char *wrong;
+	struct asking q;
+	int r = asking_begin(&q, env, args, out, gate_sample_still, err);
+
+	if (r)
+		return r;
+	wrong = set_wrong(&q);
+	if (wrong)
+		weigh(&round.kubernetes, FINDING_FAIL, wrong);
+	for (size_t i = 0; i < q.w.n_nodes; i++)
+		ask_node(&q, &round, &q.w.nodes[i], &q.u->to, HEALTH_AT_REST);
+	out->final = false;
+	return finish(&q, &round);
 }

@@ -1,163 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gates that are asked once: images, requests, and parts that are not there. */
+/* Gates that are asked once: requests to agents, and parts that are not there. */
 #include "lib/agentapi/regenerate.h"
 #include "lib/base/str.h"
 #include "upgrade/gates_internal.h"
 #include "upgrade/hops.h"
-
-/* --- U4: a pod of the image on every node
- * ---------------------------------------------------------
- */
-
-static struct doc *short_pod(struct arena *a, const struct upgrade *u, const char *image,
-			     const char *name, const char *node, bool host_network)
-{
-	struct doc *d = kube_object_new(a, object_kind(KIND_POD), u->namespace, name);
-	struct doc *labels = doc_set_map(a, doc_get(d, "metadata"), "labels");
-	struct doc *spec = doc_set_map(a, d, "spec"), *c;
-
-	doc_set_string(a, labels, SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
-	doc_set_string(a, labels, UPGRADE_LABEL, u->run);
-	doc_set_string(a, spec, "nodeName", node);
-	doc_set_string(a, spec, "restartPolicy", "Never");
-	doc_set_bool(a, spec, "hostNetwork", host_network);
-	doc_set_bool(a, spec, "automountServiceAccountToken", false);
-	doc_set_int(a, spec, "terminationGracePeriodSeconds", 1);
-	c = doc_append(a, doc_set_list(a, spec, "tolerations"), doc_map(a));
-	doc_set_string(a, c, "operator", "Exists");
-	c = doc_append(a, doc_set_list(a, spec, "containers"), doc_map(a));
-	doc_set_string(a, c, "name", "pull");
-	doc_set_string(a, c, "image", image);
-	doc_append(a, doc_set_list(a, c, "command"), doc_string(a, "sidestepd"));
-	doc_append(a, doc_get(c, "command"), doc_string(a, "--version"));
-	return d;
-}
-
-/* The pod as it is; made when it is not there. */
-static int make_pod(struct upgrade *u, struct arena *a, struct doc *pod, struct doc **ret_pod,
-		    struct error *err)
-{
-	struct kube_request request = {.verb = KUBE_CREATE,
-				       .kind = object_kind(KIND_POD),
-				       .namespace_ = u->namespace,
-				       .body = pod};
-	struct error why = ERROR_INIT;
-	int r = cluster_get(u->cluster, a, object_kind(KIND_POD), u->namespace, kube_name(pod),
-			    ret_pod, err);
-
-	if (r || *ret_pod)
-		return r;
-	r = cluster_do(u->cluster, &request, a, ret_pod, &why);
-	return r && r != -EEXIST ? error_set(err, r, "%s", why.msg) : 0;
-}
-
-/* Why the image does not run there (yet), by the kubelet's word and by the program's own. */
-static void read_pod(struct arena *a, const char *node, const struct doc *pod,
-		     const char **ret_image, const char **ret_program)
-{
-	const struct doc *state = doc_find(pod, "status.containerStatuses[0].state");
-	const char *waiting = doc_find_str(state, "waiting.reason");
-	const char *phase = str_or_empty(doc_find_str(pod, "status.phase"));
-
-	if (waiting || !state || !doc_len(state))
-		*ret_image = arena_printf(a, "%s has not got the image yet%s%s", node,
-					  waiting ? ": " : "", str_or_empty(waiting));
-	if (str_eq(phase, "Succeeded"))
-		return;
-	*ret_program =
-		str_eq(phase, "Failed")
-			? arena_printf(a, "on %s its program ended with %lld", node,
-				       (long long)doc_find_int(state, "terminated.exitCode", -1))
-			: arena_printf(a, "on %s its program has not ended yet", node);
-}
-
-static void remove_pod(struct upgrade *u, struct arena *a, const struct doc *pod)
-{
-	struct kube_request request = {.verb = KUBE_DELETE,
-				       .kind = object_kind(KIND_POD),
-				       .namespace_ = kube_namespace(pod),
-				       .name = kube_name(pod),
-				       .uid = kube_uid(pod)};
-
-	if (!kube_deleting(pod))
-		cluster_do(u->cluster, &request, a, NULL, NULL);
-}
-
-static bool is_older(const struct doc *pod, const char *since)
-{
-	int64_t made, then;
-
-	return since && !clock_parse_rfc3339(since, &then) &&
-	       (clock_parse_rfc3339(str_or_empty(doc_find_str(pod, "metadata.creationTimestamp")),
-				    &made) ||
-		made < then);
-}
-
-const char *upgrade_probe(struct upgrade *u, struct arena *a, const struct side *side,
-			  const char *node, const char *since)
-{
-	const char *name = arena_printf(a, "probe-%s-%s", u->run, node);
-	const char *image = NULL, *program = NULL;
-	struct error why = ERROR_INIT;
-	struct doc *pod = NULL;
-
-	if (make_pod(u, a, short_pod(a, u, side->image, name, node, false), &pod, &why))
-		return arena_printf(a, "a pod on %s cannot be made: %s", node, why.msg);
-	if (!pod || is_older(pod, since) || kube_deleting(pod)) {
-		if (pod)
-			remove_pod(u, a, pod);
-		return arena_printf(a, "the one on %s was just made", node);
-	}
-	read_pod(a, node, pod, &image, &program);
-	if (image || program)
-		return image ? image : program;
-	return str_empty(doc_find_str(pod, "status.podIP"))
-		       ? arena_printf(a, "the one on %s had no address", node)
-		       : NULL;
-}
-
-void upgrade_sweep(struct upgrade *u)
-{
-	auto_release(arena) struct arena a = ARENA_INIT;
-	struct doc *pods;
-
-	if (cluster_list(u->cluster, &a, object_kind(KIND_POD), u->namespace, &pods, NULL))
-		return;
-	doc_foreach_item (pods, pod)
-		if (str_eq(kube_label(pod, UPGRADE_LABEL), u->run))
-			remove_pod(u, &a, pod);
-}
-
-GATE_SAMPLE(pulled)
-{
-	const char *image = NULL, *program = NULL;
-	struct asking q;
-	int r = asking_begin(&q, env, args, out, gate_sample_pulled, err);
-
-	for (size_t i = 0; !r && i < q.w.n_nodes; i++) {
-		const char *node = q.w.nodes[i].name, *no_image = NULL, *no_program = NULL;
-		struct doc *pod = NULL;
-
-		r = make_pod(q.u, out->arena,
-			     short_pod(out->arena, q.u, q.u->to.image,
-				       arena_printf(out->arena, "pull-%s-%s", q.u->run, node), node,
-				       true),
-			     &pod, err);
-		read_pod(out->arena, node, pod, &no_image, &no_program);
-		image = image ? image : no_image;
-		program = program ? program : no_program;
-	}
-	if (r)
-		return r;
-	asking_say(&q, ASK_KUBERNETES, image,
-		   arena_printf(out->arena, "%zu nodes have %s", q.w.n_nodes, q.u->to.image));
-	asking_say(
-		&q, ASK_POD, program,
-		arena_printf(out->arena, "its program started and ended well on %zu", q.w.n_nodes));
-	if (!image && !program && out->decides)
-		upgrade_sweep(q.u);
-	return 0;
-}
 
 /* --- requests to agents --- */
 
@@ -200,8 +46,8 @@ static const char *not_done(struct asking *q, const struct sidestep_request *r, 
 			    answer->message ? ": " : "", str_or_empty(answer->message));
 }
 
-static int ask_to_prepare(struct asking *q, const char *name, const char *node,
-			  const struct side *older, struct error *err)
+static int ask_to_prepare(struct asking *q, const char *name, const char *node, const char *version,
+			  int64_t layout, struct error *err)
 {
 	struct arena *a = q->out->arena;
 	struct doc *d = kube_object_new(a, object_kind(KIND_SIDESTEP_REQUEST), NULL, name), *spec;
@@ -215,8 +61,8 @@ static int ask_to_prepare(struct asking *q, const char *name, const char *node,
 	spec = doc_set_map(a, d, "spec");
 	doc_set_string(a, spec, "kind", "Prepare");
 	doc_append(a, doc_set_list(a, spec, "nodes"), doc_string(a, node));
-	doc_set_int(a, spec, "layout", older->layout);
-	doc_set_string(a, spec, "version", older->version);
+	doc_set_int(a, spec, "layout", layout);
+	doc_set_string(a, spec, "version", version);
 	r = cluster_do(q->u->cluster, &request, a, NULL, &why);
 	return r && r != -EEXIST ? error_set(err, r, "%s", why.msg) : 0;
 }
@@ -227,16 +73,40 @@ static void say_both(struct asking *q, const char *words)
 	asking_say(q, ASK_REQUEST, NULL, words);
 }
 
-/* Of a side's agents on the node: by the releases, else as told when the run began; 0: not known.
+/*
+ * Of a side's agents on the node: as told when the run began, else by the releases; 0: not known.
+ * A file may be wrong about what an agent keeps.
  */
 static int64_t layout_before(struct asking *q, const struct world_node *n, const struct side *side)
 {
-	const struct sidestep_node *usual;
+	const struct sidestep_node *usual =
+		side == &q->u->from ? recall_usual(q->u, q->out->arena, n->name) : NULL;
 
-	if (side->layout || side != &q->u->from)
-		return side->layout;
-	usual = recall_usual(q->u, q->out->arena, n->name);
-	return usual && usual->conntrack ? usual->conntrack->layout : 0;
+	return usual && usual->conntrack && usual->conntrack->layout ? usual->conntrack->layout
+								     : side->layout;
+}
+
+enum finding_result asking_layout(struct asking *q, const struct world_node *n,
+				  const struct side *side, const char **ret_words)
+{
+	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
+	struct arena *a = q->out->arena;
+
+	if (!side->layout || (c && c->layout == side->layout))
+		return FINDING_PASS;
+	if (!c && side->tells_no_health)
+		return FINDING_PASS;
+	if (!c) {
+		*ret_words = arena_printf(
+			a, "the agent of %s does not tell how it keeps connections", n->name);
+		return FINDING_UNKNOWN;
+	}
+	*ret_words = arena_printf(
+		a,
+		"the agent of %s keeps connections in layout %lld, and the plan says %lld of %s: "
+		"correct conntrackLayout in the releases file before a new plan",
+		n->name, (long long)c->layout, (long long)side->layout, side->version);
+	return FINDING_FAIL;
 }
 
 /* Nothing to prepare: NULL when there is, or when nobody knows; then the agent is asked. */
@@ -244,12 +114,14 @@ static const char *nothing_older(struct asking *q, const struct world_node *n,
 				 const struct side *newer, const struct side *older)
 {
 	const struct sidestep_conntrack *c = n->status ? n->status->conntrack : NULL;
-	int64_t from = newer->layout, to = layout_before(q, n, older);
+	int64_t from = layout_before(q, n, newer), to = layout_before(q, n, older);
 	struct version higher, lower;
 
-	if (!from && c && str_eq(n->status->version, newer->version) &&
+	if (c && c->layout && str_eq(n->status->version, newer->version) &&
 	    !asking_is_silent(q, n->status))
 		from = c->layout;
+	if (str_eq(n->image, older->image))
+		return "it has the older release already";
 	/* The first layout has none before it. */
 	if (from && from <= MAX(to, (int64_t)1))
 		return "the older release has no older layout of connections";
@@ -328,7 +200,8 @@ static int prepare_node(struct asking *q, const struct world_node *n, const stru
 	int r = read_request(q, name, &request, &object, err);
 
 	if (!r && !object)
-		r = ask_to_prepare(q, name, n->name, older, err);
+		r = ask_to_prepare(q, name, n->name, older->version, layout_before(q, n, older),
+				   err);
 	if (r)
 		return r;
 	*ret_result = FINDING_FAIL;
@@ -344,7 +217,20 @@ static int prepare_node(struct asking *q, const struct world_node *n, const stru
 	return 0;
 }
 
-/* The node, and those that go back with it: the first that is not prepared. */
+/*
+ * Whose connections are at stake behind this gate. From the canary on a pod that is deleted comes
+ * up with the other version wherever it is, so on the way forward all are prepared before it; on
+ * the way back the canary takes those along that have the version without a turn.
+ */
+static bool is_concerned(struct asking *q, const struct world_node *n, const char *node, bool back)
+{
+	const char *canary = doc_find_str(doc_at(doc_get(q->u->plan, "nodes"), 0), "name");
+
+	return str_eq(n->name, node) ||
+	       (back ? world_is_astray(&q->w, n, node) : str_eq(node, canary));
+}
+
+/* All are asked at once; the words are of the first that is not prepared. */
 static int ask_prepared(struct asking *q, const struct side *newer, const struct side *older,
 			bool back, struct error *err)
 {
@@ -354,17 +240,21 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	bool asked = false;
 	int r = 0;
 
-	for (size_t i = 0; !r && result == FINDING_PASS && i < q->w.n_nodes; i++) {
+	for (size_t i = 0; !r && i < q->w.n_nodes; i++) {
 		const struct world_node *n = &q->w.nodes[i];
+		enum finding_result one = FINDING_PASS;
 		const char *told = NULL;
 
-		if (n != mine && !(back && world_is_astray(&q->w, n, node)))
+		if (!is_concerned(q, n, node, back))
 			continue;
 		told = nothing_older(q, n, newer, older);
 		asked |= !told;
 		if (!told)
-			r = prepare_node(q, n, older, back, &result, &told, err);
-		words = told ? told : words;
+			r = prepare_node(q, n, older, back, &one, &told, err);
+		if (result == FINDING_PASS && told) {
+			result = one;
+			words = told;
+		}
 	}
 	if (r)
 		return r;
@@ -375,7 +265,8 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 	asking_answer(q, ASK_REQUEST, result,
 		      words ? words : "its connections are kept in the older layout, too");
 	/* On the way back the pod may be as bad as it likes. */
-	wrong = back || !mine ? NULL : asking_pod(q, mine, newer);
+	wrong = back || !mine || str_eq(mine->image, older->image) ? NULL
+								   : asking_pod(q, mine, newer);
 	q->out->final = false;
 	asking_say(q, ASK_KUBERNETES, wrong,
 		   back ? "its pod may be as it is" : "the agent's pod is ready");
@@ -550,38 +441,70 @@ int component_look(enum component id, struct cluster *c, struct arena *a,
 	return 0;
 }
 
+/* Where it is seen, for whoever takes it away. */
+static const char *place_of(struct arena *a, const struct component_row *row)
+{
+	return row->kind == OBJECT_KIND_COUNT
+		       ? "annotation meta.helm.sh/release-name of the DaemonSet"
+		       : arena_printf(a, "%s %s", object_kind((enum object_kind_id)row->kind)->kind,
+				      row->name);
+}
+
+/* What is there of a state's parts: *ret_open is nobody's, *ret_waived has somebody who follows it.
+ */
+static int look_for_parts(struct asking *q, const char *state, const char **ret_open,
+			  const char **ret_waived, struct error *err)
+{
+	struct arena *a = q->out->arena;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < COMPONENT_COUNT; i++) {
+		const struct component_row *row = &components[i];
+		const struct waiver *w;
+		bool here = false;
+
+		if (!str_eq(row->state, state))
+			continue;
+		r = component_look((enum component)i, q->u->cluster, a, q->w.daemonset, &here, err);
+		if (r || !here)
+			continue;
+		/* It held when the run began; that it runs out meanwhile is no news of the part. */
+		w = waivers_find(&q->u->profile.waivers, "components", row->what, 0);
+		if (w)
+			*ret_waived =
+				arena_printf(a, "%s (%s), which %s follows until %s: %s", row->what,
+					     place_of(a, row), w->owner, w->expires, w->reason);
+		else
+			*ret_open =
+				arena_printf(a, "%s is there (%s)", row->what, place_of(a, row));
+	}
+	return r;
+}
+
 /* The step is only begun when it is there, or when nobody could say that it is not. */
 GATE_SAMPLE(component)
 {
-	const char *state = doc_find_str(args, "state");
-	const char *what = "it";
-	bool present = false;
+	const char *open = NULL, *waived = NULL;
 	struct asking q;
 	int r = asking_begin(&q, env, args, out, gate_sample_component, err);
 
-	for (size_t i = 0; !r && i < COMPONENT_COUNT; i++) {
-		bool here;
-
-		if (!str_eq(components[i].state, state))
-			continue;
-		r = component_look((enum component)i, q.u->cluster, out->arena, q.w.daemonset,
-				   &here, err);
-		present |= here;
-		what = here ? components[i].what : what;
-	}
+	if (!r)
+		r = look_for_parts(&q, doc_find_str(args, "state"), &open, &waived, err);
 	if (r)
 		return r;
-	if (!present) {
-		asking_say(&q, ASK_KUBERNETES, NULL, "not present");
+	if (!open) {
+		asking_say(&q, ASK_KUBERNETES, NULL,
+			   waived ? arena_printf(out->arena, "waived: %s", waived) : "not present");
 		asking_say(&q, ASK_AGENTS, NULL, "nothing to follow");
 		return 0;
 	}
-	asking_say(&q, ASK_KUBERNETES, NULL, arena_printf(out->arena, "%s is there", what));
+	asking_say(&q, ASK_KUBERNETES, NULL, open);
 	asking_unknown(&q, ASK_AGENTS,
 		       arena_printf(out->arena,
-				    "%s is there, and no release of ours says how to follow it: "
-				    "bring it up by hand, then remove it from the mesh's namespace "
-				    "or go back",
-				    what));
+				    "%s, and no release of ours says how to follow it: take that "
+				    "away until the run has ended, or go back ('sidestep upgrade "
+				    "rollback') and begin anew with a profile that waives "
+				    "components, which says who follows it",
+				    open));
 	return 0;
 }

@@ -159,25 +159,34 @@ int releases_decode(struct arena *a, const struct doc *d, struct releases *ret, 
 	return r;
 }
 
+static const struct {
+	const char *version;
+	int64_t layout;
+} built[] = {
+#define BUILT_ROW(version, layout) {version, layout},
+	BUILT_WITH(BUILT_ROW)
+#undef BUILT_ROW
+};
+
+int64_t releases_built_layout(const char *version)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(built); i++)
+		if (str_eq(built[i].version, version))
+			return built[i].layout;
+	return 0;
+}
+
 static int built_with(struct arena *a, struct releases *ret, struct error *err)
 {
-	static const struct {
-		const char *version;
-		int64_t layout;
-	} rows[] = {
-#define BUILT_ROW(version, layout) {version, layout},
-		BUILT_WITH(BUILT_ROW)
-#undef BUILT_ROW
-	};
 	struct doc *list = doc_list(a);
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(built); i++) {
 		struct doc *d = doc_append(a, list, doc_map(a));
 
-		doc_set_string(a, d, "version", rows[i].version);
-		doc_set_int(a, d, "conntrackLayout", rows[i].layout);
-		doc_set_bool(a, d, "health", str_eq(rows[i].version, SIDESTEP_VERSION));
+		doc_set_string(a, d, "version", built[i].version);
+		doc_set_int(a, d, "conntrackLayout", built[i].layout);
+		doc_set_bool(a, d, "health", str_eq(built[i].version, SIDESTEP_VERSION));
 	}
 	r = releases_decode(a, list, ret, err);
 	ret->source = "those this sidestep-upgrade was built with";
@@ -217,9 +226,9 @@ void releases_help(FILE *out)
 	      "Example (releases.yaml):\n\n"
 	      "    releases:\n"
 	      "    - version: 0.2.0\n"
-	      "      conntrackLayout: 2\n"
+	      "      conntrackLayout: 1\n"
 	      "    - version: 0.3.0\n"
-	      "      conntrackLayout: 3\n\n"
+	      "      conntrackLayout: 2\n\n"
 	      "  sidestep upgrade plan --to 0.3.0 --releases releases.yaml\n",
 	      out);
 }

@@ -50,6 +50,8 @@ struct releases {
 /* path NULL: those this tool was built with. */
 int releases_read(struct arena *a, const char *path, struct releases *ret, struct error *err);
 int releases_decode(struct arena *a, const struct doc *d, struct releases *ret, struct error *err);
+/* Which layout of connections this tool knows of a version; 0: it does not know that version. */
+int64_t releases_built_layout(const char *version);
 /* The file's format for its writer. */
 void releases_help(FILE *out);
 /* NULL when there is none. */

@@ -113,6 +113,7 @@ struct upgrade {
 	/* See recall.h. The first two belong to one gate of one step. */
 	struct statuses first, previous, before, usual;
 	const void *asked_for, *asked_by;
+	char failed_pod[256]; /* why the last pod of a run failed; "": none did */
 };
 void upgrade_release(struct upgrade *u);
 

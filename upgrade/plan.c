@@ -294,8 +294,8 @@ static const char *conversion(struct builder *b)
 		b->a, "connections go from layout %lld to %lld: %s", (long long)from, (long long)to,
 		from < to ? "the new programs convert what a packet asks for, the agent copies the "
 			    "rest in batches"
-			  : "before its pod goes, each agent keeps and copies them in the older "
-			    "layout, too (SidestepRequest Prepare)");
+			  : "before the first pod goes, every agent keeps and copies them in the "
+			    "older layout, too (SidestepRequest Prepare)");
 }
 
 /* reference/operations.md 4.5: what survives, and what does not. */

@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/object/sidestep.h"
 #include "lib/run/host.h"
+#include "upgrade/tool.h"
 #include "upgrade/world.h"
 
 static int add(struct step_changes *out, enum change_kind kind, const char *op,
@@ -165,7 +166,9 @@ static int finalize(void *env, const struct step *step, struct step_changes *out
 	struct arena *a = out->arena;
 	struct doc *d = request_of(a, machine_finalize_name(a, u->run), "Finalize");
 
-	if (!u->may_finalize)
+	/* An approval was given once the agents were asked: whoever resumes need not give it again.
+	 */
+	if (!u->may_finalize && !(u->journal && upgrade_is_final(u->journal)))
 		return error_set(err, -EINTR, "%s", WAITS_FOR_APPROVAL);
 	if (!doc_bool_or(doc_get(step->args, "remove"), true))
 		return 0;
@@ -240,7 +243,7 @@ const struct state_row machine_states[MACHINE_STATE_COUNT] = {
 	[STATE_SOAKED] = {.gates = {[GATE_AFTER] = {"G-SOAK"}}},
 	[STATE_FINAL] =
 		{.changes = finalize,
-		 .gates = {[GATE_AFTER] = {"G-FINAL"}},
+		 .gates = {[GATE_BEFORE] = {"G-STILL"}, [GATE_AFTER] = {"G-FINAL"}},
 		 .does = "after an approval of its own asks every agent to remove what only "
 			 "the old version needs (SidestepRequest Finalize); cannot be taken "
 			 "back"},

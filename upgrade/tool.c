@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/cli/exit.h"
 #include "upgrade/plan.h"
+#include "upgrade/world.h"
 
 static int take_plan(struct session *s, struct error *err)
 {
@@ -74,14 +76,53 @@ bool upgrade_is_final(const struct journal *j)
 	return false;
 }
 
+int upgrade_may_go_back(struct session *s, FILE *out, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const struct upgrade *u = s->env;
+	struct run_status status;
+	bool stands = false;
+	struct world w;
+	int r;
+
+	run_status(&a, s->journal, s->steps, s->n_steps, &status);
+	if (status.state != RUN_DONE)
+		return 0;
+	r = world_look(&w, &a, u, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < w.n_nodes; i++)
+		stands |= str_eq(w.nodes[i].image, u->to.image);
+	if (stands || change_patch_holds(w.daemonset, u->to.template) ||
+	    change_patch_holds(w.daemonset, u->from.template))
+		return 0;
+	fprintf(out,
+		"%s: no node has %s any more, and the DaemonSet asks for something else: somebody "
+		"changed it since. Nothing was changed\nnext: 'sidestep upgrade plan --to VERSION' "
+		"goes from what is there\n",
+		s->run, u->to.version);
+	return CLI_BLOCKED;
+}
+
 static const char *next(struct arena *a, const struct journal *j, const struct run_status *s)
 {
-	(void)a;
+	const bool final = upgrade_is_final(j);
+
+	if (final && s->state != RUN_DONE)
+		return arena_printf(
+			a,
+			"%s the agents were asked to remove what the old version needs, so this "
+			"run has no way back: 'sidestep upgrade resume' ends it, and then a hop of "
+			"its own goes back ('sidestep upgrade plan --to VERSION')",
+			s->state == RUN_RUNNING ? "it was cut short:"
+			: s->state == RUN_PAUSED
+				? "it was paused:"
+				: "mend what is named (bring every node to the new version);");
 	if (s->state == RUN_PAUSED && s->reason && strstr(s->reason, WAITS_FOR_APPROVAL))
 		return "every node has the new version, and it may stay so: 'sidestep upgrade "
 		       "resume --finalize' removes what the old version needs and ends the run, "
 		       "'sidestep upgrade rollback' still goes back";
-	if (s->state == RUN_DONE && upgrade_is_final(j))
+	if (s->state == RUN_DONE && final)
 		return "nothing to do; the way back is a hop of its own now: 'sidestep upgrade "
 		       "plan --to VERSION'";
 	if (s->state == RUN_ROLLED_BACK)

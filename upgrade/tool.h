@@ -16,5 +16,11 @@ extern const struct run_tool upgrade_tool;
 int upgrade_carry_out(struct session *s, bool may_finalize, FILE *out, struct error *err);
 /* U15 was begun: behind it nothing of the old version is left to go back to. */
 bool upgrade_is_final(const struct journal *j);
+/*
+ * Whether a run that is done still is what the mesh stands on. CLI_BLOCKED, and it was said why,
+ * when no node has its version any more and the DaemonSet asks for something else: then there is
+ * nothing to take back. Asked before a way back is begun.
+ */
+int upgrade_may_go_back(struct session *s, FILE *out, struct error *err);
 /* Takes a run back, unless U15 was carried out. */
 int upgrade_go_back(struct session *s, FILE *out, struct error *err);

@@ -20,9 +20,11 @@ static int fits(const struct cli_call *call, struct arena *a, const struct doc *
 	int r;
 
 	if (doc_len(stale))
-		return error_set(err, -ESTALE, "the plan no longer fits: %s%s; make a new one",
-				 doc_str(doc_at(stale, 0)),
-				 doc_len(stale) > 1 ? " (and more)" : "");
+		return error_set(
+			err, -ESTALE,
+			"the plan no longer fits: %s%s; make a new one (a node that is new has no "
+			"turn in it)",
+			doc_str(doc_at(stale, 0)), doc_len(stale) > 1 ? " (and more)" : "");
 	r = plan_verdict(a, plan, clock_wall_ns(clock_system()), &why, err);
 	if (r > 0)
 		fprintf(call->out, "the plan cannot be carried out: %s\n", why);
@@ -149,8 +151,9 @@ int verb_run(const struct cli_call *call, struct error *err)
 static int go_back(const void *arg, struct session *s, struct error *err)
 {
 	const struct cli_call *call = arg;
+	int r = upgrade_may_go_back(s, call->out, err);
 
-	return upgrade_go_back(s, call->out, err);
+	return r ? r : upgrade_go_back(s, call->out, err);
 }
 
 static int go_on(const void *arg, struct session *s, struct error *err)

@@ -17,6 +17,8 @@ struct kube_lease {
 	struct loop_timer *deadline; /* stop holding */
 	bool held;
 	bool rival_lives;       /* somebody else's renewal was seen */
+	bool was_held, taken;   /* by us once; by another since */
+	struct error why;       /* of the last attempt */
 	char *holder, *version; /* last seen */
 	uint64_t seen_ns;       /* when version was seen first */
 	uint64_t sent_ns;       /* when the write in flight was sent */
@@ -30,6 +32,7 @@ static void set_held(struct kube_lease *l, bool held)
 	if (l->held == held)
 		return;
 	l->held = held;
+	l->was_held |= held;
 	if (!held)
 		loop_timer_stop(l->deadline);
 	l->on_change(l->arg, held, str_or_empty(l->holder));
@@ -46,6 +49,8 @@ static void note_holder(struct kube_lease *l, const struct doc *object)
 	const char *version = kube_resource_version(object);
 	bool news = !str_eq(holder, str_or_empty(l->holder));
 
+	/* Also when it was handed back again: who had it may have written. */
+	l->taken |= l->was_held && !str_eq(holder, l->options.holder);
 	if (!str_eq(version, l->version)) {
 		l->rival_lives = l->version && !news && !str_empty(holder) &&
 				 !str_eq(holder, l->options.holder);
@@ -61,6 +66,13 @@ static void note_holder(struct kube_lease *l, const struct doc *object)
 		l->on_change(l->arg, false, holder);
 }
 
+static void note_answer(struct kube_lease *l, const struct kube_result *r)
+{
+	l->why = (struct error)ERROR_INIT;
+	if (r->code && r->code != -ESTALE && r->code != -EEXIST && r->code != -ENOENT)
+		kube_result_error(r, &l->why);
+}
+
 static void retry(struct kube_lease *l)
 {
 	loop_timer_set(l->timer, l->options.retry_ns);
@@ -72,6 +84,7 @@ static void written(void *arg, struct kube_result *r)
 	uint64_t since = loop_now_ns(l->loop) - l->sent_ns;
 
 	l->call = NULL;
+	note_answer(l, r);
 	retry(l);
 	if (r->code) {
 		if (r->code == -ESTALE || r->code == -EEXIST)
@@ -130,6 +143,7 @@ static void was_read(void *arg, struct kube_result *r)
 		return;
 	}
 	if (r->code) {
+		note_answer(l, r);
 		retry(l);
 		return;
 	}
@@ -137,8 +151,9 @@ static void was_read(void *arg, struct kube_result *r)
 	ours = str_eq(l->holder, l->options.holder);
 	expired =
 		str_empty(l->holder) || loop_now_ns(l->loop) - l->seen_ns >= l->options.duration_ns;
-	if (!ours && !expired) {
+	if (!ours)
 		set_held(l, false);
+	if (!ours && !expired) {
 		retry(l);
 		return;
 	}
@@ -192,6 +207,16 @@ bool kube_lease_held(const struct kube_lease *lease)
 bool kube_lease_rival_lives(const struct kube_lease *lease)
 {
 	return lease->rival_lives;
+}
+
+bool kube_lease_taken(const struct kube_lease *lease)
+{
+	return lease->taken;
+}
+
+int kube_lease_why(const struct kube_lease *lease, struct error *err)
+{
+	return lease->why.code ? error_set(err, lease->why.code, "%s", lease->why.msg) : 0;
 }
 
 int64_t kube_lease_until_ns(const struct doc *object)

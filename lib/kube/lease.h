@@ -31,6 +31,12 @@ struct kube_lease *kube_lease_new(struct kube_client *client,
 bool kube_lease_held(const struct kube_lease *lease);
 /* Whether another holder has renewed it since we look: it lives, waiting is in vain. */
 bool kube_lease_rival_lives(const struct kube_lease *lease);
+/* Whether another holder was seen since we held it first, or that one has handed it back: what it
+ * guards may have changed. */
+bool kube_lease_taken(const struct kube_lease *lease);
+/* Why the last attempt to read or write it failed: its code, with the words in err. 0: it did not.
+ */
+int kube_lease_why(const struct kube_lease *lease, struct error *err);
 /* Until when a Lease's holder may go without renewing it, as wall time by the holder's clock; 0
  * when nobody holds it. To be shown to people, never to decide by. */
 int64_t kube_lease_until_ns(const struct doc *object);

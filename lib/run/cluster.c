@@ -2,6 +2,7 @@
 #include "lib/run/cluster.h"
 
 #include "lib/base/macros.h"
+#include "lib/kube/lease.h"
 
 #define PATIENCE_NS   (120 * NS_PER_S)
 #define FIRST_WAIT_NS (200 * NS_PER_MS)
@@ -75,6 +76,31 @@ static bool wait_again(struct cluster *c, uint64_t began, unsigned attempt, uint
 	cluster_wait(c, MAX(ns, MIN(at_least, LAST_WAIT_NS)), NULL);
 	c->pause = c->pause ? c->pause : pause;
 	return true;
+}
+
+int cluster_wait_for_lock(struct cluster *c, struct error *err)
+{
+	uint64_t patience = c->patience_ns ? c->patience_ns : PATIENCE_NS;
+	uint64_t until = clock_now_ns(c->clock) + patience;
+	struct error why = ERROR_INIT;
+	int r;
+
+	while (c->lock && !kube_lease_held(c->lock)) {
+		if (kube_lease_taken(c->lock))
+			c->pause = c->pause ? c->pause : "the lock was lost to somebody else";
+		else if (clock_now_ns(c->clock) >= until)
+			c->pause = c->pause ? c->pause : "the lock of this run cannot be renewed";
+		r = cluster_wait(c, FIRST_WAIT_NS, err);
+		if (r && kube_lease_why(c->lock, &why))
+			error_set(err, r,
+				  "%s, and nothing is written without it (tried for up to "
+				  "%llu s): %s",
+				  c->pause ? c->pause : "interrupted",
+				  (unsigned long long)(patience / NS_PER_S), why.msg);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 int cluster_do(struct cluster *c, const struct kube_request *request, struct arena *a,

@@ -32,6 +32,13 @@ void cluster_release(struct cluster *c);
 /* Runs the loop for ns; -EINTR (with the reason) when a pause was asked for. */
 int cluster_wait(struct cluster *c, uint64_t ns, struct error *err);
 
+/*
+ * Whoever lost the lock because the API was away has it back once that answers: waits for that as
+ * long as for any request. -EINTR when somebody else took it, when patience is over or a pause was
+ * asked for; c->pause says which. 0 when it is held, or none is needed.
+ */
+int cluster_wait_for_lock(struct cluster *c, struct error *err);
+
 /* Any request. ret_object may be NULL. Its code, after patience. */
 int cluster_do(struct cluster *c, const struct kube_request *request, struct arena *a,
 	       struct doc **ret_object, struct error *err);

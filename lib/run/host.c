@@ -118,15 +118,11 @@ static int write_delete(struct run_host *h, const struct object_kind *k, const s
 /*
  * A process that slept (a laptop's lid, a stopped container) wakes in the middle of something, and
  * its loop has not yet heard that the lock ran out: whoever took over meanwhile must find what we
- * knew, and nothing more.
+ * knew, and nothing more. If nobody did, it is renewed first.
  */
 static int still_ours(struct run_host *h, struct error *err)
 {
-	if (!h->cluster->lock || kube_lease_held(h->cluster->lock))
-		return 0;
-	if (!h->cluster->pause)
-		h->cluster->pause = "the lock ran out, and may be somebody else's";
-	return error_set(err, -EINTR, "%s", h->cluster->pause);
+	return cluster_wait_for_lock(h->cluster, err);
 }
 
 static int host_write(void *ctx, enum change_kind kind, const struct doc *ref,

@@ -21,8 +21,12 @@ static void lease_changed(void *arg, bool held, const char *holder)
 	if (!held && !s->locked && s->progress.out && !str_empty(holder))
 		progress_line(&s->progress,
 			      "the lock is held by %s; waiting to see whether it lives", holder);
-	if (s->locked && !held)
-		s->cluster.pause = "the lock was lost to somebody else";
+	/* That the API is away takes it from nobody: nothing is written until it is renewed. */
+	if (s->locked && !held && kube_lease_taken(s->lease))
+		s->cluster.pause =
+			str_empty(holder)
+				? "the lock was lost to somebody else"
+				: arena_printf(&s->arena, "the lock was lost to %s", holder);
 	s->locked |= held;
 }
 
@@ -100,13 +104,30 @@ static int holder_name(struct session *s, const char **ret_name, struct error *e
 	return r;
 }
 
+/* What cannot be written is held by nobody. */
+static int cannot_be_had(struct session *s, const char *subject, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct error why = ERROR_INIT;
+	int r = kube_lease_why(s->lease, &why);
+
+	return r ? error_set(err, r,
+			     "the lock of %s, Lease %s/%s, cannot be had, and nothing was changed: "
+			     "%s",
+			     subject, lease_namespace(s->tool, subject),
+			     lease_name(s->tool, &a, subject), why.msg)
+		 : 0;
+}
+
 static int held_by_another(struct session *s, const char *subject, struct error *err)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
 	char until[CLOCK_RFC3339_SIZE];
 	struct doc *lease = NULL;
-	int r = session_lease(s->tool, &s->cluster, &a, subject, &lease, err);
+	int r = cannot_be_had(s, subject, err);
 
+	if (!r)
+		r = session_lease(s->tool, &s->cluster, &a, subject, &lease, err);
 	if (r)
 		return r;
 	return error_set(err, -EBUSY,
@@ -136,6 +157,8 @@ int session_lock(struct session *s, const char *subject, struct error *err)
 		r = cluster_wait(&s->cluster, LOCK_LOOK_NS, err);
 		if (r)
 			return r;
+		if (kube_lease_why(s->lease, NULL) == -EACCES)
+			return cannot_be_had(s, subject, err);
 		if (kube_lease_rival_lives(s->lease) || clock_now_ns(s->cluster.clock) > until)
 			return held_by_another(s, subject, err);
 	}

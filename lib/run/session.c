@@ -341,6 +341,23 @@ static int open_journal(struct session *s, const struct sidestep_run *run, struc
 	return restore(s, run, err);
 }
 
+/*
+ * What a later run has changed stands on what this one did: whoever takes this one back by its name
+ * would write over it, and come to an end with neither.
+ */
+static int is_the_last(struct session *s, const struct sidestep_run *run, struct error *err)
+{
+	struct sidestep_run *last;
+	int r = find_copy(s, run->subject, WANT_UNFINISHED_OR_DONE, &last, err);
+
+	if (r || !last || strcmp(last->meta.name, run->meta.name) <= 0)
+		return r;
+	return error_set(err, -EBUSY,
+			 "run %s came later and stands (%s): nothing was changed; take that one "
+			 "back first, or leave %s as it is",
+			 last->meta.name, last->state, run->meta.name);
+}
+
 static int find_it(struct session *s, const char *what, bool done, struct sidestep_run **ret_run,
 		   struct error *err)
 {
@@ -349,7 +366,7 @@ static int find_it(struct session *s, const char *what, bool done, struct sidest
 	if (!r && !*ret_run)
 		return error_set(err, -ENOENT, "there is no %srun of %s to go on with",
 				 done ? "" : "unfinished ", what);
-	return r;
+	return !r && finished((*ret_run)->state) ? is_the_last(s, *ret_run, err) : r;
 }
 
 int session_ended(struct session *s, const char *what, bool done, const char **ret_run,

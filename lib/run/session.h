@@ -98,7 +98,8 @@ int session_start(struct session *s, struct doc *plan, struct error *err);
 /*
  * The latest run of the subject (or the run of that name) that is not finished; with done also
  * one that is done. Its journal comes from this machine, or from the copy when that knows more.
- * -ENOENT when there is none; -ESTALE when neither the copy nor this machine has the plan whose
+ * -ENOENT when there is none; -EBUSY when it is done, and a later one of its subject is, too, or is
+ * under way; -ESTALE when neither the copy nor this machine has the plan whose
  * digest the journal begins with: nobody approved any other.
  */
 int session_find(struct session *s, const char *subject_or_run, bool done, struct error *err);

@@ -116,6 +116,17 @@ def check_refusals(tool):
     check(done.returncode == 6, "an expired waiver covers nothing", done)
 
 
+def check_releases(tool):
+    tool.write("releases.yaml", RELEASES.replace("0.2.0, conntrackLayout: 1", "0.2.0, conntrackLayout: 2"))
+    done = tool.plan("0.3.0", "--profile", "rehearsal.yaml")
+    check(done.returncode == 3 and "agents of 0.2.0 keep connections in layout 1, and releases.yaml says 2" in " ".join(done.stdout.split()),
+          "a layout that the tool knows better", done)
+    tool.write("releases.yaml", RELEASES.replace("0.2.0, ", "0.2.0, image: mirror.example/sidestepd:0.2.0, "))
+    done = tool.plan("0.3.0", "--profile", "rehearsal.yaml")
+    check(done.returncode != 0 and "file for --releases FILE" in " ".join(done.stdout.split()), "an image from a mirror", done)
+    tool.write("releases.yaml", RELEASES)
+
+
 def check_staging(tool):
     report = {"run": "upgrade-1", "state": "done", "from": {"version": "0.2.0"}, "to": {"version": "0.3.0"},
               "steps": [{"id": "U14", "seconds": 90000.0}]}
@@ -134,6 +145,7 @@ def main():
         tool = Tool(sys.argv[1], folder)
         check_plan(tool)
         check_refusals(tool)
+        check_releases(tool)
         check_staging(tool)
         page = tool.run("help", "releases").stdout
         check(len(yaml.safe_load(example(page, "releases.yaml"))["releases"]) == 2, "the help page's releases are a file")

@@ -111,6 +111,33 @@ TEST(an_abandoned_lease_is_taken_over_and_a_lost_race_accepted)
 	end(&b);
 }
 
+TEST(who_had_it_meanwhile_is_known_and_so_is_a_refusal)
+{
+	static const struct scripted_answer answers[] = {
+		{.status = 200, .body = LEASE("", "1")},
+		{.status = 200, .body = LEASE("me", "2")},
+		{.status = 403,
+		 .body = "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"code\":403}"},
+		{.status = 200, .body = LEASE("", "4")}, /* of another, who has handed it back */
+		{.status = 200, .body = LEASE("me", "5")},
+	};
+	struct error why = ERROR_INIT;
+	struct bench b;
+
+	begin(&b, answers, ARRAY_SIZE(answers));
+	until_requests(&b, 2);
+	assert_true(kube_lease_held(b.lease));
+	assert_false(kube_lease_taken(b.lease));
+	until_requests(&b, 3);
+	assert_int_equal(kube_lease_why(b.lease, &why), -EACCES);
+	until_requests(&b, 5);
+	assert_true(kube_lease_held(b.lease));
+	assert_true(kube_lease_taken(b.lease));
+	assert_string_equal(b.log, "+me - +me ");
+	assert_int_equal(kube_lease_why(b.lease, &why), 0);
+	end(&b);
+}
+
 TEST(until_when_it_is_held)
 {
 	static const struct {
@@ -147,6 +174,7 @@ int main(void)
 		cmocka_unit_test(made_held_and_renewed),
 		cmocka_unit_test(another_holder_is_waited_for_on_our_own_clock),
 		cmocka_unit_test(an_abandoned_lease_is_taken_over_and_a_lost_race_accepted),
+		cmocka_unit_test(who_had_it_meanwhile_is_known_and_so_is_a_refusal),
 		cmocka_unit_test(until_when_it_is_held),
 	};
 

@@ -8,6 +8,7 @@
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/cli/exit.h"
+#include "lib/kube/lease.h"
 #include "lib/run/runs.h"
 #include "tests/support/test.h"
 #include "tests/unit/upgrade/attempt.h"
@@ -29,8 +30,7 @@ TEST(every_gate_asks_two_origins_and_every_change_has_an_entry)
 			fail_msg("%s has one origin", machine_gates[i].gate.id);
 	}
 	for (size_t i = 0; i < MACHINE_STATE_COUNT; i++)
-		if (machine_states[i].changes && i != STATE_FINAL &&
-		    !machine_states[i].gates[GATE_BEFORE][0])
+		if (machine_states[i].changes && !machine_states[i].gates[GATE_BEFORE][0])
 			fail_msg("state %zu changes without being asked", i);
 }
 
@@ -553,7 +553,7 @@ TEST(an_answer_is_not_believed_against_the_agents_own_status)
 	if (!strstr(attempt_why(&t, &a), "keeps connections in layout 2 alone"))
 		fail_msg("%s", attempt_why(&t, &a));
 	attempt_expect_state(&w, ALL("0.3.0"));
-	assert_int_equal(w.preparations, 1);
+	assert_int_equal(w.preparations, NODES);
 	attempt_close(&t);
 	w.forgets_older = false;
 	stand_in_tick(&w);
@@ -981,6 +981,424 @@ TEST(somebody_elses_image_is_a_conflict_and_stays)
 	stand_in_free(&w);
 }
 
+/* --- what cannot be taken back --- */
+
+/* What the plan says of a side, as somebody applies it to one node. */
+static void put_by_hand(struct attempt *t, const char *side, const char *node)
+{
+	const struct upgrade *u = t->session.env;
+	auto_release(strbuf) struct strbuf patch = STRBUF_INIT;
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	doc_write_json(str_eq(side, "from") ? u->from.template : u->to.template, DOC_COMPACT,
+		       &patch);
+	stand_in_patch(t->world, KIND_DAEMON_SET, "kube-system", "sidestep", strbuf_cstr(&patch));
+	stand_in_remove(t->world, KIND_POD, "kube-system", stand_in_agent(t->world, &a, node));
+	stand_in_tick(t->world);
+	stand_in_tick(t->world);
+}
+
+/* Between the soak and the approval somebody has put a node back. */
+TEST(nothing_is_removed_while_a_node_still_needs_it)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+	put_by_hand(&t, "from", "worker-1");
+	attempt_close(&t);
+	t.finalize = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_BLOCKED);
+	if (!strstr(attempt_why(&t, &a), "worker-1 runs sidestep.dev/sidestepd:0.2.0"))
+		fail_msg("%s", attempt_why(&t, &a));
+	assert_int_equal(w.finalizations, 0);
+	assert_non_null(strstr(t.said, "'sidestep upgrade rollback' goes back"));
+	attempt_close(&t);
+	t.back = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void unready_control(struct attempt *t)
+{
+	stand_in_patch_status(t->world, KIND_NODE, NULL, "control",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+static bool is_asked_to_finalize(const struct attempt *t)
+{
+	return upgrade_is_final(t->session.journal);
+}
+
+static void unready_once_final(struct attempt *t)
+{
+	if (is_asked_to_finalize(t))
+		unready_control(t);
+	else
+		t->at_step = "U15";
+}
+
+/* Whoever is stopped behind it is not told to go back, and need not approve it again. */
+TEST(what_stops_behind_the_last_change_goes_on_without_a_way_back)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	t.at_step = "U15";
+	t.then = unready_once_final;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	if (!strstr(t.said, "has no way back: 'sidestep upgrade resume' ends it"))
+		fail_msg("%s", t.said);
+	attempt_close(&t);
+	stand_in_patch_status(&w, KIND_NODE, NULL, "control",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+	t.finalize = false;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_find(&t, false);
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* The agents' own word decides what is prepared, and a canary that keeps another layout goes back.
+ */
+TEST(a_layout_that_the_releases_file_has_wrong_costs_no_connections)
+{
+	static struct attempt t;
+	struct stand_in w;
+	struct doc *plan;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	plan = attempt_plan(&w, "0.3.0");
+	doc_set_int(&w.arena, doc_get(plan, "to"), "conntrackLayout", 1);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, plan);
+	assert_int_equal(attempt_go(&t), CLI_ROLLED_BACK);
+	if (!strstr(t.said, "worker-2 keeps connections in layout 2, and the plan says 1 of 0.3.0"))
+		fail_msg("%s", t.said);
+	assert_int_equal(w.preparations, 1);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* Who follows it was said by name when the run began: it is not asked for in the end. */
+TEST(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end)
+{
+	static const char profile[] =
+		"canarySoak: 3s\nsettle: 1s\nwaveSoak: 1s\nsoak: 2s\nprepare: 5s\n"
+		"sampleEvery: 1s\ngateTimeout: 30s\nwaivers:\n"
+		"- {id: components, reason: r, owner: platform, expires: \"2100-01-01\"}\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.world = &w;
+	t.finalize = true;
+	put_helm(&t);
+	put_relay(&t);
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, stand_in_plan(&w, &w.arena, "0.3.0", profile));
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* The run's journal and copy are in the same folder for whoever comes next. */
+static const char *hop_done(struct stand_in *w, const char *to)
+{
+	static struct attempt t;
+	struct doc *plan = attempt_plan(w, to);
+	const char *name;
+
+	/* Without an end that cannot be taken back. */
+	doc_foreach_item (doc_get(plan, "steps"), d)
+		if (str_eq(doc_find_str(d, "state"), "U15"))
+			doc_set_string(&w->arena, doc_get(d, "args"), "skip", "a test");
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, w, "mine", -1);
+	attempt_start(&t, plan);
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	name = arena_strdup(&w->arena, t.session.run);
+	attempt_close(&t);
+	fake_clock_advance(&w->clock, 10 * NS_PER_S);
+	stand_in_tick(w);
+	return name;
+}
+
+TEST(a_run_that_another_stands_on_is_not_taken_back)
+{
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+	const char *first, *second;
+
+	stand_in_new(&w);
+	first = hop_done(&w, "0.3.0");
+	second = hop_done(&w, "0.2.0");
+	memset(&t, 0, sizeof(t));
+	attempt_open(&t, &w, "mine", -1);
+	assert_int_equal(session_find(&t.session, first, true, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, second));
+	assert_int_equal(session_find(&t.session, second, true, &err), 0);
+	t.back = true;
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	/* The later one is no more, so the earlier one is what stands. */
+	attempt_open(&t, &w, "mine", -1);
+	assert_int_equal(session_find(&t.session, first, true, &err), 0);
+	assert_int_equal(upgrade_may_go_back(&t.session, stdout, &err), 0);
+	edit_template(&t);
+	for (size_t i = 0; i < NODES; i++)
+		drain(&t, w.nodes[i].name);
+	stand_in_tick(&w);
+	stand_in_tick(&w);
+	assert_int_equal(upgrade_may_go_back(&t.session, stdout, &err), CLI_BLOCKED);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void drain_prepared(struct attempt *t)
+{
+	assert_int_equal(t->world->preparations, NODES);
+	drain_control(t);
+}
+
+/* On the way down it comes up older, and finds its connections all the same. */
+TEST(a_pod_that_is_drained_on_the_way_down_was_prepared)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_close(&t);
+	fake_clock_advance(&w.clock, 10 * NS_PER_S);
+	stand_in_tick(&w);
+	t.at_step = "U10-wave-1";
+	t.then = drain_prepared;
+	attempt_whole(&t, &w, "0.2.0", CLI_OK);
+	attempt_expect_state(&w, ALL("0.2.0"));
+	assert_int_equal(w.preparations, NODES);
+	attempt_expect_entry_gates(&t);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static size_t stale(struct stand_in *w, struct arena *a, const struct doc *plan)
+{
+	static const enum object_kind_id kinds[] = {KIND_NODE, KIND_DAEMON_SET};
+	struct snapshot s;
+	size_t n;
+
+	snapshot_init(&s, a);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct doc *list;
+
+		assert_int_equal(
+			cluster_list(&w->cluster, a, object_kind(kinds[i]), NULL, &list, NULL), 0);
+		doc_foreach_item (list, d)
+			assert_int_equal(snapshot_add(&s, d, NULL), 0);
+	}
+	n = doc_len(plan_stale(a, plan, &s));
+	snapshot_release(&s);
+	return n;
+}
+
+/* Whoever left has no turn; whoever joined had none, and without its canary a plan is none. */
+TEST(a_node_that_leaves_makes_no_plan_stale)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+	struct doc *plan;
+
+	stand_in_new(&w);
+	t.world = &w;
+	plan = attempt_plan(&w, "0.3.0");
+	assert_int_equal(stale(&w, &a, plan), 0);
+	remove_worker(&t);
+	assert_int_equal(stale(&w, &a, plan), 0);
+	stand_in_create(&w, "{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": "
+			    "\"worker-9\"}}");
+	assert_int_equal(stale(&w, &a, plan), 1);
+	stand_in_remove(&w, KIND_NODE, NULL, "worker-2");
+	assert_int_equal(stale(&w, &a, plan), 2);
+	stand_in_free(&w);
+}
+
+/* A pod of the run that is evicted, once. */
+static void fail_one_pull(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *name = arena_printf(&a, "pull-%s-worker-1", t->session.run);
+	const struct doc *pod = stand_in_get(t->world, &a, KIND_POD, "kube-system", name);
+
+	if (!t->world->new_is_gone) {
+		assert_string_equal(doc_find_str(pod, "spec.imagePullSecrets[0].name"), "mirror");
+		assert_string_equal(doc_find_str(pod, "spec.priorityClassName"), "critical");
+		t->world->new_is_gone = true;
+		stand_in_patch_status(
+			t->world, KIND_POD, "kube-system", name,
+			"{\"status\": {\"phase\": \"Failed\", \"reason\": \"Evicted\"}}");
+		t->at_step = "U4";
+	} else if (!pod || kube_deleting(pod)) {
+		t->world->new_is_gone = false;
+	} else {
+		t->at_step = "U4";
+	}
+}
+
+TEST(a_pod_of_the_run_is_like_the_agents_and_is_tried_again)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	stand_in_patch(&w, KIND_DAEMON_SET, "kube-system", "sidestep",
+		       "{\"spec\": {\"template\": {\"spec\": {\"priorityClassName\": \"critical\", "
+		       "\"imagePullSecrets\": [{\"name\": \"mirror\"}]}}}}");
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	t.at_step = "U4";
+	t.then = fail_one_pull;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	assert_string_equal(((struct upgrade *)t.session.env)->failed_pod,
+			    "on worker-1 the pod failed: Evicted");
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* --- the lock --- */
+
+#define LEASES_FAIL                                                                                \
+	"{\"faults\": [{\"match\": {\"user\": \"" UPGRADER "\", \"resource\": \"leases\"}, "       \
+	"\"times\": 1000, \"status\": %d}]}"
+
+static uint64_t away_since;
+static bool lost;
+
+/* It serves nobody the lock for a while that is longer than a holder may go without renewing it. */
+static void away_for_12_s(struct attempt *t)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	uint64_t now = clock_now_ns(&t->world->clock.clock);
+
+	lost |= !kube_lease_held(t->session.lease);
+	if (!away_since)
+		stand_in_faults(t->world, arena_printf(&a, LEASES_FAIL, 503));
+	away_since = away_since ? away_since : now;
+	if (now - away_since < 12 * NS_PER_S)
+		t->at_step = "U10-wave-1";
+	else
+		stand_in_faults(t->world, NULL);
+}
+
+static int begin_locked(struct attempt *t, struct stand_in *w, struct error *err)
+{
+	memset(t, 0, sizeof(*t));
+	t->finalize = true;
+	attempt_open(t, w, "mine", -1);
+	return session_lock(&t->session, upgrade_tool.only, err);
+}
+
+/* The lock of its own that it finds again is no reason to stop, nor to stop going back. */
+TEST(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody)
+{
+	static const char slow[] =
+		"canarySoak: 3s\nsettle: 1s\nwaveSoak: 20s\nsoak: 2s\nprepare: 5s\n"
+		"sampleEvery: 1s\ngateTimeout: 30s\nwaivers:\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	if (begin_locked(&t, &w, &err))
+		fail_msg("%s", err.msg);
+	t.at_step = "U10-wave-1";
+	t.then = away_for_12_s;
+	attempt_start(&t, stand_in_plan(&w, &w.arena, "0.3.0", slow));
+	if (attempt_go(&t) != CLI_OK)
+		fail_msg("%s", t.said);
+	assert_true(lost);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+static void take_the_lock(struct attempt *t)
+{
+	stand_in_patch(t->world, KIND_LEASE, "kube-system", "sidestep-upgrade",
+		       "{\"spec\": {\"holderIdentity\": \"a colleague\"}}");
+}
+
+TEST(a_lock_that_somebody_took_pauses_by_name)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	if (begin_locked(&t, &w, &err))
+		fail_msg("%s", err.msg);
+	t.at_step = "U9";
+	t.then = take_the_lock;
+	attempt_start(&t, attempt_plan(&w, "0.3.0"));
+	assert_int_equal(attempt_go(&t), CLI_INTERRUPTED);
+	if (!strstr(attempt_why(&t, &a), "the lock was lost to a colleague"))
+		fail_msg("%s", attempt_why(&t, &a));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* It is at nothing until 1970: the words are those of the API. */
+TEST(a_lock_that_may_not_be_written_is_said_so)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	static struct attempt t;
+	struct error err = ERROR_INIT;
+	struct stand_in w;
+
+	stand_in_new_small(&w);
+	stand_in_faults(&w, arena_printf(&a, LEASES_FAIL, 403));
+	assert_int_equal(begin_locked(&t, &w, &err), -EACCES);
+	if (!strstr(err.msg, "Lease kube-system/sidestep-upgrade, cannot be had"))
+		fail_msg("%s", err.msg);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- kills and a refused API --- */
 
 /* Killed once at a boundary, then gone on with, every second time from the copy alone. */
@@ -1119,6 +1537,17 @@ int main(int argc, char **argv)
 			one_node_that_is_not_well_again_leaves_nobody_else_on_what_is_fled),
 		cmocka_unit_test(a_pause_leaves_mixed_versions_that_are_named),
 		cmocka_unit_test(somebody_elses_image_is_a_conflict_and_stays),
+		cmocka_unit_test(nothing_is_removed_while_a_node_still_needs_it),
+		cmocka_unit_test(what_stops_behind_the_last_change_goes_on_without_a_way_back),
+		cmocka_unit_test(a_layout_that_the_releases_file_has_wrong_costs_no_connections),
+		cmocka_unit_test(a_part_that_a_waiver_names_does_not_keep_the_run_from_its_end),
+		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
+		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
+		cmocka_unit_test(a_pod_of_the_run_is_like_the_agents_and_is_tried_again),
+		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
+		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
+		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
+		cmocka_unit_test(a_lock_that_may_not_be_written_is_said_so),
 	};
 	const struct CMUnitTest thorough[] = {
 		cmocka_unit_test(killed_at_every_boundary_it_ends_the_same),
