@@ -164,7 +164,7 @@ static void question_of(struct asking *q, const struct world_node *n, const stru
 	out->unchanged = set != HEALTH_CHANGED;
 	out->refusing = recall_refusing(q->u, a, n->name, &out->n_refusing);
 	if (set == HEALTH_CHANGED)
-		out->before = recall_before(q->u, a, n->name, &out->starts);
+		recall_before(q->u, a, n->name, out);
 	else if (set == HEALTH_OTHERS)
 		out->before = recall_first(q->u, a, n->name, side->version);
 }

@@ -171,6 +171,26 @@ static void copy_refusing(struct upgrade *u, struct arena *a, struct doc *to,
 	}
 }
 
+/* [source, destination, port, protocol, count] each: a run of many nodes has room for no more. */
+static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_node *before)
+{
+	struct doc *d = doc_set_map(a, to, "refused"), *list = doc_set_list(a, d, "rows");
+	size_t n_rows;
+	struct sidestep_counter *rows = health_refused(a, before, &n_rows);
+
+	if (before->counters_epoch)
+		doc_set_string(a, d, "epoch", before->counters_epoch);
+	for (size_t i = 0; i < n_rows; i++) {
+		struct doc *row = doc_append(a, list, doc_list(a));
+
+		doc_append(a, row, doc_int(a, rows[i].source));
+		doc_append(a, row, doc_int(a, rows[i].destination));
+		doc_append(a, row, doc_int(a, rows[i].port));
+		doc_append(a, row, doc_string(a, str_or_empty(rows[i].protocol)));
+		doc_append(a, row, doc_int(a, rows[i].count));
+	}
+}
+
 struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
 {
 	struct doc *d = doc_map(a);
@@ -181,6 +201,7 @@ struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct 
 		return d;
 	doc_set(a, d, "before", compact(a, n->status_object, true));
 	copy_refusing(u, a, d, n);
+	copy_refused(a, d, n->status);
 	if (!u->before.by_node)
 		u->before.by_node = doc_map(&u->before.arena);
 	doc_set(&u->before.arena, u->before.by_node, n->name,
@@ -238,6 +259,29 @@ struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, con
 	return rows;
 }
 
+/* As they were just before the change, if they are of the counters that `epoch` names. */
+static void recall_refused(struct upgrade *u, struct arena *a, const char *node, const char *epoch,
+			   struct health_question *out)
+{
+	const struct doc *d = doc_get(noted(u, G_ROOM, node), "refused"),
+			 *list = doc_get(d, "rows");
+	struct sidestep_counter *rows = arena_array(a, doc_len(list), struct sidestep_counter);
+	const char *of = doc_find_str(d, "epoch");
+
+	out->refused = rows;
+	out->n_refused = 0;
+	if (of && !str_eq(of, epoch))
+		return;
+	doc_foreach_item (list, row)
+		rows[out->n_refused++] = (struct sidestep_counter){
+			.source = doc_int_or(doc_at(row, 0), -1),
+			.destination = doc_int_or(doc_at(row, 1), -1),
+			.port = doc_int_or(doc_at(row, 2), -2),
+			.protocol = doc_str(doc_at(row, 3)),
+			.count = doc_int_or(doc_at(row, 4), -1),
+		};
+}
+
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version)
 {
@@ -273,18 +317,21 @@ static void fill(struct sidestep_node *before, const struct sidestep_node *first
 		before->boot_id = first->boot_id;
 }
 
-const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
-					  int64_t *ret_starts)
+void recall_before(struct upgrade *u, struct arena *a, const char *node,
+		   struct health_question *out)
 {
 	const struct doc *d = doc_get(u->before.by_node, node);
 	struct sidestep_node *before =
 		decoded(a, d ? d : doc_get(noted(u, G_ROOM, node), "before"));
 
+	out->before = before;
+	if (!before)
+		return;
 	/* Who had the new version before its turn is not started for it. */
-	*ret_starts = before && before->health && !str_eq(before->version, u->to.version);
-	if (before)
-		fill(before, recall_first(u, a, node, u->to.version), &u->from);
-	return before;
+	out->starts = before->health && !str_eq(before->version, u->to.version);
+	out->counted_later = !before->counters_epoch;
+	fill(before, recall_first(u, a, node, u->to.version), &u->from);
+	recall_refused(u, a, node, before->counters_epoch, out);
 }
 
 bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n)

@@ -11,10 +11,12 @@
  * Usual and before stand in the journal as those gates' evidence, without the agents' long lists,
  * so that whoever goes on knows them too. What the journal leaves out (counters by edge) is then
  * counted from the asking gate's first sample on, but for the pairs that were being refused just
- * before: those are few, and stand in it.
+ * before, and those that had ever been refused: those are few, and stand in it. Who is refused by
+ * that first sample, was let through at some time and does not stand in it is not known to be well.
  */
 #pragma once
 
+#include "lib/agentapi/health.h"
 #include "upgrade/world.h"
 
 /* A gate takes a sample: of another gate or step than the last one, first and previous go. */
@@ -24,9 +26,9 @@ void recall_end(struct upgrade *u, const struct world *w);
 
 /* NULL: not known. In a. */
 const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node);
-/* *ret_starts: how often the agent was meant to be started since, once the node was changed. */
-const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
-					  int64_t *ret_starts);
+/* Of a node that was changed: what the question says of before. */
+void recall_before(struct upgrade *u, struct arena *a, const char *node,
+		   struct health_question *out);
 /* Of before: question.refusing of health.h. */
 struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, const char *node,
 					 size_t *ret_n);

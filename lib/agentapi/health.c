@@ -55,6 +55,13 @@ int64_t health_scale(int64_t n, int64_t by, int64_t over)
 	return wide > INT64_MAX ? INT64_MAX : wide < INT64_MIN ? INT64_MIN : (int64_t)wide;
 }
 
+enum finding_result health_worse(enum finding_result x, enum finding_result y)
+{
+	if (x == FINDING_FAIL || y == FINDING_FAIL)
+		return FINDING_FAIL;
+	return x == FINDING_UNKNOWN || y == FINDING_UNKNOWN ? FINDING_UNKNOWN : FINDING_PASS;
+}
+
 int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_node *y)
 {
 	int64_t ms;

@@ -29,13 +29,19 @@ bool health_since(int64_t x, int64_t y, int64_t *ret);
 /* n * by / over, as far as it can be told. */
 int64_t health_scale(int64_t n, int64_t by, int64_t over);
 
+enum finding_result health_worse(enum finding_result x, enum finding_result y);
+
 /* health_counts.c */
+const struct sidestep_map *health_map_of(const struct sidestep_health *h, const char *name);
+bool health_map_is_nearly_full(const struct sidestep_map *m);
 void health_ask_regenerations(struct asking *k);
 void health_ask_drops(struct asking *k);
-void health_ask_denied(struct asking *k);
 void health_ask_map_errors(struct asking *k);
 void health_ask_map_pressure(struct asking *k);
 void health_ask_conntrack(struct asking *k);
 void health_ask_programs(struct asking *k);
 void health_ask_cpu(struct asking *k);
 void health_ask_memory(struct asking *k);
+
+/* health_denied.c */
+void health_ask_denied(struct asking *k);

@@ -510,7 +510,7 @@ static const char *counter(struct arena *a, int destination, const char *verdict
 static void put_counters(struct stand_in *w, struct arena *a, const struct stand_in_node *n,
 			 struct doc *status)
 {
-	const char *passed = counter(a, 2, "forwarded", 9);
+	const char *passed = counter(a, 2, "forwarded", n->let_again ? 9 + (int)n->looks : 9);
 
 	/* A policy from before this run refuses somebody all the time whom none refused at first.
 	 */
