@@ -72,6 +72,11 @@ int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_n
 	return health_since(y->health->clock_ms.value, x->health->clock_ms.value, &ms) ? ms : 0;
 }
 
+const struct sidestep_node *health_origin(const struct asking *k)
+{
+	return k->q->origin ? k->q->origin : k->q->before;
+}
+
 static void ask_ready(struct asking *k)
 {
 	const struct sidestep_node *n = k->q->now;
@@ -157,7 +162,9 @@ static void say_not_ready(struct asking *k, const struct sidestep_health_endpoin
 static void ask_endpoints(struct asking *k)
 {
 	const struct sidestep_health_endpoints *e = k->now ? &k->now->endpoints : NULL;
-	struct opt_int had = k->before ? k->before->endpoints.missing : (struct opt_int){0};
+	const struct sidestep_node *was = health_origin(k);
+	struct opt_int had =
+		was && was->health ? was->health->endpoints.missing : (struct opt_int){0};
 
 	if (!e || !e->not_ready.set || !e->ready.set || !e->missing.set)
 		health_say(k, FINDING_UNKNOWN, "the agent does not tell how its endpoints stand");
@@ -221,7 +228,7 @@ static const char *pod_name(struct asking *k, const struct sidestep_endpoint *e)
 
 static void ask_restored(struct asking *k)
 {
-	const struct sidestep_node *was = k->q->before, *now = k->q->now;
+	const struct sidestep_node *was = health_origin(k), *now = k->q->now;
 	const char *lost[NAMED];
 	size_t n = 0, gone = 0;
 

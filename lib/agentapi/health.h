@@ -62,6 +62,9 @@ enum health_item_id {
 struct health_question {
 	const struct sidestep_node *baseline; /* NULL: rates before the change are not known */
 	const struct sidestep_node *before;   /* NULL: nothing is known of before */
+	/* Set when the machine was started anew since the change: what was said before the change.
+	 * *before is then what was said first after the start, and counted_later is set. */
+	const struct sidestep_node *origin;
 	const struct sidestep_node *previous; /* NULL: this is the first sample after the change */
 	const struct sidestep_node *now;      /* NULL: there is none; everything is unknown */
 	const char *version;                  /* NULL: that of before */

@@ -109,7 +109,7 @@ static enum finding_result judge_drop(struct asking *k, const struct sidestep_dr
 	const char *name = d->name ? d->name : "";
 	int64_t was = dropped(k->before, d), more;
 	int64_t rate = drop_rate(since, k->q->now, d);
-	int64_t usual = drop_rate(k->q->baseline, k->q->before, d);
+	int64_t usual = drop_rate(k->q->baseline, health_origin(k), d);
 	int64_t most = HEALTH_DROP_FLOOR_PER_MIN;
 
 	if (!health_since(d->packets, was, &more))
@@ -288,7 +288,7 @@ void health_ask_cpu(struct asking *k)
 {
 	bool young, whole;
 	int64_t is = cpu_share(k->q->previous, k->q->now, &young);
-	int64_t was = cpu_share(k->q->baseline, k->q->before, &whole);
+	int64_t was = cpu_share(k->q->baseline, health_origin(k), &whole);
 
 	if (is < 0)
 		health_say(k, FINDING_UNKNOWN, "the agent does not tell its processor time");
@@ -322,8 +322,9 @@ static int64_t ms_to_limit(const struct asking *k, int64_t rss, int64_t limit)
 
 void health_ask_memory(struct asking *k)
 {
+	const struct sidestep_node *was = health_origin(k);
 	const struct sidestep_process *p = k->now ? &k->now->process : NULL,
-				      *had = k->before ? &k->before->process : NULL;
+				      *had = was && was->health ? &was->health->process : NULL;
 	int64_t left;
 
 	if (!p || !p->rss_bytes.set) {

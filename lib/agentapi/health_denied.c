@@ -211,6 +211,25 @@ static bool is_let_again(const struct asking *k, const struct sidestep_counter *
 	       passed.own > let_through(first, c).own;
 }
 
+/* Nobody of them has been let through since the counts began: since the machine started, that may
+ * be what is wrong. */
+static enum finding_result judge_only_refused(const struct asking *k,
+					      const struct sidestep_counter *c)
+{
+	const struct sidestep_node *origin = k->q->origin;
+	struct told had, passed;
+
+	if (origin && origin->counters_epoch && !was_refusing(k->q, c)) {
+		had = refused(origin, c);
+		passed = let_through(origin, c);
+		if (passed.exact && !had.exact && !had.many)
+			return FINDING_FAIL;
+		if (passed.exact || passed.many)
+			return FINDING_UNKNOWN;
+	}
+	return told_all(k->q->before, c) ? FINDING_PASS : FINDING_UNKNOWN;
+}
+
 /* The same when nothing was counted at the change but what `refused` tells: who is let through at
  * any time and stands there with another count, or not at all, was refused by the changed agent. */
 static enum finding_result judge_later(struct asking *k, const struct sidestep_counter *c)
@@ -219,7 +238,7 @@ static enum finding_result judge_later(struct asking *k, const struct sidestep_c
 	struct told passed = let_through(k->q->now, c), first = let_through(k->q->before, c);
 
 	if (!passed.exact && !passed.many && !first.exact && !first.many)
-		return told_all(k->q->before, c) ? FINDING_PASS : FINDING_UNKNOWN;
+		return judge_only_refused(k, c);
 	if (was_refusing(k->q, c) || is_refused_inside(k, c) || (then && then->count == c->count))
 		return FINDING_PASS;
 	if (!is_let_again(k, c))

@@ -13,6 +13,8 @@ struct asking {
 	struct health_item *item;
 };
 
+/* What was said before the change, whatever became of the machine since; NULL: nothing. */
+const struct sidestep_node *health_origin(const struct asking *k);
 void health_say(struct asking *k, enum finding_result result, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 /* Statuses of one boot of the machine; NULL is of none. */

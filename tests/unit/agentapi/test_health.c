@@ -84,9 +84,12 @@ static struct sidestep_node *node(const struct doc *d)
 	return n;
 }
 
+#define STATUS(text) "status: {" text "}"
+
 struct moments {
 	const char *before, *now; /* patches of what is asked about; NULL: as it is */
 	bool no_before, no_previous, no_baseline, no_pods, quiet, unchanged, refusing;
+	bool rebooted;   /* since the change; before is what was said first after that */
 	bool later;      /* what was counted before is not known ... */
 	int64_t refused; /* ... but for 302 to 301: refused so often; 0: not known either */
 };
@@ -117,8 +120,14 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 
 	baseline = patched(was, baseline_patch);
 	previous = patched(was, previous_patch);
+	if (m->rebooted) {
+		previous = patched(previous, STATUS("bootID: c, counters: []"));
+		q.origin = node(was);
+		q.starts = 0;
+		q.counted_later = true;
+	}
 	now = patched(patched(previous, now_patch), m->now);
-	was = patched(was, m->before);
+	was = patched(m->rebooted ? previous : was, m->before);
 	clock_parse_rfc3339("2026-11-23T12:02:05Z", &q.wall_ns);
 	q.now = node(now);
 	q.before = m->no_before ? NULL : node(was);
@@ -127,7 +136,6 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 	health_ask(&arena, &q, items);
 }
 
-#define STATUS(text) "status: {" text "}"
 #define HEALTH(text) "status: {health: {" text "}}"
 #define BOTH(passed, refused)                                                                      \
 	COUNTER(302, 301, 80, "forwarded", passed) ", " COUNTER(302, 301, 80, "dropped", refused)
@@ -451,6 +459,33 @@ static const struct {
 	  .before = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 3) "]"),
 	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
 	 NULL},
+	/* A machine that was started anew since the change. */
+	{HEALTH_RESTARTS, FINDING_PASS, {.rebooted = true}, NULL},
+	{HEALTH_RESTARTS, FINDING_FAIL, {.rebooted = true, .now = HEALTH("starts: 5")}, NULL},
+	{HEALTH_DROPS,
+	 FINDING_PASS,
+	 {.rebooted = true, .now = HEALTH("drops: [" DROP(133, "ingress", 1080) "]")},
+	 NULL},
+	{HEALTH_RESTORED,
+	 FINDING_FAIL,
+	 {.rebooted = true,
+	  .before = STATUS("endpoints: [{id: 2, uid: u1}]"),
+	  .now = STATUS("endpoints: [{id: 2, uid: u1}]")},
+	 "shop/cart"},
+	{HEALTH_CPU, FINDING_PASS, {.rebooted = true}, NULL},
+	{HEALTH_DENIED, FINDING_PASS, {.rebooted = true}, NULL},
+	{HEALTH_DENIED,
+	 FINDING_FAIL,
+	 {.rebooted = true, .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 4) "]")},
+	 "300 to 301 port 80"},
+	{HEALTH_DENIED, /* it always was */
+	 FINDING_PASS,
+	 {.rebooted = true, .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 4) "]")},
+	 NULL},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.rebooted = true, .now = BOTH_NOW(9, 4)},
+	 "302 to 301 port 80"},
 	/* Sums over ports that are not told one by one, at either moment. */
 	{HEALTH_DENIED, /* a smaller one has lost rows */
 	 FINDING_UNKNOWN,

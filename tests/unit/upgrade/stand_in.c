@@ -542,7 +542,7 @@ static void publish(struct stand_in *w, struct arena *a, struct stand_in_node *n
 	doc_set_bool(a, status, "ready", !refused);
 	doc_set_string(a, status, "message",
 		       refused ? "the kernel's verifier refuses from_pod" : "");
-	doc_set_string(a, status, "bootID", "boot");
+	doc_set_string(a, status, "bootID", n->boot ? n->boot : "boot");
 	doc_set_string(a, status, "updated", rfc3339(a, clock_wall_ns(&w->clock.clock)));
 	put_endpoints(a, n, pods, status);
 	put_counters(w, a, n, status);

@@ -68,10 +68,132 @@ TEST(a_pause_launders_no_refusal)
 	stand_in_free(&w);
 }
 
+/* The kernel killed it, say. */
+static void start_again(struct stand_in *w, size_t i)
+{
+	w->nodes[i].starts++;
+	w->nodes[i].started_wall = clock_wall_ns(&w->clock.clock);
+}
+
+static void killed(struct attempt *t)
+{
+	start_again(t->world, 1);
+}
+
+static void rebooted(struct attempt *t)
+{
+	start_again(t->world, 1);
+	t->world->nodes[1].boot = "another";
+}
+
+static void keeps_dying(struct attempt *t)
+{
+	start_again(t->world, 1);
+	t->at_step = "U14";
+}
+
+static const struct doc *gate_record(const struct attempt *t, const char *gate)
+{
+	const struct doc *found = NULL;
+
+	for (size_t i = 0; i < journal_count(t->session.journal); i++) {
+		const struct journal_record *r = journal_at(t->session.journal, i);
+
+		if (str_eq(r->type, "gate") && str_eq(doc_find_str(r->body, "gate"), gate))
+			found = r->body;
+	}
+	return found;
+}
+
+static void expect_forgiven(const struct attempt *t, const char *gate, const char *what)
+{
+	const struct doc *d = gate_record(t, gate);
+	const char *words = doc_find_str(d, "evidence.forgiven[0]");
+
+	if (!words || !strstr(words, what))
+		fail_msg("%s: wanted '%s' in '%s'", gate, what, str_or_empty(words));
+	assert_non_null(strstr(str_or_empty(doc_find_str(d, "sources[2].saw")), what));
+}
+
+/* An agent that was killed once, a machine that was started anew: asked about once, told of. */
+TEST(what_passes_by_is_forgiven_once_and_told)
+{
+	static const struct {
+		const char *at, *gate, *words;
+		void (*then)(struct attempt *t);
+	} rows[] = {
+		{"U14", "G-SOAK", "started 1 times more", killed},
+		{"U10-wave-1", "G-WAVE", "started 1 times more", killed},
+		{"U9", "G-CANARY", "which drops are usual since then is not known", rebooted},
+		{"U14", "G-SOAK", "its machine was started anew", rebooted},
+		{"U10-wave-1", "G-WAVE", "its machine was started anew", rebooted},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		memset(&t, 0, sizeof(t));
+		t.at_step = rows[i].at;
+		t.then = rows[i].then;
+		attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+		expect_forgiven(&t, rows[i].gate, rows[i].words);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
+static void interrupt(struct attempt *t)
+{
+	t->session.cluster.pause = "interrupted";
+}
+
+/* While nobody of ours was there. */
+TEST(what_passed_by_during_a_pause_is_forgiven_too)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = interrupt;
+	attempt_whole(&t, &w, "0.3.0", CLI_INTERRUPTED);
+	start_again(&w, 1);
+	start_again(&w, 2);
+	w.nodes[2].boot = "another";
+	stand_in_tick(&w);
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	expect_forgiven(&t, "G-SOAK", "worker-1: its agent was started 1 times more");
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* Somebody mends it, and the soak begins anew. */
+TEST(an_agent_that_keeps_dying_stops_the_soak)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = keeps_dying;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	expect(&t, CLI_BLOCKED, CLI_BLOCKED, "times since before");
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_launders_no_refusal),
+		cmocka_unit_test(what_passes_by_is_forgiven_once_and_told),
+		cmocka_unit_test(what_passed_by_during_a_pause_is_forgiven_too),
+		cmocka_unit_test(an_agent_that_keeps_dying_stops_the_soak),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
