@@ -10,8 +10,10 @@ struct asking {
 	struct upgrade *u;
 	struct gate_sample *out;
 	const struct doc *args;
-	bool fresh; /* the pods that are asked for were made by the step at hand */
-	bool back;  /* the step takes back */
+	bool fresh;  /* the pods that are asked for were made by the step at hand */
+	bool back;   /* the step takes back */
+	bool proves; /* it is the canary that is asked about: nothing of its agent is forgiven */
+	struct doc *forgiven; /* list of what was; NULL: nothing */
 };
 
 int asking_begin(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,

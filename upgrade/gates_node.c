@@ -169,18 +169,32 @@ static void question_of(struct asking *q, const struct world_node *n, const stru
 	out->unchanged = set != HEALTH_CHANGED;
 	out->refusing = recall_refusing(q->u, a, n->name, &out->n_refusing);
 	if (set == HEALTH_CHANGED)
-		out->before = recall_before(q->u, a, n->name, &out->starts);
+		recall_before(q->u, a, n, !q->fresh && !q->proves, out);
 	else if (set == HEALTH_OTHERS)
 		out->before = recall_first(q->u, a, n->name, side->version);
 }
 
-/* What is usual an older release has not told: rates say nothing then, unless they are bad in
- * themselves. */
+/* What is usual an older release has not told, nor the agent of a machine that was started anew and
+ * not changed: rates say nothing then, unless they are bad in themselves. */
 static bool is_moot(const struct asking *q, const struct health_question *question,
 		    enum health_item_id id, enum finding_result result)
 {
 	return result == FINDING_UNKNOWN && (id == HEALTH_DROPS || id == HEALTH_CPU) &&
-	       q->u->from.tells_no_health && !(question->baseline && question->baseline->health);
+	       ((q->u->from.tells_no_health &&
+		 !(question->baseline && question->baseline->health)) ||
+		(question->unchanged && recall_is_rebooted(q->u, question->now)));
+}
+
+/* Told with the answer, and kept with it. */
+static void forgive(struct asking *q, const struct world_node *n, const char *words)
+{
+	struct arena *a = q->out->arena;
+
+	if (!words)
+		return;
+	if (!q->forgiven)
+		q->forgiven = doc_list(a);
+	doc_append(a, q->forgiven, doc_string(a, arena_printf(a, "%s: %s", n->name, words)));
 }
 
 static enum finding_result ask_items(struct asking *q, const struct world_node *n,
@@ -193,9 +207,16 @@ static enum finding_result ask_items(struct asking *q, const struct world_node *
 
 	question_of(q, n, side, set, &question);
 	health_ask(q->out->arena, &question, items);
+	if (set == HEALTH_CHANGED)
+		forgive(q, n, recall_forgiven(q->u, q->out->arena, n->name));
+	else if (set == HEALTH_OTHERS && recall_is_rebooted(q->u, n->status))
+		forgive(q, n,
+			"its machine was started anew, and which drops are usual since then is "
+			"not known");
 	for (int i = 0; i < HEALTH_ITEM_COUNT; i++) {
 		enum finding_result r = items[i].result;
 
+		forgive(q, n, items[i].forgiven);
 		if ((r != FINDING_FAIL && r != FINDING_UNKNOWN) || worst == FINDING_FAIL ||
 		    !is_asked(q, (enum health_item_id)i, set, question.before != NULL) ||
 		    is_moot(q, &question, (enum health_item_id)i, r) ||
@@ -291,12 +312,29 @@ static void ask_missing(struct asking *q, struct round *r)
 	(void)q;
 }
 
+/* "as well as before", but for what was forgiven. */
+static const char *how_well(struct asking *q)
+{
+	struct arena *a = q->out->arena;
+	const char *words = "as well as before";
+	size_t n = 0;
+
+	doc_foreach_item (q->forgiven, d)
+		if (n++ < 3)
+			words = arena_printf(a, "%s; %s", words, doc_str(d));
+	if (!n)
+		return words;
+	if (!q->out->evidence)
+		doc_set(a, q->out->evidence = doc_map(a), "forgiven", q->forgiven);
+	return n > 3 ? arena_printf(a, "%s; and %zu more", words, n - 3) : words;
+}
+
 static int finish(struct asking *q, struct round *r)
 {
 	ask_missing(q, r);
 	answer(q, ASK_KUBERNETES, &r->kubernetes, "the agent's pod is the right one and ready");
 	answer(q, ASK_AGENTS, &r->agents, "ready, of the right version, every endpoint ready");
-	answer(q, ASK_HEALTH, &r->health, "as well as before");
+	answer(q, ASK_HEALTH, &r->health, how_well(q));
 	recall_end(q->u, &q->w);
 	return 0;
 }
@@ -374,11 +412,12 @@ GATE_SAMPLE(room)
 		weigh(&agents, result, words);
 	}
 	mine = world_node(&q.w, node);
-	/* Who is being refused shows only between two looks of this process. */
+	/* Who is being refused, and what is usual, shows only between two looks. */
 	if (mine && mine->status && !recall_has_two_looks(q.u, mine))
 		weigh(&agents, FINDING_UNKNOWN,
 		      arena_printf(out->arena,
-				   "whom %s refuses since when is not known yet: its agent is "
+				   "whom %s refuses since when, or what is usual there since its "
+				   "machine was started anew, is not known yet: its agent is "
 				   "looked at for %llu s first",
 				   node, RECALL_APART_NS / NS_PER_S));
 	if (mine)
@@ -518,6 +557,7 @@ static int all_nodes(void *env, const struct doc *args, struct gate_sample *out,
 
 	if (r)
 		return r;
+	q.proves = gate == (const void *)gate_sample_canary;
 	for (size_t i = 0; i < q.w.n_nodes; i++) {
 		const struct world_node *n = &q.w.nodes[i];
 		bool done = is_changed(&q, n, gate);

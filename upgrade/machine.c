@@ -183,6 +183,7 @@ void upgrade_release(struct upgrade *u)
 	arena_release(&u->previous.arena);
 	arena_release(&u->before.arena);
 	arena_release(&u->usual.arena);
+	arena_release(&u->again.arena);
 }
 
 const char *machine_prepare_name(struct arena *a, const char *run, const char *node)

@@ -111,7 +111,7 @@ struct upgrade {
 	const struct journal *journal; /* of the run; NULL when none is at hand */
 	bool may_finalize;             /* somebody has approved U15 */
 	/* See recall.h. The first two belong to one gate of one step. */
-	struct statuses first, previous, before, usual;
+	struct statuses first, previous, before, usual, again;
 	const void *asked_for, *asked_by;
 	char failed_pod[256]; /* why the last pod of a run failed; "": none did */
 };

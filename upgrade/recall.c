@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upgrade/recall.h"
 
+#include <inttypes.h>
+
 #include "lib/agentapi/health.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/run/report.h"
+
+/* Of a node whose machine was started anew within the run, before its change. */
+#define USUAL_SINCE "usualSince"
 
 static void forget(struct statuses *s)
 {
@@ -46,15 +51,18 @@ void recall_begin(struct upgrade *u, const struct doc *args, const void *gate)
 	u->asked_by = gate;
 	forget(&u->first);
 	forget(&u->previous);
+	doc_foreach_entry (u->again.by_node, e)
+		doc_set_int(&u->again.arena, e->value, "seen", 0);
 }
 
-/* The first that this process has seen of an agent before its change. */
+/* The first that this process has seen of an agent before its change, since its machine started. */
 static void note_usual(struct upgrade *u, const struct world_node *n)
 {
 	struct statuses *s = &u->usual;
+	const struct doc *known = doc_get(s->by_node, n->name);
 
 	if (n->status_object && str_eq(n->status->version, u->from.version) &&
-	    !doc_get(s->by_node, n->name))
+	    (!known || !str_eq(doc_find_str(known, "status.bootID"), n->status->boot_id)))
 		doc_set(&s->arena, s->by_node, n->name, doc_clone(&s->arena, n->status_object));
 }
 
@@ -171,6 +179,26 @@ static void copy_refusing(struct upgrade *u, struct arena *a, struct doc *to,
 	}
 }
 
+/* [source, destination, port, protocol, count] each: a run of many nodes has room for no more. */
+static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_node *before)
+{
+	struct doc *d = doc_set_map(a, to, "refused"), *list = doc_set_list(a, d, "rows");
+	size_t n_rows;
+	struct sidestep_counter *rows = health_refused(a, before, &n_rows);
+
+	if (before->counters_epoch)
+		doc_set_string(a, d, "epoch", before->counters_epoch);
+	for (size_t i = 0; i < n_rows; i++) {
+		struct doc *row = doc_append(a, list, doc_list(a));
+
+		doc_append(a, row, doc_int(a, rows[i].source));
+		doc_append(a, row, doc_int(a, rows[i].destination));
+		doc_append(a, row, doc_int(a, rows[i].port));
+		doc_append(a, row, doc_string(a, str_or_empty(rows[i].protocol)));
+		doc_append(a, row, doc_int(a, rows[i].count));
+	}
+}
+
 struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
 {
 	struct doc *d = doc_map(a);
@@ -181,6 +209,10 @@ struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct 
 		return d;
 	doc_set(a, d, "before", compact(a, n->status_object, true));
 	copy_refusing(u, a, d, n);
+	copy_refused(a, d, n->status);
+	if (recall_is_rebooted(u, n->status) && doc_get(u->usual.by_node, n->name))
+		doc_set(a, d, USUAL_SINCE, compact(a, doc_get(u->usual.by_node, n->name), false));
+	doc_del(u->again.by_node, n->name);
 	if (!u->before.by_node)
 		u->before.by_node = doc_map(&u->before.arena);
 	doc_set(&u->before.arena, u->before.by_node, n->name,
@@ -204,14 +236,28 @@ static const struct doc *noted(const struct upgrade *u, const char *gate, const 
 	return found;
 }
 
+static const struct doc *sound(const struct upgrade *u, const char *node)
+{
+	return doc_get(doc_get(noted(u, G_SOUND, NULL), RUN_USUAL), node);
+}
+
+bool recall_is_rebooted(const struct upgrade *u, const struct sidestep_node *s)
+{
+	const char *was = s ? doc_find_str(sound(u, s->meta.name), "status.bootID") : NULL;
+
+	return was && s->boot_id && !str_eq(was, s->boot_id);
+}
+
 /* --- telling --- */
 
 const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node)
 {
-	struct sidestep_node *usual =
-		decoded(a, doc_get(doc_get(noted(u, G_SOUND, NULL), RUN_USUAL), node));
-	const struct sidestep_node *seen = decoded(a, doc_get(u->usual.by_node, node));
+	const struct doc *since = doc_get(noted(u, G_ROOM, node), USUAL_SINCE);
+	struct sidestep_node *usual = decoded(a, since ? since : sound(u, node));
+	struct sidestep_node *seen = decoded(a, doc_get(u->usual.by_node, node));
 
+	if (!since && seen && recall_is_rebooted(u, seen))
+		return seen;
 	if (usual && seen && str_eq(usual->boot_id, seen->boot_id)) {
 		usual->counters_epoch = seen->counters_epoch;
 		usual->counters = seen->counters;
@@ -236,6 +282,29 @@ struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, con
 			.protocol = doc_find_str(d, "protocol"),
 		};
 	return rows;
+}
+
+/* As they were just before the change, if they are of the counters that `epoch` names. */
+static void recall_refused(struct upgrade *u, struct arena *a, const char *node, const char *epoch,
+			   struct health_question *out)
+{
+	const struct doc *d = doc_get(noted(u, G_ROOM, node), "refused"),
+			 *list = doc_get(d, "rows");
+	struct sidestep_counter *rows = arena_array(a, doc_len(list), struct sidestep_counter);
+	const char *of = doc_find_str(d, "epoch");
+
+	out->refused = rows;
+	out->n_refused = 0;
+	if (of && !str_eq(of, epoch))
+		return;
+	doc_foreach_item (list, row)
+		rows[out->n_refused++] = (struct sidestep_counter){
+			.source = doc_int_or(doc_at(row, 0), -1),
+			.destination = doc_int_or(doc_at(row, 1), -1),
+			.port = doc_int_or(doc_at(row, 2), -2),
+			.protocol = doc_str(doc_at(row, 3)),
+			.count = doc_int_or(doc_at(row, 4), -1),
+		};
 }
 
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
@@ -273,18 +342,109 @@ static void fill(struct sidestep_node *before, const struct sidestep_node *first
 		before->boot_id = first->boot_id;
 }
 
-const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
-					  int64_t *ret_starts)
+/* What happened since the change and was asked about: compared with what was there behind it. */
+static void reckon(struct upgrade *u, struct arena *a, const char *node,
+		   struct health_question *out)
 {
-	const struct doc *d = doc_get(u->before.by_node, node);
-	struct sidestep_node *before =
-		decoded(a, d ? d : doc_get(noted(u, G_ROOM, node), "before"));
+	const struct doc *again = doc_get(u->again.by_node, node);
+	const struct sidestep_node *first = decoded(a, doc_get(again, "first"));
 
+	if (first) {
+		out->origin = out->before;
+		out->before = first;
+		out->starts = 0;
+		out->counted_later = true;
+		out->n_refused = 0;
+	}
+	out->starts += doc_find_int(again, "more", 0);
+}
+
+/* Of the node, made when there is none; so many are seen by the gate that asks now. */
+static struct doc *noted_again(struct upgrade *u, const struct world_node *n, int64_t times)
+{
+	struct statuses *s = &u->again;
+	struct doc *d;
+	int64_t seen;
+
+	if (!s->by_node)
+		s->by_node = doc_map(&s->arena);
+	d = doc_get(s->by_node, n->name);
+	if (!d)
+		d = doc_set_map(&s->arena, s->by_node, n->name);
+	seen = doc_find_int(d, "seen", 0) + (doc_get(u->previous.by_node, n->name) ? times : 0);
+	if (seen > RECALL_FORGIVES)
+		return NULL;
+	doc_set_int(&s->arena, d, "seen", seen);
+	return d;
+}
+
+static void note_again(struct upgrade *u, const struct world_node *n, bool forgives,
+		       const struct health_question *q)
+{
+	const struct sidestep_node *now = n->status, *was = q->before;
+	struct arena *a = &u->again.arena;
+	struct doc *d;
+	int64_t more;
+
+	if (!now || !now->health || !was->health || !now->boot_id || !was->boot_id ||
+	    !str_eq(now->version, u->to.version))
+		return;
+	if (!str_eq(now->boot_id, was->boot_id)) {
+		d = noted_again(u, n, 1);
+		if (d) {
+			doc_set(a, d, "first", doc_clone(a, n->status_object));
+			doc_set_int(a, d, "more", 0);
+		}
+		return;
+	}
+	if (!forgives || !now->health->starts.set || !was->health->starts.set ||
+	    __builtin_sub_overflow(now->health->starts.value, was->health->starts.value, &more) ||
+	    more <= q->starts)
+		return;
+	more -= q->starts;
+	d = noted_again(u, n, more);
+	if (d)
+		doc_set_int(a, d, "more", doc_find_int(d, "more", 0) + more);
+}
+
+void recall_before(struct upgrade *u, struct arena *a, const struct world_node *n, bool forgives,
+		   struct health_question *out)
+{
+	const struct doc *d = doc_get(u->before.by_node, n->name);
+	struct sidestep_node *before =
+		decoded(a, d ? d : doc_get(noted(u, G_ROOM, n->name), "before"));
+
+	out->before = before;
+	if (!before)
+		return;
 	/* Who had the new version before its turn is not started for it. */
-	*ret_starts = before && before->health && !str_eq(before->version, u->to.version);
-	if (before)
-		fill(before, recall_first(u, a, node, u->to.version), &u->from);
-	return before;
+	out->starts = before->health && !str_eq(before->version, u->to.version);
+	out->counted_later = !before->counters_epoch;
+	reckon(u, a, n->name, out);
+	if (!out->origin) {
+		fill(before, recall_first(u, a, n->name, u->to.version), &u->from);
+		recall_refused(u, a, n->name, before->counters_epoch, out);
+	}
+	note_again(u, n, forgives, out);
+}
+
+const char *recall_forgiven(struct upgrade *u, struct arena *a, const char *node)
+{
+	const struct doc *again = doc_get(u->again.by_node, node);
+	const char *since = doc_find_str(again, "first.status.health.started");
+	int64_t more = doc_find_int(again, "more", 0);
+	const char *agent = more > 0 ? arena_printf(a,
+						    "its agent was started %" PRId64
+						    " times more than it was meant to be",
+						    more)
+				     : NULL;
+
+	if (!doc_get(again, "first"))
+		return agent;
+	return arena_printf(a,
+			    "its machine was started anew, and it is compared with what its agent "
+			    "of %s said first%s%s",
+			    str_or_empty(since), agent ? "; " : "", str_or_empty(agent));
 }
 
 bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n)
@@ -294,9 +454,9 @@ bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n)
 	int64_t was, now;
 
 	if (!str_eq(n->status->version, u->from.version) || !n->status->updated ||
-	    !health_may_refuse(n->status))
+	    (!health_may_refuse(n->status) && !recall_is_rebooted(u, n->status)))
 		return true;
-	return usual &&
+	return usual && str_eq(doc_find_str(usual, "status.bootID"), n->status->boot_id) &&
 	       !clock_parse_rfc3339(str_or_empty(doc_find_str(usual, "status.updated")), &was) &&
 	       !clock_parse_rfc3339(n->status->updated, &now) &&
 	       now - was >= (int64_t)RECALL_APART_NS;

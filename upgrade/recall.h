@@ -11,10 +11,12 @@
  * Usual and before stand in the journal as those gates' evidence, without the agents' long lists,
  * so that whoever goes on knows them too. What the journal leaves out (counters by edge) is then
  * counted from the asking gate's first sample on, but for the pairs that were being refused just
- * before: those are few, and stand in it.
+ * before, and those that had ever been refused: those are few, and stand in it. Who is refused by
+ * that first sample, was let through at some time and does not stand in it is not known to be well.
  */
 #pragma once
 
+#include "lib/agentapi/health.h"
 #include "upgrade/world.h"
 
 /* A gate takes a sample: of another gate or step than the last one, first and previous go. */
@@ -24,18 +26,27 @@ void recall_end(struct upgrade *u, const struct world *w);
 
 /* NULL: not known. In a. */
 const struct sidestep_node *recall_usual(struct upgrade *u, struct arena *a, const char *node);
-/* *ret_starts: how often the agent was meant to be started since, once the node was changed. */
-const struct sidestep_node *recall_before(struct upgrade *u, struct arena *a, const char *node,
-					  int64_t *ret_starts);
+/*
+ * Of a node that was changed: what the question says of before. What nobody meant - its agent was
+ * started again, its machine was - is asked about once, as it is, and then forgiven: the next looks
+ * reckon with it. So often within a gate; agents only where `forgives`.
+ */
+#define RECALL_FORGIVES 3
+void recall_before(struct upgrade *u, struct arena *a, const struct world_node *n, bool forgives,
+		   struct health_question *out);
+/* What of the node was forgiven; NULL: nothing. */
+const char *recall_forgiven(struct upgrade *u, struct arena *a, const char *node);
 /* Of before: question.refusing of health.h. */
 struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, const char *node,
 					 size_t *ret_n);
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
+/* Whether the machine was started anew since the run began. */
+bool recall_is_rebooted(const struct upgrade *u, const struct sidestep_node *s);
 /* Whether an agent that is not changed yet, and refuses somebody who has been let through at some
  * time, has published for so long since this process first saw it: who is refused now and then is
- * refused in between. */
+ * refused in between. So has one whose machine was started anew: what is usual since then shows. */
 #define RECALL_APART_NS (10 * NS_PER_S)
 bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n);
 /* Restarts of its agent's pod at the last sample of this gate; INT64_MAX: there was none. */

@@ -55,6 +55,13 @@ int64_t health_scale(int64_t n, int64_t by, int64_t over)
 	return wide > INT64_MAX ? INT64_MAX : wide < INT64_MIN ? INT64_MIN : (int64_t)wide;
 }
 
+enum finding_result health_worse(enum finding_result x, enum finding_result y)
+{
+	if (x == FINDING_FAIL || y == FINDING_FAIL)
+		return FINDING_FAIL;
+	return x == FINDING_UNKNOWN || y == FINDING_UNKNOWN ? FINDING_UNKNOWN : FINDING_PASS;
+}
+
 int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_node *y)
 {
 	int64_t ms;
@@ -63,6 +70,11 @@ int64_t health_elapsed_ms(const struct sidestep_node *x, const struct sidestep_n
 	    !y->health->clock_ms.set)
 		return 0;
 	return health_since(y->health->clock_ms.value, x->health->clock_ms.value, &ms) ? ms : 0;
+}
+
+const struct sidestep_node *health_origin(const struct asking *k)
+{
+	return k->q->origin ? k->q->origin : k->q->before;
 }
 
 static void ask_ready(struct asking *k)
@@ -150,7 +162,9 @@ static void say_not_ready(struct asking *k, const struct sidestep_health_endpoin
 static void ask_endpoints(struct asking *k)
 {
 	const struct sidestep_health_endpoints *e = k->now ? &k->now->endpoints : NULL;
-	struct opt_int had = k->before ? k->before->endpoints.missing : (struct opt_int){0};
+	const struct sidestep_node *was = health_origin(k);
+	struct opt_int had =
+		was && was->health ? was->health->endpoints.missing : (struct opt_int){0};
 
 	if (!e || !e->not_ready.set || !e->ready.set || !e->missing.set)
 		health_say(k, FINDING_UNKNOWN, "the agent does not tell how its endpoints stand");
@@ -214,7 +228,7 @@ static const char *pod_name(struct asking *k, const struct sidestep_endpoint *e)
 
 static void ask_restored(struct asking *k)
 {
-	const struct sidestep_node *was = k->q->before, *now = k->q->now;
+	const struct sidestep_node *was = health_origin(k), *now = k->q->now;
 	const char *lost[NAMED];
 	size_t n = 0, gone = 0;
 

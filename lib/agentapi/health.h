@@ -62,6 +62,9 @@ enum health_item_id {
 struct health_question {
 	const struct sidestep_node *baseline; /* NULL: rates before the change are not known */
 	const struct sidestep_node *before;   /* NULL: nothing is known of before */
+	/* Set when the machine was started anew since the change: what was said before the change.
+	 * *before is then what was said first after the start, and counted_later is set. */
+	const struct sidestep_node *origin;
 	const struct sidestep_node *previous; /* NULL: this is the first sample after the change */
 	const struct sidestep_node *now;      /* NULL: there is none; everything is unknown */
 	const char *version;                  /* NULL: that of before */
@@ -71,6 +74,12 @@ struct health_question {
 	/* Known to have been refused just before the change, where before does not say when. */
 	const struct sidestep_counter *refusing;
 	size_t n_refusing;
+	/* The counters of *before were counted only after the change (that look is all that is left
+	 * of it): what had been refused by the change is what `refused` tells, with its count then.
+	 */
+	bool counted_later;
+	const struct sidestep_counter *refused;
+	size_t n_refused;
 	/* Uids of the node's pods at this moment, so that one that went is not missed. */
 	const struct strings *pods; /* NULL: not known */
 	int64_t wall_ns;            /* the caller's time; 0: do not ask how old *now is */
@@ -80,7 +89,8 @@ struct health_question {
 struct health_item {
 	const char *id, *title;
 	enum finding_result result;
-	const char *words; /* one sentence with the numbers it rests on; in the arena */
+	const char *words;    /* one sentence with the numbers it rests on; in the arena */
+	const char *forgiven; /* what is over and so counts no more; NULL: nothing */
 };
 
 /* All of HEALTH_ITEMS, in their order. */
@@ -96,6 +106,14 @@ void health_ask(struct arena *a, const struct health_question *q,
 bool health_compares_map(const char *name);
 struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
 					 const struct sidestep_node *before, size_t *ret_n);
+/*
+ * What question.refused wants of a status just before a change: pairs that were ever refused, those
+ * that were let through, too, before all others.
+ */
+#define HEALTH_MAX_REFUSED_BOTH 64
+#define HEALTH_MAX_REFUSED      32 /* with those that never were let through */
+struct sidestep_counter *health_refused(struct arena *a, const struct sidestep_node *before,
+					size_t *ret_n);
 /* Whether there is such a pair at all, refused at whatever time. */
 bool health_may_refuse(const struct sidestep_node *n);
 /* Fail when one fails, else unknown when one is unknown, else pass. */

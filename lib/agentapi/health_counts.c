@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The questions over counters: of packets, maps, connections and the process. */
+/* The questions over counters: of drops, maps, connections and the process. */
 #include <inttypes.h>
 
 #include "datapath/abi/verdict.h"
@@ -109,7 +109,7 @@ static enum finding_result judge_drop(struct asking *k, const struct sidestep_dr
 	const char *name = d->name ? d->name : "";
 	int64_t was = dropped(k->before, d), more;
 	int64_t rate = drop_rate(since, k->q->now, d);
-	int64_t usual = drop_rate(k->q->baseline, k->q->before, d);
+	int64_t usual = drop_rate(k->q->baseline, health_origin(k), d);
 	int64_t most = HEALTH_DROP_FLOOR_PER_MIN;
 
 	if (!health_since(d->packets, was, &more))
@@ -142,13 +142,6 @@ static enum finding_result judge_drop(struct asking *k, const struct sidestep_dr
 	return usual < 0 ? FINDING_UNKNOWN : FINDING_FAIL;
 }
 
-static enum finding_result worse(enum finding_result x, enum finding_result y)
-{
-	if (x == FINDING_FAIL || y == FINDING_FAIL)
-		return FINDING_FAIL;
-	return x == FINDING_UNKNOWN || y == FINDING_UNKNOWN ? FINDING_UNKNOWN : FINDING_PASS;
-}
-
 void health_ask_drops(struct asking *k)
 {
 	const struct sidestep_node *since = k->q->before;
@@ -169,89 +162,21 @@ void health_ask_drops(struct asking *k)
 		const char *why = NULL;
 		enum finding_result r = judge_drop(k, &k->now->drops[i], since, &why);
 
-		if (worse(worst, r) != worst || !words)
+		if (health_worse(worst, r) != worst || !words)
 			words = why;
-		worst = worse(worst, r);
+		worst = health_worse(worst, r);
 	}
 	health_say(k, worst, "%s", words ? words : "no more than usual");
 }
 
-/* --- refusals --- */
-
-/* What is told of a pair of identities, a protocol and a verdict. */
-struct told {
-	bool exact;  /* of that port */
-	bool many;   /* that port may be among others that are told as one sum */
-	int64_t sum; /* over all ports */
-	int64_t own; /* of that port, where it is told */
-};
-
-static void add_count(int64_t *sum, int64_t n)
-{
-	if (__builtin_add_overflow(*sum, MAX(n, (int64_t)0), sum))
-		*sum = INT64_MAX;
-}
-
-static void add_told(const struct sidestep_counter *rows, size_t n,
-		     const struct sidestep_counter *like, const char *verdict, struct told *t)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct sidestep_counter *c = &rows[i];
-
-		if (c->source != like->source || c->destination != like->destination ||
-		    !str_eq(c->protocol, like->protocol) || !str_eq(c->verdict, verdict))
-			continue;
-		if (c->port == COUNTER_PORT_MANY || like->port == COUNTER_PORT_MANY)
-			t->many = true;
-		else if (c->port == like->port) {
-			t->exact = true;
-			add_count(&t->own, c->count);
-		}
-		add_count(&t->sum, c->count);
-	}
-}
-
-static struct told refused(const struct sidestep_node *n, const struct sidestep_counter *like)
-{
-	struct told t = {0};
-
-	add_told(n->counters, n->n_counters, like, "dropped", &t);
-	return t;
-}
-
-static struct told let_in(const struct sidestep_node *n, const struct sidestep_counter *like)
-{
-	struct told t = {0};
-
-	add_told(n->counters, n->n_counters, like, "forwarded", &t);
-	return t;
-}
-
-/* By who sends, which says nothing of who receives. */
-static struct told let_out(const struct sidestep_node *n, const struct sidestep_counter *like)
-{
-	struct told t = {0};
-
-	if (n->sent)
-		add_told(n->sent->items, n->sent->n_items, like, "forwarded", &t);
-	return t;
-}
-
-static struct told let_through(const struct sidestep_node *n, const struct sidestep_counter *like)
-{
-	struct told in = let_in(n, like), out = let_out(n, like);
-
-	add_count(&in.sum, out.sum);
-	add_count(&in.own, out.own);
-	return (struct told){in.exact || out.exact, in.many || out.many, in.sum, in.own};
-}
+/* --- maps --- */
 
 bool health_compares_map(const char *name)
 {
 	return str_eq(name, "traffic") || str_eq(name, "conntrack");
 }
 
-static const struct sidestep_map *map_of(const struct sidestep_health *h, const char *name)
+const struct sidestep_map *health_map_of(const struct sidestep_health *h, const char *name)
 {
 	for (size_t i = 0; h && i < h->n_maps; i++) {
 		if (str_eq(h->maps[i].name, name))
@@ -260,175 +185,11 @@ static const struct sidestep_map *map_of(const struct sidestep_health *h, const 
 	return NULL;
 }
 
-static bool nearly_full(const struct sidestep_map *m)
+bool health_map_is_nearly_full(const struct sidestep_map *m)
 {
 	return m && m->entries.set && m->max > 0 &&
 	       health_scale(m->entries.value, 100, m->max) >= HEALTH_PRESSURE_PERCENT;
 }
-
-/* Whether a row that was not there says that nothing came: a full map has forgotten some, and
- * without `sent` nothing is known of what left here for another node. */
-static bool told_all(const struct sidestep_node *was, const struct sidestep_counter *like)
-{
-	const struct sidestep_map *traffic = map_of(was->health, "traffic");
-
-	if (was->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
-		return false;
-	if (traffic && traffic->evicts && nearly_full(traffic))
-		return false;
-	if (was->sent)
-		return was->sent->rows <= (int64_t)was->sent->n_items;
-	for (size_t i = 0; i < was->n_endpoints; i++) {
-		if (was->endpoints[i].identity == like->source)
-			return false;
-	}
-	return true;
-}
-
-static bool same_counters(const struct sidestep_node *x, const struct sidestep_node *y)
-{
-	return health_same_boot(x, y) && x->counters_epoch &&
-	       str_eq(x->counters_epoch, y->counters_epoch);
-}
-
-static bool was_refusing(const struct health_question *q, const struct sidestep_counter *c)
-{
-	for (size_t i = 0; i < q->n_refusing; i++) {
-		const struct sidestep_counter *x = &q->refusing[i];
-
-		if (x->source == c->source && x->destination == c->destination &&
-		    x->port == c->port && str_eq(x->protocol, c->protocol))
-			return true;
-	}
-	return false;
-}
-
-static bool is_both(const struct sidestep_node *n, const struct sidestep_counter *c)
-{
-	struct told passed = let_through(n, c);
-
-	return str_eq(c->verdict, "dropped") && (passed.exact || passed.many);
-}
-
-bool health_may_refuse(const struct sidestep_node *n)
-{
-	for (size_t i = 0; i < n->n_counters; i++)
-		if (is_both(n, &n->counters[i]))
-			return true;
-	return false;
-}
-
-struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_node *earlier,
-					 const struct sidestep_node *before, size_t *ret_n)
-{
-	struct sidestep_counter *list =
-		arena_array(a, HEALTH_MAX_REFUSING, struct sidestep_counter);
-
-	*ret_n = 0;
-	if (!same_counters(earlier, before))
-		return list;
-	for (size_t i = 0; i < before->n_counters && *ret_n < HEALTH_MAX_REFUSING; i++) {
-		const struct sidestep_counter *c = &before->counters[i];
-
-		if (is_both(before, c) && refused(before, c).own > refused(earlier, c).own)
-			list[(*ret_n)++] = *c;
-	}
-	return list;
-}
-
-/* Nobody here has ever let it in, and it is let out as it was: it is refused where it arrives, as
- * it has always been. So are callers whose service has endpoints on more than one node. */
-static bool is_refused_inside(const struct asking *k, const struct sidestep_counter *c)
-{
-	const struct sidestep_node *was = k->q->before;
-	struct told in = let_in(was, c), out = let_out(was, c);
-
-	return !in.exact && !in.many && out.exact && !out.many &&
-	       let_out(k->q->now, c).own > out.own;
-}
-
-/* Of a pair that has been both let through and refused since the machine started: what it was last
- * is what grew from the baseline to before. */
-static enum finding_result judge_both(const struct asking *k, const struct sidestep_counter *c)
-{
-	const struct sidestep_node *base = k->q->baseline, *was = k->q->before;
-	struct told had = refused(was, c), passed = let_through(was, c);
-
-	if (refused(k->q->now, c).own == had.own || was_refusing(k->q, c) ||
-	    is_refused_inside(k, c))
-		return FINDING_PASS; /* not since before, or then already, or always */
-	if (!same_counters(base, was))
-		return FINDING_UNKNOWN;
-	if (had.own > refused(base, c).own)
-		return FINDING_PASS;
-	return passed.exact && passed.own > let_through(base, c).own &&
-			       let_through(k->q->now, c).own == passed.own
-		       ? FINDING_FAIL
-		       : FINDING_UNKNOWN;
-}
-
-/* Is *c, a row of refusals as it is now, of somebody who was let through before? */
-static enum finding_result judge_refusal(const struct asking *k, const struct sidestep_counter *c)
-{
-	const struct sidestep_node *was = k->q->before;
-	struct told had = refused(was, c), passed = let_through(was, c);
-
-	if (had.exact && k->q->unchanged)
-		return FINDING_PASS;
-	if (had.exact)
-		return passed.exact || passed.many ? judge_both(k, c) : FINDING_PASS;
-	/* A smaller sum has lost rows, and says nothing of the others. */
-	if (had.many && refused(k->q->now, c).sum == had.sum)
-		return FINDING_PASS;
-	if (passed.exact && !had.many)
-		return FINDING_FAIL;
-	if (passed.exact || passed.many)
-		return FINDING_UNKNOWN;
-	return told_all(was, c) ? FINDING_PASS : FINDING_UNKNOWN;
-}
-
-static void say_refusal(struct asking *k, enum finding_result r, const struct sidestep_counter *c)
-{
-	const char *port = c->port == COUNTER_PORT_MANY
-				   ? "many ports"
-				   : arena_printf(k->a, "port %" PRId64, c->port);
-
-	health_say(k, r, "identity %" PRId64 " to %" PRId64 " %s %s (%" PRId64 ")%s", c->source,
-		   c->destination, port,
-		   r == FINDING_FAIL ? "was let through before and is refused now"
-				     : "is refused now",
-		   c->count, r == FINDING_FAIL ? "" : "; whether it was before is not known");
-}
-
-void health_ask_denied(struct asking *k)
-{
-	const struct sidestep_node *was = k->q->before, *now = k->q->now;
-	enum finding_result worst = FINDING_PASS;
-
-	if (!same_counters(was, now)) {
-		health_say(k, FINDING_UNKNOWN, "the counts of before and now cannot be compared");
-		return;
-	}
-	for (size_t i = 0; i < now->n_counters; i++) {
-		const struct sidestep_counter *c = &now->counters[i];
-
-		enum finding_result r =
-			str_eq(c->verdict, "dropped") ? judge_refusal(k, c) : FINDING_PASS;
-
-		if (worse(worst, r) == worst)
-			continue;
-		worst = r;
-		say_refusal(k, r, c);
-	}
-	if (worst != FINDING_PASS)
-		return;
-	if (now->n_counters >= SIDESTEP_NODE_MAX_COUNTERS)
-		health_say(k, FINDING_UNKNOWN, "there are more pairs than the agent can tell");
-	else
-		health_say(k, FINDING_PASS, "no pair that was let through before is refused");
-}
-
-/* --- maps --- */
 
 void health_ask_map_pressure(struct asking *k)
 {
@@ -444,7 +205,7 @@ void health_ask_map_pressure(struct asking *k)
 		if (!m->entries.set || m->max <= 0)
 			silent = m;
 		/* A map that forgets its oldest rows fills in time, and is well when it is full. */
-		if (m->evicts || !nearly_full(m))
+		if (m->evicts || !health_map_is_nearly_full(m))
 			continue;
 		health_say(k, FINDING_FAIL, "%s holds %" PRId64 " of %" PRId64 " rows", m->name,
 			   m->entries.value, m->max);
@@ -469,7 +230,7 @@ static int64_t connections(const struct sidestep_node *n)
 			       ? -1
 			       : MIN(n->conntrack->entries, INT64_MAX / 2) +
 					 MIN(n->conntrack->remaining, INT64_MAX / 2);
-	m = map_of(n ? n->health : NULL, "conntrack");
+	m = health_map_of(n ? n->health : NULL, "conntrack");
 	return m && m->entries.set ? m->entries.value : -1;
 }
 
@@ -527,7 +288,7 @@ void health_ask_cpu(struct asking *k)
 {
 	bool young, whole;
 	int64_t is = cpu_share(k->q->previous, k->q->now, &young);
-	int64_t was = cpu_share(k->q->baseline, k->q->before, &whole);
+	int64_t was = cpu_share(k->q->baseline, health_origin(k), &whole);
 
 	if (is < 0)
 		health_say(k, FINDING_UNKNOWN, "the agent does not tell its processor time");
@@ -561,8 +322,9 @@ static int64_t ms_to_limit(const struct asking *k, int64_t rss, int64_t limit)
 
 void health_ask_memory(struct asking *k)
 {
+	const struct sidestep_node *was = health_origin(k);
 	const struct sidestep_process *p = k->now ? &k->now->process : NULL,
-				      *had = k->before ? &k->before->process : NULL;
+				      *had = was && was->health ? &was->health->process : NULL;
 	int64_t left;
 
 	if (!p || !p->rss_bytes.set) {

@@ -13,6 +13,8 @@ struct asking {
 	struct health_item *item;
 };
 
+/* What was said before the change, whatever became of the machine since; NULL: nothing. */
+const struct sidestep_node *health_origin(const struct asking *k);
 void health_say(struct asking *k, enum finding_result result, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 /* Statuses of one boot of the machine; NULL is of none. */
@@ -29,13 +31,19 @@ bool health_since(int64_t x, int64_t y, int64_t *ret);
 /* n * by / over, as far as it can be told. */
 int64_t health_scale(int64_t n, int64_t by, int64_t over);
 
+enum finding_result health_worse(enum finding_result x, enum finding_result y);
+
 /* health_counts.c */
+const struct sidestep_map *health_map_of(const struct sidestep_health *h, const char *name);
+bool health_map_is_nearly_full(const struct sidestep_map *m);
 void health_ask_regenerations(struct asking *k);
 void health_ask_drops(struct asking *k);
-void health_ask_denied(struct asking *k);
 void health_ask_map_errors(struct asking *k);
 void health_ask_map_pressure(struct asking *k);
 void health_ask_conntrack(struct asking *k);
 void health_ask_programs(struct asking *k);
 void health_ask_cpu(struct asking *k);
 void health_ask_memory(struct asking *k);
+
+/* health_denied.c */
+void health_ask_denied(struct asking *k);

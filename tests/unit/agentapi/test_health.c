@@ -84,9 +84,14 @@ static struct sidestep_node *node(const struct doc *d)
 	return n;
 }
 
+#define STATUS(text) "status: {" text "}"
+
 struct moments {
 	const char *before, *now; /* patches of what is asked about; NULL: as it is */
 	bool no_before, no_previous, no_baseline, no_pods, quiet, unchanged, refusing;
+	bool rebooted;   /* since the change; before is what was said first after that */
+	bool later;      /* what was counted before is not known ... */
+	int64_t refused; /* ... but for 302 to 301: refused so often; 0: not known either */
 };
 
 static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_COUNT])
@@ -94,6 +99,11 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 	static const char *uids[] = {"u1", "u2"};
 	static const struct sidestep_counter known[] = {
 		{.source = 302, .destination = 301, .port = 80, .protocol = "TCP"}};
+	const struct sidestep_counter then = {.source = 302,
+					      .destination = 301,
+					      .port = 80,
+					      .protocol = "TCP",
+					      .count = m->refused};
 	struct strings pods = {uids, 2};
 	struct doc *was = patched(doc_map(&arena), before_text), *baseline, *previous, *now;
 	struct health_question q = {.version = "0.3.0",
@@ -102,13 +112,22 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 				    .unchanged = m->unchanged,
 				    .refusing = known,
 				    .n_refusing = m->refusing,
+				    .counted_later = m->later,
+				    .refused = &then,
+				    .n_refused = m->refused > 0,
 				    .pods = m->no_pods ? NULL : &pods,
 				    .max_age_ns = 30 * NS_PER_S};
 
 	baseline = patched(was, baseline_patch);
 	previous = patched(was, previous_patch);
+	if (m->rebooted) {
+		previous = patched(previous, STATUS("bootID: c, counters: []"));
+		q.origin = node(was);
+		q.starts = 0;
+		q.counted_later = true;
+	}
 	now = patched(patched(previous, now_patch), m->now);
-	was = patched(was, m->before);
+	was = patched(m->rebooted ? previous : was, m->before);
 	clock_parse_rfc3339("2026-11-23T12:02:05Z", &q.wall_ns);
 	q.now = node(now);
 	q.before = m->no_before ? NULL : node(was);
@@ -117,8 +136,10 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 	health_ask(&arena, &q, items);
 }
 
-#define STATUS(text) "status: {" text "}"
 #define HEALTH(text) "status: {health: {" text "}}"
+#define BOTH(passed, refused)                                                                      \
+	COUNTER(302, 301, 80, "forwarded", passed) ", " COUNTER(302, 301, 80, "dropped", refused)
+#define BOTH_NOW(passed, refused) STATUS("counters: [" BOTH(passed, refused) "]")
 #define COUNTER(from, to, at, how, n)                                                              \
 	"{source: " #from ", destination: " #to ", port: " #at ", protocol: TCP, verdict: " how    \
 	", count: " #n "}"
@@ -391,6 +412,80 @@ static const struct {
 						 20) ", " COUNTER(302, 301, 80, "dropped", 9) "]"),
 	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
 	 NULL},
+	/* What stood there when an upgrade was gone on with says nothing of before the change. */
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.later = true, .before = STATUS("counters: [" BOTH(20, 3) "]"), .now = BOTH_NOW(20, 3)},
+	 "nor whether it still is"},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.later = true,
+	  .refused = 2,
+	  .before = STATUS("counters: [" BOTH(20, 3) "]"),
+	  .now = BOTH_NOW(20, 3)},
+	 "302 to 301 port 80"},
+	{HEALTH_DENIED, /* all of it was before */
+	 FINDING_PASS,
+	 {.later = true,
+	  .refused = 3,
+	  .before = STATUS("counters: [" BOTH(20, 3) "]"),
+	  .now = BOTH_NOW(20, 3)},
+	 NULL},
+	{HEALTH_DENIED, /* it went on all the time */
+	 FINDING_PASS,
+	 {.later = true,
+	  .refused = 1,
+	  .refusing = true,
+	  .before = STATUS("counters: [" BOTH(20, 3) "]"),
+	  .now = BOTH_NOW(20, 9)},
+	 NULL},
+	{HEALTH_DENIED, /* it is over, as can be seen */
+	 FINDING_PASS,
+	 {.later = true,
+	  .refused = 1,
+	  .before = STATUS("counters: [" BOTH(20, 3) "]"),
+	  .now = BOTH_NOW(21, 3)},
+	 NULL},
+	{HEALTH_DENIED, /* one of two ends lets it through */
+	 FINDING_UNKNOWN,
+	 {.later = true,
+	  .refused = 1,
+	  .before = STATUS("counters: [" BOTH(20, 3) "]"),
+	  .now = BOTH_NOW(21, 4)},
+	 "302 to 301 port 80"},
+	{HEALTH_DENIED, /* nobody was ever let through */
+	 FINDING_PASS,
+	 {.later = true,
+	  .before = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 3) "]"),
+	  .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 9) "]")},
+	 NULL},
+	/* A machine that was started anew since the change. */
+	{HEALTH_RESTARTS, FINDING_PASS, {.rebooted = true}, NULL},
+	{HEALTH_RESTARTS, FINDING_FAIL, {.rebooted = true, .now = HEALTH("starts: 5")}, NULL},
+	{HEALTH_DROPS,
+	 FINDING_PASS,
+	 {.rebooted = true, .now = HEALTH("drops: [" DROP(133, "ingress", 1080) "]")},
+	 NULL},
+	{HEALTH_RESTORED,
+	 FINDING_FAIL,
+	 {.rebooted = true,
+	  .before = STATUS("endpoints: [{id: 2, uid: u1}]"),
+	  .now = STATUS("endpoints: [{id: 2, uid: u1}]")},
+	 "shop/cart"},
+	{HEALTH_CPU, FINDING_PASS, {.rebooted = true}, NULL},
+	{HEALTH_DENIED, FINDING_PASS, {.rebooted = true}, NULL},
+	{HEALTH_DENIED,
+	 FINDING_FAIL,
+	 {.rebooted = true, .now = STATUS("counters: [" COUNTER(300, 301, 80, "dropped", 4) "]")},
+	 "300 to 301 port 80"},
+	{HEALTH_DENIED, /* it always was */
+	 FINDING_PASS,
+	 {.rebooted = true, .now = STATUS("counters: [" COUNTER(302, 301, 80, "dropped", 4) "]")},
+	 NULL},
+	{HEALTH_DENIED,
+	 FINDING_UNKNOWN,
+	 {.rebooted = true, .now = BOTH_NOW(9, 4)},
+	 "302 to 301 port 80"},
 	/* Sums over ports that are not told one by one, at either moment. */
 	{HEALTH_DENIED, /* a smaller one has lost rows */
 	 FINDING_UNKNOWN,
@@ -617,6 +712,30 @@ TEST(a_list_that_was_full_is_no_proof)
 	arena_release(&arena);
 }
 
+/* Who was let through and refused comes first; the others as far as there is room. */
+static void what_was_ever_refused_is_few(void **state)
+{
+	static struct sidestep_counter rows[100];
+	struct sidestep_node was = {.counters = rows, .n_counters = ARRAY_SIZE(rows)};
+	struct sidestep_counter *list;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		rows[i] = (struct sidestep_counter){.source = (int64_t)i / 2 + 1,
+						    .destination = 301,
+						    .port = 80,
+						    .protocol = "TCP",
+						    .verdict = i < 98 || i % 2 ? "dropped"
+									       : "forwarded",
+						    .count = 5};
+	list = health_refused(&arena, &was, &n);
+	assert_int_equal(n, HEALTH_MAX_REFUSED);
+	assert_int_equal(list[0].source, 50);
+	assert_int_equal(list[1].source, 1);
+	arena_release(&arena);
+}
+
 static void only_what_was_being_refused_is_noted_for_later(void **state)
 {
 	struct doc *d = patched(doc_map(&arena), before_text);
@@ -653,6 +772,7 @@ int main(void)
 		cmocka_unit_test(a_list_that_was_full_is_no_proof),
 		cmocka_unit_test(every_question_is_answered_by_the_status),
 		cmocka_unit_test(all_is_well_after_a_good_upgrade),
+		cmocka_unit_test(what_was_ever_refused_is_few),
 		cmocka_unit_test(only_what_was_being_refused_is_noted_for_later),
 		cmocka_unit_test(who_says_nothing_passes_nothing),
 	};

@@ -510,7 +510,7 @@ static const char *counter(struct arena *a, int destination, const char *verdict
 static void put_counters(struct stand_in *w, struct arena *a, const struct stand_in_node *n,
 			 struct doc *status)
 {
-	const char *passed = counter(a, 2, "forwarded", 9);
+	const char *passed = counter(a, 2, "forwarded", n->let_again ? 9 + (int)n->looks : 9);
 
 	/* A policy from before this run refuses somebody all the time whom none refused at first.
 	 */
@@ -542,7 +542,7 @@ static void publish(struct stand_in *w, struct arena *a, struct stand_in_node *n
 	doc_set_bool(a, status, "ready", !refused);
 	doc_set_string(a, status, "message",
 		       refused ? "the kernel's verifier refuses from_pod" : "");
-	doc_set_string(a, status, "bootID", "boot");
+	doc_set_string(a, status, "bootID", n->boot ? n->boot : "boot");
 	doc_set_string(a, status, "updated", rfc3339(a, clock_wall_ns(&w->clock.clock)));
 	put_endpoints(a, n, pods, status);
 	put_counters(w, a, n, status);

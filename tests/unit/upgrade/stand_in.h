@@ -40,8 +40,10 @@ enum agent_fault {
 struct stand_in_node {
 	const char *name, *pod_uid;
 	const char *version; /* that publishes; NULL: nobody yet */
+	const char *boot;    /* NULL: its first */
 	int64_t starts, generation, looks;
 	int64_t refused; /* the identity that nobody reaches from there any more; 0: none */
+	bool let_again;  /* whom it refused it lets through, and they come */
 	int64_t started_wall, started_ms;
 };
 

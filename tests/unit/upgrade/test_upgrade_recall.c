@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a run remembers of its nodes when it is gone on with, and what it forgives: against a real
+ * API server, with a fake clock.
+ */
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/cli/exit.h"
+#include "tests/support/test.h"
+#include "tests/unit/upgrade/attempt.h"
+
+/* Once the agent's pod of worker-2 is the new one. */
+static void pause_behind_the_pod(struct attempt *t)
+{
+	const struct journal *j = t->session.journal;
+	bool done = false;
+
+	for (size_t i = 0; i < journal_count(j); i++)
+		done |= str_eq(journal_at(j, i)->type, "done") &&
+			str_eq(doc_find_str(journal_at(j, i)->body, "op"), "pod");
+	if (done)
+		t->session.cluster.pause = "interrupted";
+	else
+		t->at_step = "U8/worker-2";
+}
+
+static int gone_on_with(struct attempt *t, struct stand_in *w)
+{
+	attempt_close(t);
+	attempt_open(t, w, "mine", -1);
+	attempt_find(t, false);
+	return attempt_go(t);
+}
+
+static void expect(const struct attempt *t, int is, int code, const char *says)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	if (is != code || (says && !strstr(attempt_why(t, &a), says)))
+		fail_msg("%d: %s\n%s", is, attempt_why(t, &a), t->said);
+}
+
+/* Nobody of ours was there when the new agent began to refuse, and the client has given up. */
+TEST(a_pause_launders_no_refusal)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	w.fault = AGENT_DROPS;
+	w.fault_on = "worker-2";
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U8/worker-2";
+	t.then = pause_behind_the_pod;
+	attempt_whole(&t, &w, "0.3.0", CLI_INTERRUPTED);
+	for (int i = 0; i < 5; i++) {
+		fake_clock_advance(&w.clock, 10 * NS_PER_S);
+		stand_in_tick(&w);
+	}
+	assert_int_equal(w.nodes[2].refused, 2);
+	expect(&t, gone_on_with(&t, &w), CLI_INCONCLUSIVE, "identity 1 to 2 port 80");
+	/* It is mended, and somebody has tried. */
+	w.nodes[2].let_again = true;
+	w.fault = AGENT_WELL;
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* The kernel killed it, say. */
+static void start_again(struct stand_in *w, size_t i)
+{
+	w->nodes[i].starts++;
+	w->nodes[i].started_wall = clock_wall_ns(&w->clock.clock);
+}
+
+static void killed(struct attempt *t)
+{
+	start_again(t->world, 1);
+}
+
+static void rebooted(struct attempt *t)
+{
+	start_again(t->world, 1);
+	t->world->nodes[1].boot = "another";
+}
+
+static void keeps_dying(struct attempt *t)
+{
+	start_again(t->world, 1);
+	t->at_step = "U14";
+}
+
+static const struct doc *gate_record(const struct attempt *t, const char *gate)
+{
+	const struct doc *found = NULL;
+
+	for (size_t i = 0; i < journal_count(t->session.journal); i++) {
+		const struct journal_record *r = journal_at(t->session.journal, i);
+
+		if (str_eq(r->type, "gate") && str_eq(doc_find_str(r->body, "gate"), gate))
+			found = r->body;
+	}
+	return found;
+}
+
+static void expect_forgiven(const struct attempt *t, const char *gate, const char *what)
+{
+	const struct doc *d = gate_record(t, gate);
+	const char *words = doc_find_str(d, "evidence.forgiven[0]");
+
+	if (!words || !strstr(words, what))
+		fail_msg("%s: wanted '%s' in '%s'", gate, what, str_or_empty(words));
+	assert_non_null(strstr(str_or_empty(doc_find_str(d, "sources[2].saw")), what));
+}
+
+/* An agent that was killed once, a machine that was started anew: asked about once, told of. */
+TEST(what_passes_by_is_forgiven_once_and_told)
+{
+	static const struct {
+		const char *at, *gate, *words;
+		void (*then)(struct attempt *t);
+	} rows[] = {
+		{"U14", "G-SOAK", "started 1 times more", killed},
+		{"U10-wave-1", "G-WAVE", "started 1 times more", killed},
+		{"U9", "G-CANARY", "which drops are usual since then is not known", rebooted},
+		{"U14", "G-SOAK", "its machine was started anew", rebooted},
+		{"U10-wave-1", "G-WAVE", "its machine was started anew", rebooted},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		memset(&t, 0, sizeof(t));
+		t.at_step = rows[i].at;
+		t.then = rows[i].then;
+		attempt_whole(&t, &w, "0.3.0", CLI_WAITING);
+		expect_forgiven(&t, rows[i].gate, rows[i].words);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
+static void interrupt(struct attempt *t)
+{
+	t->session.cluster.pause = "interrupted";
+}
+
+/* While nobody of ours was there. */
+TEST(what_passed_by_during_a_pause_is_forgiven_too)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = interrupt;
+	attempt_whole(&t, &w, "0.3.0", CLI_INTERRUPTED);
+	start_again(&w, 1);
+	start_again(&w, 2);
+	w.nodes[2].boot = "another";
+	stand_in_tick(&w);
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	expect_forgiven(&t, "G-SOAK", "worker-1: its agent was started 1 times more");
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* Somebody mends it, and the soak begins anew. */
+TEST(an_agent_that_keeps_dying_stops_the_soak)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U14";
+	t.then = keeps_dying;
+	attempt_whole(&t, &w, "0.3.0", CLI_BLOCKED);
+	expect(&t, CLI_BLOCKED, CLI_BLOCKED, "times since before");
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pause_launders_no_refusal),
+		cmocka_unit_test(what_passes_by_is_forgiven_once_and_told),
+		cmocka_unit_test(what_passed_by_during_a_pause_is_forgiven_too),
+		cmocka_unit_test(an_agent_that_keeps_dying_stops_the_soak),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
