@@ -31,6 +31,7 @@ struct config_diff_opts {
 	int output;
 	int64_t context_lines;
 	bool detailed_exit;
+	struct cli_list deletes;      /* objects that go, though they would be left */
 	bool prune;                   /* what was applied and is not wanted any more goes */
 	bool was_applied;             /* what is wanted is what was applied last */
 	const struct secret_key *key; /* instead of digest_key's; NULL: that, or a new one */
@@ -75,6 +76,10 @@ struct config_scene {
 	bool hidden_desired, hidden_applied, hidden_live;
 	struct map plain;     /* address of a redacted object -> the object as it is */
 	struct doc *left_out; /* sentences: what was given and is not looked at; NULL: nothing */
+	/* Files (of a revision) that applies have made, as the newest revision says; NULL: it does
+	 * not say, or there is none. */
+	const struct doc *created;
+	struct snapshot let_go; /* what stays where it is, and is no longer looked after */
 };
 void config_scene_init(struct config_scene *s);
 /* Reads and compares what the options say. Release it also after a failure. */
@@ -103,6 +108,10 @@ int config_read_desired(struct config_scene *s, const struct config_diff_opts *o
  */
 int config_read_applied(struct config_scene *s, struct config_place *place, bool all,
 			struct store_revision *ret_newest, struct error *err);
+/* "Deployment/shop/till" */
+const char *config_object_ref(struct arena *a, const struct doc *object);
+/* A sentence in s->left_out: the object, and why. */
+void config_leave_out(struct config_scene *s, const struct doc *object, const char *why);
 /* Puts what is wanted into the namespaces in which the server would: what it is called by. */
 int config_live_place(struct config_scene *s, struct cluster *c, struct error *err);
 /*

@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "upgrade/config.h"
 #include "upgrade/config_history.h"
+#include "upgrade/config_left.h"
 
 #define HOOK   "helm.sh/hook"
 #define POLICY "helm.sh/resource-policy"
@@ -16,17 +17,22 @@ static const char *annotation(const struct doc *object, const char *key)
 	return doc_str(doc_get(doc_find(object, "metadata.annotations"), key));
 }
 
-static void leave_out(struct config_scene *s, const struct doc *object, const char *why)
+const char *config_object_ref(struct arena *a, const struct doc *object)
+{
+	const char *ns = doc_find_str(object, "metadata.namespace");
+
+	return arena_printf(a, "%s/%s%s%s", str_or_empty(doc_find_str(object, "kind")),
+			    str_or_empty(ns), str_empty(ns) ? "" : "/",
+			    str_or_empty(doc_find_str(object, "metadata.name")));
+}
+
+void config_leave_out(struct config_scene *s, const struct doc *object, const char *why)
 {
 	struct arena *a = &s->arena;
-	const char *ns = doc_find_str(object, "metadata.namespace");
 
 	if (!s->left_out)
 		s->left_out = doc_list(a);
-	doc_append(a, s->left_out,
-		   doc_stringf(a, "%s/%s%s%s: %s", doc_find_str(object, "kind"), str_or_empty(ns),
-			       str_empty(ns) ? "" : "/",
-			       str_or_empty(doc_find_str(object, "metadata.name")), why));
+	doc_append(a, s->left_out, doc_stringf(a, "%s: %s", config_object_ref(a, object), why));
 }
 
 /*
@@ -46,7 +52,7 @@ static void drop_hooks(struct config_scene *s, struct snapshot *set, bool tell)
 		if (!hook)
 			set->items[n++] = set->items[i];
 		else if (tell)
-			leave_out(s, set->items[i], arena_printf(&s->arena, why, hook));
+			config_leave_out(s, set->items[i], arena_printf(&s->arena, why, hook));
 	}
 	set->n = n;
 }
@@ -62,7 +68,8 @@ static bool stays(struct config_scene *s, const struct doc *object)
 {
 	if (!str_eq(annotation(object, POLICY), "keep"))
 		return false;
-	leave_out(s, object, "stays, though it is not wanted any more: it says " POLICY ": keep");
+	config_leave_out(s, object,
+			 "stays, though it is not wanted any more: it says " POLICY ": keep");
 	return true;
 }
 
@@ -164,6 +171,7 @@ int config_read_applied(struct config_scene *s, struct config_place *place, bool
 	r = config_history_read(place, &newest, &set, &meta, err);
 	if (!r)
 		r = same_key(place, &newest, meta, err);
+	s->created = doc_get(meta, "created");
 	for (size_t i = 0; !r && i < set.n; i++) {
 		const bool wanted = map_has(&named, config_history_file(&s->arena, set.items[i]));
 
@@ -238,6 +246,8 @@ static int read_cluster(struct config_scene *s, const struct config_diff_opts *o
 		r = read_history(s, o, &c, key, err);
 	if (!r)
 		r = config_live_read(s, &c, err);
+	if (!r && o->files.n && o->prune)
+		config_leave(s, &o->deletes, NULL, err);
 	cluster_release(&c);
 	return r;
 }
@@ -340,6 +350,7 @@ void config_scene_init(struct config_scene *s)
 	snapshot_init(&s->desired, &s->arena);
 	snapshot_init(&s->applied, &s->arena);
 	snapshot_init(&s->live, &s->arena);
+	snapshot_init(&s->let_go, &s->arena);
 }
 
 int config_scene_load(struct config_scene *s, const struct config_diff_opts *o, struct error *err)
@@ -361,6 +372,7 @@ void config_scene_release(struct config_scene *s)
 	snapshot_release(&s->desired);
 	snapshot_release(&s->applied);
 	snapshot_release(&s->live);
+	snapshot_release(&s->let_go);
 	map_release(&s->plain);
 	arena_release(&s->arena);
 }

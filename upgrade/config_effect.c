@@ -56,13 +56,13 @@ static const struct rule rules[] = {
 };
 
 /* Kinds that hold more than what their manifests say. */
-static bool holds_data(const struct diff_object *o)
+bool config_holds_data(const char *kind)
 {
 	static const char *const kinds[] = {"Namespace", "CustomResourceDefinition",
 					    "PersistentVolume", "PersistentVolumeClaim"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (str_eq(o->kind, kinds[i]))
+		if (str_eq(kind, kinds[i]))
 			return true;
 	return false;
 }
@@ -118,7 +118,8 @@ enum config_effect config_effect_of(const struct diff_object *o, const struct di
 			break;
 		}
 	arena_release(&a);
-	if (!c->path && c->op == DIFF_REMOVE && diff_class_pending(c->class) && holds_data(o))
+	if (!c->path && c->op == DIFF_REMOVE && diff_class_pending(c->class) &&
+	    config_holds_data(o->kind))
 		return EFFECT_LOST;
 	if (e != EFFECT_ROLLOUT)
 		return e;

@@ -36,6 +36,8 @@ enum config_effect {
 /* Of one change of o; EFFECT_NONE for one that is not pending. */
 enum config_effect config_effect_of(const struct diff_object *o, const struct diff_change *c);
 const char *config_effect_name(enum config_effect e);
+/* A kind that holds more than what its manifests say, so that deleting it loses data. */
+bool config_holds_data(const char *kind);
 /* "low", "medium", "high". */
 const char *config_effect_risk(enum config_effect e);
 /* One sentence, without a full stop. */

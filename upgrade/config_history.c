@@ -62,6 +62,15 @@ int config_history_read(struct config_place *p, const struct store_revision *rev
 /* Of revision.yaml. */
 static const char *const meta_fields[] = {"cluster", "name", "key", "run", "as"};
 
+/* Revisions of older releases have none. */
+static void set_created(struct arena *a, struct doc *d, const struct doc *from)
+{
+	const struct doc *created = doc_get(from, "created");
+
+	if (created)
+		doc_set(a, d, "created", doc_clone(a, created));
+}
+
 static struct doc *meta_doc(struct arena *a, const struct doc *revision)
 {
 	struct doc *d = doc_map(a);
@@ -71,6 +80,7 @@ static struct doc *meta_doc(struct arena *a, const struct doc *revision)
 	for (size_t i = 0; i < ARRAY_SIZE(meta_fields); i++)
 		doc_set_string(a, d, meta_fields[i], doc_find_str(revision, meta_fields[i]));
 	doc_set_int(a, d, "number", doc_find_int(revision, "number", 0));
+	set_created(a, d, revision);
 	return d;
 }
 
@@ -364,6 +374,7 @@ int config_revision_delta(struct config_place *p, const struct store_revision *r
 		doc_del(d, meta_fields[i]);
 		doc_set_string(p->arena, d, meta_fields[i], doc_find_str(meta, meta_fields[i]));
 	}
+	set_created(p->arena, d, meta);
 	*ret_doc = d;
 	return 0;
 }

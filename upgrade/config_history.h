@@ -38,9 +38,9 @@ const char *config_history_file(struct arena *a, const struct doc *object);
 
 /*
  * A revision to be made, as a document: {number, parent, who, email, why, run, when, cluster, name,
- * key, as, files: [{path, doc} or {path, gone: true}]}. objects are what is wanted, redacted; those
- * of the newest revision that are neither among them nor in gone (a set of objects) stay. as: a
- * name for it, or NULL.
+ * key, as, files: [{path, doc} or {path, gone: true}], created: [path, ...]}. objects are what is
+ * wanted, redacted; those of the newest revision that are neither among them nor in gone (a set of
+ * objects) stay. as: a name for it, or NULL.
  */
 struct doc *config_revision_make(struct arena *a, const struct config_place *p,
 				 const struct store_revision *newest, const struct store_note *note,

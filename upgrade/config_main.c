@@ -95,6 +95,8 @@ static const struct config_apply_opts apply_defaults = {
 #define KEEP_HELP    "how long values from before and after are kept in the cluster, for going back"
 #define OVERWRITE_HELP                                                                             \
 	"win the conflicts of this object (Deployment/my-team/web), instead of stopping"
+#define DELETE_HELP                                                                                \
+	"delete this object (Namespace/my-team) with what it holds, though it would be left"
 static const struct cli_option plan_options[] = {
 	CLI_OPT(struct config_apply_opts, diff.files, "filename", 'f', CLI_LIST, "PATH",
 		"manifests that are wanted: files, folders, or - for standard input"),
@@ -103,9 +105,11 @@ static const struct cli_option plan_options[] = {
 	CLI_OPT(struct config_apply_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
 		"of manifests that name none (else default)"),
 	CLI_OPT(struct config_apply_opts, diff.prune, "prune", 0, CLI_FLAG, NULL,
-		"delete what the newest revision has and these manifests do not"),
+		"delete what applies have made and these manifests do not name"),
 	CLI_OPT(struct config_apply_opts, overwrite, "overwrite", 0, CLI_LIST, "OBJECT",
 		OVERWRITE_HELP),
+	CLI_OPT(struct config_apply_opts, diff.deletes, "delete", 0, CLI_LIST, "OBJECT",
+		DELETE_HELP),
 	CLI_OPT(struct config_apply_opts, why, "message", 'm', CLI_STRING, "TEXT",
 		"why, for the history"),
 	CLI_OPT(struct config_apply_opts, as, "as", 0, CLI_STRING, "NAME",
@@ -128,9 +132,11 @@ static const struct cli_option apply_options[] = {
 	CLI_OPT(struct config_apply_opts, diff.namespace_, "namespace", 'n', CLI_STRING, "NAME",
 		"of manifests that name none (else default)"),
 	CLI_OPT(struct config_apply_opts, diff.prune, "prune", 0, CLI_FLAG, NULL,
-		"delete what the newest revision has and these manifests do not"),
+		"delete what applies have made and these manifests do not name"),
 	CLI_OPT(struct config_apply_opts, overwrite, "overwrite", 0, CLI_LIST, "OBJECT",
 		OVERWRITE_HELP),
+	CLI_OPT(struct config_apply_opts, diff.deletes, "delete", 0, CLI_LIST, "OBJECT",
+		DELETE_HELP),
 	CLI_OPT(struct config_apply_opts, why, "message", 'm', CLI_STRING, "TEXT",
 		"why, for the history (else what the plan says)"),
 	CLI_OPT(struct config_apply_opts, as, "as", 0, CLI_STRING, "NAME",
@@ -149,6 +155,8 @@ static const struct cli_option rollback_options[] = {
 		"manifests that have secret values of that revision"),
 	CLI_OPT(struct config_apply_opts, overwrite, "overwrite", 0, CLI_LIST, "OBJECT",
 		OVERWRITE_HELP),
+	CLI_OPT(struct config_apply_opts, diff.deletes, "delete", 0, CLI_LIST, "OBJECT",
+		DELETE_HELP),
 	CLI_OPT(struct config_apply_opts, why, "message", 'm', CLI_STRING, "TEXT",
 		"why, for the history"),
 	CLI_OPT(struct config_apply_opts, as, "as", 0, CLI_STRING, "NAME",
@@ -269,9 +277,11 @@ static const struct cli_command commands[] = {
 	 .max_args = 1,
 	 .details =
 		 "Plans from what is there to what REVISION had, with the same checks as apply; it "
-		 "becomes a\nrevision itself. What came since is deleted. Values of Secrets are "
-		 "taken from where they were kept\nin the cluster; where they are gone it says so "
-		 "and does nothing.\n\n"
+		 "becomes a\nrevision itself. What applies have made since is deleted; what was "
+		 "there before they came\nis left, and so is what loses data with it (a Namespace, "
+		 "a CustomResourceDefinition, a\nPersistentVolumeClaim, a PersistentVolume), until "
+		 "you name it with --delete. Values of Secrets\nare taken from where they were "
+		 "kept in the cluster; where they are gone it says so and does\nnothing.\n\n"
 		 "Examples:\n"
 		 "  sidestep config rollback 3 --dry-run\n"
 		 "  sidestep config rollback before-the-sale -m 'the sale is over'\n",

@@ -141,7 +141,7 @@ static const char *digest(struct arena *a, const struct doc *d)
 
 static struct doc *head(struct arena *a, const struct config_plan_about *about)
 {
-	struct doc *plan = doc_map(a), *base, *overwrite;
+	struct doc *plan = doc_map(a), *base, *overwrite, *deletes;
 
 	doc_set_string(a, plan, "apiVersion", API_VERSION);
 	doc_set_string(a, plan, "kind", KIND);
@@ -162,6 +162,9 @@ static struct doc *head(struct arena *a, const struct config_plan_about *about)
 	overwrite = doc_set_list(a, plan, "overwrite");
 	for (size_t i = 0; i < about->overwrite.n; i++)
 		doc_append(a, overwrite, doc_string(a, about->overwrite.items[i]));
+	deletes = doc_set_list(a, plan, "delete");
+	for (size_t i = 0; i < about->deletes.n; i++)
+		doc_append(a, deletes, doc_string(a, about->deletes.items[i]));
 	return plan;
 }
 

@@ -23,6 +23,7 @@ struct config_plan_about {
 	const char *who, *why, *as; /* as: a name for the revision; NULL = none */
 	bool prune;
 	struct cli_list overwrite;        /* objects whose conflicts are won */
+	struct cli_list deletes;          /* objects that go, though they would be left */
 	int64_t now_s, valid_s, within_s; /* wall clock; how long it counts; for the gate */
 };
 

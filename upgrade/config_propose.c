@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "upgrade/config_effect.h"
 #include "upgrade/config_history.h"
+#include "upgrade/config_left.h"
 
 const char *config_who(struct cluster *c, struct arena *a)
 {
@@ -335,8 +336,8 @@ static struct doc *op_doc(struct config_proposal *p, const struct diff_object *o
 }
 
 /* What the revision at the end changes of the newest one. */
-static struct doc *revision_doc(struct config_proposal *p, const struct config_request *q,
-				struct error *err)
+static struct doc *revision_doc(struct config_proposal *p, const struct diff_object **order,
+				size_t n, struct error *err)
 {
 	struct config_scene *s = &p->scene;
 	const struct store_note note = {
@@ -345,7 +346,6 @@ static struct doc *revision_doc(struct config_proposal *p, const struct config_r
 	struct map now = MAP_INIT;
 	struct doc *d;
 
-	(void)q;
 	snapshot_init(&changed, &s->arena);
 	snapshot_init(&gone, &s->arena);
 	for (size_t i = 0; i < s->applied.n; i++)
@@ -362,17 +362,20 @@ static struct doc *revision_doc(struct config_proposal *p, const struct config_r
 	if (p->about.prune)
 		map_foreach (&now, e)
 			snapshot_add(&gone, map_value(e), err);
+	for (size_t i = 0; i < s->let_go.n; i++)
+		snapshot_add(&gone, s->let_go.items[i], err);
 	p->records = changed.n || gone.n;
 	d = config_revision_make(&s->arena, p->place, &p->about.base, &note, p->about.as, &changed,
 				 &gone);
+	doc_set(&s->arena, d, "created", config_created(s, order, n, &gone));
 	map_release(&now);
 	snapshot_release(&changed);
 	snapshot_release(&gone);
 	return d;
 }
 
-static void keep(struct config_proposal *p, const struct config_request *q,
-		 const struct diff_object **order, size_t n, struct error *err)
+static void keep(struct config_proposal *p, const struct diff_object **order, size_t n,
+		 struct error *err)
 {
 	struct arena *a = &p->scene.arena;
 	struct doc *list;
@@ -386,7 +389,7 @@ static void keep(struct config_proposal *p, const struct config_request *q,
 		if (doc_get(planned, "given"))
 			doc_set(a, op, "given", doc_clone(a, doc_get(planned, "given")));
 	}
-	doc_set(a, p->kept, "revision", revision_doc(p, q, err));
+	doc_set(a, p->kept, "revision", revision_doc(p, order, n, err));
 }
 
 /* The run's own plan: what people approved, without its contents; ref says where those are. */
@@ -500,6 +503,7 @@ static void describe(struct config_proposal *p, const struct config_request *q)
 			 : plan  ? doc_bool_or(doc_get(plan, "prune"), false)
 				 : q->diff->prune;
 	p->about.overwrite = q->overwrite;
+	p->about.deletes = q->diff->deletes;
 	p->about.now_s = clock_wall_ns(place->cluster->clock) / (int64_t)NS_PER_S;
 	p->about.valid_s = q->valid_s;
 	p->about.within_s = q->within_s;
@@ -519,6 +523,8 @@ static int look(struct config_proposal *p, const struct config_request *q, struc
 		r = config_read_applied(s, p->place, p->about.prune, &p->about.base, err);
 	if (!r)
 		r = config_live_read(s, p->place->cluster, err);
+	if (!r && p->about.prune)
+		config_leave(s, &q->diff->deletes, q->plan, err);
 	return r ? r : config_scene_compare(s, q->diff, &p->place->key, err);
 }
 
@@ -550,7 +556,7 @@ int config_propose(struct config_proposal *p, struct config_place *place,
 	block_changes(p, q, order, p->n_operations);
 	if (doc_len(p->blocked)) /* what is missing cannot be tried */
 		return 0;
-	keep(p, q, order, p->n_operations, err);
+	keep(p, order, p->n_operations, err);
 	return q->unasked ? 0 : ask_server(p, err);
 }
 

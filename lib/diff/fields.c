@@ -95,30 +95,52 @@ static const struct field_rule values[] = {
 	{ANY, "minAvailable", VALUE_TEXT, NULL},
 };
 
-/* Pointers in k8s.io/api: nil is the default, zero is zero. */
+/*
+ * Numbers and booleans that k8s.io/api (and apiextensions, kube-aggregator) omits when they are
+ * zero: plain fields with omitempty. All others are pointers (nil is the default, zero is zero) or
+ * are always written, so a zero of theirs says something.
+ */
+static const struct field_rule omitted[] = {
+	{ANY, "hostNetwork", 0, NULL},
+	{ANY, "hostPID", 0, NULL},
+	{ANY, "hostIPC", 0, NULL},
+	{ANY, "hostPort", 0, NULL},
+	{ANY, "stdin", 0, NULL},
+	{ANY, "stdinOnce", 0, NULL},
+	{ANY, "tty", 0, NULL},
+	{ANY, "readOnly", 0, NULL},
+	{ANY, "initialDelaySeconds", 0, NULL},
+	{ANY, "timeoutSeconds", 0, NULL},
+	{ANY, "livenessProbe.periodSeconds", 0, NULL},
+	{ANY, "readinessProbe.periodSeconds", 0, NULL},
+	{ANY, "startupProbe.periodSeconds", 0, NULL},
+	{ANY, "successThreshold", 0, NULL},
+	{ANY, "failureThreshold", 0, NULL},
+	{ANY, "minReadySeconds", 0, NULL},
+	{ANY, "paused", 0, NULL},
+	{ANY, "chapAuthDiscovery", 0, NULL},
+	{ANY, "chapAuthSession", 0, NULL},
+	{ANY, "sslEnabled", 0, NULL},
+	{ANY, "awsElasticBlockStore.partition", 0, NULL},
+	{ANY, "gcePersistentDisk.partition", 0, NULL},
+	{ANY, "observedGeneration", 0, NULL},
+	{"Node", "^spec.unschedulable", 0, NULL},
+	{"PriorityClass", "^globalDefault", 0, NULL},
+	{"Service", "^spec.healthCheckNodePort", 0, NULL},
+	{"Service", "^spec.ports.nodePort", 0, NULL},
+	{"Service", "^spec.publishNotReadyAddresses", 0, NULL},
+	{"Ingress", "port.number", 0, NULL},
+	{"APIService", "^spec.insecureSkipTLSVerify", 0, NULL},
+	{"CustomResourceDefinition", "^spec.preserveUnknownFields", 0, NULL},
+	{"CustomResourceDefinition", "^spec.versions.deprecated", 0, NULL},
+	{"CustomResourceDefinition", "additionalPrinterColumns.priority", 0, NULL},
+};
+
+/* Empty texts, lists and maps that say something: absent is something else. */
 static const struct field_rule zeroes[] = {
-	{ANY, "^spec.replicas", 0, NULL},
-	{ANY, "automountServiceAccountToken", 0, NULL},
-	{ANY, "enableServiceLinks", 0, NULL},
-	{ANY, "terminationGracePeriodSeconds", 0, NULL},
-	{ANY, "revisionHistoryLimit", 0, NULL},
-	{ANY, "successfulJobsHistoryLimit", 0, NULL},
-	{ANY, "failedJobsHistoryLimit", 0, NULL},
-	{ANY, "backoffLimit", 0, NULL},
-	{ANY, "ttlSecondsAfterFinished", 0, NULL},
-	{ANY, "startingDeadlineSeconds", 0, NULL},
-	{ANY, "parallelism", 0, NULL},
-	{ANY, "partition", 0, NULL},
-	{ANY, "allowPrivilegeEscalation", 0, NULL},
-	{ANY, "runAsUser", 0, NULL},
-	{ANY, "runAsGroup", 0, NULL},
-	{ANY, "fsGroup", 0, NULL},
-	{ANY, "runAsNonRoot", 0, NULL},
-	{ANY, "allocateLoadBalancerNodePorts", 0, NULL},
 	{ANY, "maxUnavailable", 0, NULL},
 	{ANY, "maxSurge", 0, NULL},
 	{ANY, "minAvailable", 0, NULL},
-	{ANY, "hostUsers", 0, NULL},
 	{ANY, "storageClassName", 0, NULL}, /* "" = none, absent = the default class */
 	/* empty selectors and rules: {} is everything, [] is nothing, absent is something else
 	   again */
@@ -257,9 +279,10 @@ enum value_kind field_value(const char *kind, const struct diff_path *path)
 	return r ? (enum value_kind)r->what : VALUE_PLAIN;
 }
 
-bool field_zero_counts(const char *kind, const struct diff_path *path)
+bool field_zero_counts(const char *kind, const struct diff_path *path, bool number)
 {
-	return find(zeroes, ARRAY_SIZE(zeroes), kind, path) != NULL;
+	return find(zeroes, ARRAY_SIZE(zeroes), kind, path) ||
+	       (number && !find(omitted, ARRAY_SIZE(omitted), kind, path));
 }
 
 const char *field_default(const char *kind, const struct diff_path *path)

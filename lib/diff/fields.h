@@ -51,8 +51,9 @@ struct field_rule {
 /* The rows for a list there; LIST_ATOMIC when nothing else is said. Never NULL. */
 const struct list_rule *field_list(const char *kind, const struct diff_path *path);
 enum value_kind field_value(const char *kind, const struct diff_path *path);
-/* A field that says the zero of its type says something else than an absent one. */
-bool field_zero_counts(const char *kind, const struct diff_path *path);
+/* A field that says the zero of its type says something else than an absent one; number: it is a
+ * number or a boolean. */
+bool field_zero_counts(const char *kind, const struct diff_path *path, bool number);
 /* Kinds whose servers drop the zeroes of their types when they store (all but custom resources). */
 bool field_drops_zeroes(const char *api_version);
 /* A map that many write into (labels, data): of one that a manifest drops, others' entries stay. */

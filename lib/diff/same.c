@@ -11,7 +11,8 @@ bool says_nothing(const struct sameness *s, const struct diff_path *path, const 
 	if (!d)
 		return true;
 	/* An object without content is still an object. */
-	if (!path || !s->drops_zeroes || field_zero_counts(s->kind, path))
+	if (!path || !s->drops_zeroes ||
+	    field_zero_counts(s->kind, path, d->kind == DOC_INT || d->kind == DOC_BOOL))
 		return false;
 	switch (d->kind) {
 	case DOC_NULL:

@@ -6,7 +6,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #include "lib/base/base64.h"
@@ -152,35 +151,11 @@ bool secret_looks_like(const char *s)
 	       looks_plain(strbuf_cstr(&decoded));
 }
 
-bool secret_name(const char *name)
-{
-	static const char *const words[] = {
-		"token",      "passw",      "pwd",       "secret",     "apikey",
-		"api_key",    "api-key",    "private",   "credential", "bearer",
-		"access_key", "access-key", "accesskey", ".key",       "encryption_key",
-		"signing_key"};
-	/* These name a place where a secret is, or how long it lives. */
-	static const char *const harmless[] = {
-		"name",   "ref", "path",    "file",  "dir",    "mount",    "seconds",
-		"expiry", "ttl", "enabled", "count", "length", "audience", "namespace"};
-	const size_t n = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
-		const size_t m = strlen(harmless[i]);
-
-		if (n >= m && strcasecmp(name + n - m, harmless[i]) == 0)
-			return false;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (strcasestr(name, words[i]))
-			return true;
-	return false;
-}
-
 struct redactor {
 	struct arena *arena;
 	const struct secret_key *key;
 	bool free_names;          /* fields' names are the user's: a custom resource */
+	bool makes_secret;        /* an ExternalSecret and its like: its template is a Secret's */
 	const struct doc *hidden; /* done already, whatever its keys are called */
 };
 
@@ -201,25 +176,36 @@ static struct doc *hide(const struct redactor *r, struct doc *v, bool base64)
 
 static struct doc *walk(const struct redactor *r, struct doc *d, bool names);
 
+/* The word behind an option. */
+static bool word_is_secret(const char *option, const char *word)
+{
+	if (!option)
+		return false;
+	return secret_pair(option, word, strlen(word)) ||
+	       (secret_user_option(option) && secret_user_value(word, strlen(word)));
+}
+
 /* --token=x, and the word behind --token. */
 static void walk_list(const struct redactor *r, struct doc *list, bool names)
 {
-	bool next = false;
+	const char *before = NULL;
+	bool mysql = false;
 
 	for (size_t i = 0; i < list->list.n; i++) {
 		struct doc **it = &list->list.items[i];
 		const char *s = doc_str(*it), *eq = s ? strchr(s, '=') : NULL;
 		const bool option = s && s[0] == '-';
-		bool hidden = next && s && !option;
+		const bool hidden = s && !option && word_is_secret(before, s);
 
-		next = false;
-		if (option) {
-			char *name = arena_strndup(r->arena, s, eq ? (size_t)(eq - s) : strlen(s));
-
-			hidden = eq && secret_name(name);
-			next = !eq && secret_name(name);
-		}
-		*it = hidden ? hide(r, *it, false) : walk(r, *it, names);
+		before = option && !eq ? s : NULL;
+		if (option && eq &&
+		    word_is_secret(arena_strndup(r->arena, s, (size_t)(eq - s)), eq + 1))
+			*it = hide(r, *it, false);
+		else if (option && mysql && str_starts(s, "-p") && s[2])
+			*it = hide(r, *it, false);
+		else
+			*it = hidden ? hide(r, *it, false) : walk(r, *it, names);
+		mysql |= s && (strstr(s, "mysql") || strstr(s, "mariadb"));
 	}
 }
 
@@ -229,17 +215,46 @@ static bool free_map(const char *field)
 	return str_eq(field, "data") || str_eq(field, "annotations") || str_eq(field, "parameters");
 }
 
+static bool is_scalar(const struct doc *d)
+{
+	return d && d->kind != DOC_MAP && d->kind != DOC_LIST;
+}
+
+/* A value under a name that says so; on and off tell nothing, and are no text. */
+static bool is_secret_value(const char *name, const struct doc *v)
+{
+	const char *s = doc_str(v);
+
+	if (!is_scalar(v))
+		return false;
+	if (v->kind == DOC_BOOL)
+		return secret_pair(name, "true", 4);
+	return s ? secret_pair(name, s, strlen(s)) : secret_name(name);
+}
+
 /* {name: DB_PASSWORD, value: x}: an environment variable, or what is written like one. */
 static bool is_secret_pair(const struct doc *d)
 {
 	const char *name = doc_str(doc_get(d, "name"));
 
-	return name && doc_get(d, "value") && secret_name(name);
+	return name && is_secret_value(name, doc_get(d, "value"));
 }
 
-static bool is_scalar(const struct doc *d)
+/* By these, things are found; their values are in every list of objects anyway. */
+static bool is_labels(const char *field)
 {
-	return d && d->kind != DOC_MAP && d->kind != DOC_LIST;
+	return str_eq(field, "labels") || str_eq(field, "matchLabels") ||
+	       str_eq(field, "nodeSelector");
+}
+
+/* template: {data: {...}} of what makes a Secret: values and templates of values. */
+static void hide_template(const struct redactor *r, struct doc *template)
+{
+	static const char *const maps[] = {"data", "stringData"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+		doc_foreach_entry (doc_get(template, maps[i]), e)
+			e->value = hide(r, e->value, false);
 }
 
 /* password: {value: x}, as some custom resources have it. */
@@ -251,20 +266,32 @@ static void hide_value(const struct redactor *r, struct doc *d)
 		doc_set(r->arena, d, "value", hide(r, v, false));
 }
 
+static void walk_labels(const struct redactor *r, struct doc *d)
+{
+	doc_foreach_entry (d, e)
+		e->value = walk(r, e->value, false);
+}
+
 static void walk_map(const struct redactor *r, struct doc *d, bool names)
 {
 	const bool pair = is_secret_pair(d);
 
 	doc_foreach_entry (d, e) {
-		const bool secret = (names || r->free_names) && secret_name(e->key);
+		const bool free = names || r->free_names;
 
-		if (is_scalar(e->value) && (secret || (pair && str_eq(e->key, "value")))) {
+		if ((free && is_secret_value(e->key, e->value)) ||
+		    (pair && str_eq(e->key, "value"))) {
 			e->value = hide(r, e->value, false);
 			continue;
 		}
-		if (secret)
+		if (free && secret_name(e->key))
 			hide_value(r, e->value);
-		e->value = walk(r, e->value, names || free_map(e->key));
+		if (r->makes_secret && str_eq(e->key, "template"))
+			hide_template(r, e->value);
+		if (!names && is_labels(e->key) && e->value->kind == DOC_MAP)
+			walk_labels(r, e->value);
+		else
+			e->value = walk(r, e->value, names || free_map(e->key));
 	}
 }
 
@@ -344,6 +371,7 @@ struct doc *secret_redact(struct arena *a, const struct secret_key *key, const s
 	const char *note = redact_note(&r, doc_str(doc_get(annotations, LAST_APPLIED)));
 
 	r.free_names = is_custom(doc_find_str(object, "apiVersion"));
+	r.makes_secret = r.free_names && strstr(str_or_empty(doc_find_str(out, "kind")), "Secret");
 	doc_del(annotations, LAST_APPLIED);
 	if (str_eq(doc_find_str(out, "kind"), "Secret"))
 		r.hidden = redact_secret(&r, out);

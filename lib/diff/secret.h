@@ -4,8 +4,10 @@
  *
  * What is secret: every value of a Secret; a value whose name says so, where names are free (data
  * of a ConfigMap, env, annotations, arguments, custom resources, and in files embedded in any of
- * these); and anything anywhere that looks like it: PEM, JWT, a kubeconfig with credentials, a URL
- * with a password, each also in base64.
+ * these); anything anywhere that looks like it: PEM, JWT, a kubeconfig with credentials, a URL
+ * with a password, each also in base64; and in the middle of a line what a name, an option, a URL's
+ * query or an issuer's prefix (ghp_, sk_live_, AKIA) gives away. Labels, images, digests and the
+ * keys by which things are found (topologyKey, a matchExpressions' key) stay as they are.
  *
  * It is replaced by "hmac-sha256:0123456789abcdef (12 bytes)". Under one key equal values give
  * equal digests, so objects are redacted first and compared afterwards: no diff, plan, journal or

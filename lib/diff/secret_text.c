@@ -80,8 +80,8 @@ static const char *redact_line(struct text *t, const char *line)
 	}
 	value += strspn(value, " \t\"'");
 	if (!secret_looks_like(copy) && !secret_looks_like(copy + (value - line)) &&
-	    !(name && secret_name(name))) {
-		strbuf_add(&t->out, line, (size_t)(end - line));
+	    !(name && secret_pair(name, value, (size_t)(end - value)))) {
+		secret_scan(t->arena, t->key, line, (size_t)(end - line), &t->out);
 		return end;
 	}
 	if (value == end || strchr("|>", *value))
@@ -120,16 +120,20 @@ static bool redact_json(struct text *t, const char *s)
 const char *secret_text(struct arena *a, const struct secret_key *key, const char *s)
 {
 	struct text t = {a, key, STRBUF_INIT};
-	const bool several = strchr(s, '\n') != NULL;
+	bool hidden = true;
 
 	if (secret_is_kubeconfig(s))
 		return secret_digest(a, key, s, strlen(s));
 	if (!redact_json(&t, s)) {
-		if (!several)
-			return secret_looks_like(s) ? secret_digest(a, key, s, strlen(s)) : s;
-		redact_lines(&t, s);
+		if (strchr(s, '\n'))
+			redact_lines(&t, s);
+		else if (secret_looks_like(s))
+			strbuf_adds(&t.out, secret_digest(a, key, s, strlen(s)));
+		else
+			hidden = secret_scan(a, key, s, strlen(s), &t.out);
 	}
-	s = arena_strdup(a, strbuf_cstr(&t.out));
+	if (hidden)
+		s = arena_strdup(a, strbuf_cstr(&t.out));
 	strbuf_release(&t.out);
 	return s;
 }

@@ -17,7 +17,12 @@
 	"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "   \
 	"c}\n"                                                                                     \
 	"spec: {versions: [{name: v1, schema: {openAPIV3Schema: " schema "}}]}\n"
-#define POD(spec)    DEPLOYMENT "spec: {template: {spec: " spec "}}\n"
+#define POD(spec) DEPLOYMENT "spec: {template: {spec: " spec "}}\n"
+#define HPA(down)                                                                                  \
+	"apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nspec: {behavior: "             \
+	"{scaleDown: " down "}}\n"
+#define JOB(spec)    "apiVersion: batch/v1\nkind: Job\nspec: " spec "\n"
+#define DRIVER       "apiVersion: storage.k8s.io/v1\nkind: CSIDriver\n"
 #define MANAGED(who) "managedFields: [{manager: " who ", operation: Update, fieldsV1: {'f:spec': "
 
 static const struct row {
@@ -183,6 +188,33 @@ static const struct row {
 	{"a zero that says something", POD("{automountServiceAccountToken: false}"), POD("{}"),
 	 POD("{automountServiceAccountToken: false}"),
 	 "drift add spec.template.spec.automountServiceAccountToken\n"},
+	{"no window to stabilize in", HPA("{policies: []}"), HPA("{}"),
+	 HPA("{stabilizationWindowSeconds: 0}"),
+	 "change add spec.behavior.scaleDown.stabilizationWindowSeconds\n"},
+	{"gone at once", POD("{tolerations: [{key: a}]}"), POD("{tolerations: [{key: a}]}"),
+	 POD("{tolerations: [{key: a, tolerationSeconds: 0}]}"),
+	 "change add spec.template.spec.tolerations[0].tolerationSeconds\n"},
+	{"no seconds to be done in", JOB("{backoffLimit: 1}"), JOB("{backoffLimit: 1}"),
+	 JOB("{backoffLimit: 1, activeDeadlineSeconds: 0, completions: 0}"),
+	 "change add spec.activeDeadlineSeconds\nchange add spec.completions\n"},
+	{"readable by nobody", POD("{volumes: [{name: v, secret: {secretName: s}}]}"),
+	 POD("{volumes: [{name: v, secret: {secretName: s}}]}"),
+	 POD("{volumes: [{name: v, secret: {secretName: s, defaultMode: 0}}]}"),
+	 "change add spec.template.spec.volumes[name=v].secret.defaultMode\n"},
+	{"a driver that attaches nothing", DRIVER "spec: {podInfoOnMount: true}",
+	 DRIVER "spec: {podInfoOnMount: true}",
+	 DRIVER "spec: {podInfoOnMount: true, attachRequired: false}",
+	 "change add spec.attachRequired\n"},
+	{"zeroes of plain fields",
+	 POD("{containers: [{name: a, ports: [{containerPort: 1, hostPort: 0}], stdin: false, "
+	     "readinessProbe: {initialDelaySeconds: 0}, volumeMounts: [{mountPath: /a, readOnly: "
+	     "false}]}]}"),
+	 POD("{containers: [{name: a, ports: [{containerPort: 1}], readinessProbe: {}, "
+	     "volumeMounts: [{mountPath: /a}]}]}"),
+	 POD("{containers: [{name: a, ports: [{containerPort: 1, hostPort: 0}], stdin: false, "
+	     "readinessProbe: {initialDelaySeconds: 0}, volumeMounts: [{mountPath: /a, readOnly: "
+	     "false}]}]}"),
+	 ""},
 	{"a zero in a schema", CRD("{default: false}"), CRD("{default: false}"), CRD("{}"),
 	 "change remove spec.versions[name=v1].schema.openAPIV3Schema.default\n"},
 	{"a label without a value", "kind: A\nmetadata: {labels: {a: ''}}",

@@ -73,7 +73,7 @@ int apply_propose(struct apply *t, const struct apply_options *o)
 				   .within_s = 60,
 				   .unasked = o->unasked};
 	struct store_revision back;
-	const char *path = NULL, *overwrite = o->overwrite;
+	const char *path = NULL, *overwrite = o->overwrite, *deletes = o->delete;
 	struct doc *plan;
 	int r;
 
@@ -83,6 +83,8 @@ int apply_propose(struct apply *t, const struct apply_options *o)
 	}
 	if (overwrite)
 		q.overwrite = (struct cli_list){&overwrite, 1};
+	if (deletes)
+		diff.deletes = (struct cli_list){&deletes, 1};
 	if (o->back) {
 		if (store_find(t->place.store, &t->session.arena, o->back, &back, &t->err))
 			fail_msg("%s", t->err.msg);

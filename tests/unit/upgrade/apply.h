@@ -38,6 +38,7 @@ struct apply_options {
 	const char *plan;      /* instead: a plan, as JSON; manifests have its secrets, or NULL */
 	bool prune, unasked;
 	const char *overwrite; /* one object */
+	const char *delete;    /* one object */
 	const char *as;
 };
 /* 0 or what config_propose() answers; t->proposal. */
