@@ -139,11 +139,26 @@ RULE(rule_verify)
 /* --- rollback ----------------------------------------------------------------------------------
  */
 
+static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
+{
+	bool found = is(s);
+
+	for (size_t i = 0; i < s->n_steps && !found; i++)
+		found = holds(&s->steps[i], is);
+	return found;
+}
+
+static bool is_change(const struct runbook_step *s)
+{
+	return s->kind == STEP_MUTATE || s->mutates.value;
+}
+
 static void check_rollback(struct lint *l, const struct site *s)
 {
 	const struct rollback *back = s->step->rollback;
 	const struct known_operation *op = operation_of(s);
 	const char *path = lint_path(l, s, "rollback");
+	bool changes = false;
 
 	if ((back->inverse != INVERSE_UNSAID) == (back->n_steps > 0))
 		lint_fail(l, path, "want either inverse or steps");
@@ -154,6 +169,12 @@ static void check_rollback(struct lint *l, const struct site *s)
 		lint_fail(l, path, "there is no way back, and no reason is given");
 	if (back->reason && back->inverse != INVERSE_NONE)
 		lint_fail(l, path, "a reason is for inverse: none");
+	for (size_t i = 0; i < back->n_steps && !changes; i++)
+		changes = holds(&back->steps[i], is_change);
+	if (back->n_steps && !changes)
+		lint_fail(l, path,
+			  "its steps change nothing, and so take nothing back: say inverse none, "
+			  "and why");
 }
 
 RULE(rule_rollback)
@@ -225,14 +246,23 @@ static bool approved(struct lint *l, const struct site *s, int64_t min)
 	return false;
 }
 
+/* What leaves no pre-image is not put back by the steps that an author calls its way back. */
+static bool gone_for_good(const struct site *s)
+{
+	const struct known_operation *op = operation_of(s);
+
+	if (s->step->rollback && s->step->rollback->inverse == INVERSE_NONE)
+		return true;
+	return op ? !op->invertible : s->step->kind == STEP_COMMAND;
+}
+
 RULE(rule_approved)
 {
 	struct lint *l = env;
 
 	for (size_t i = 0; i < l->n_sites; i++) {
 		const struct site *s = &l->sites[i];
-		const bool no_way_back =
-			s->step->rollback && s->step->rollback->inverse == INVERSE_NONE;
+		const bool no_way_back = gone_for_good(s);
 		const int64_t want = s->step->risk == RISK_HIGH                    ? 2
 				     : s->step->risk == RISK_MEDIUM || no_way_back ? 1
 										   : 0;
@@ -251,23 +281,9 @@ RULE(rule_approved)
 	return 0;
 }
 
-static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
-{
-	bool found = is(s);
-
-	for (size_t i = 0; i < s->n_steps && !found; i++)
-		found = holds(&s->steps[i], is);
-	return found;
-}
-
 static bool is_approval(const struct runbook_step *s)
 {
 	return s->kind == STEP_APPROVE;
-}
-
-static bool is_change(const struct runbook_step *s)
-{
-	return s->kind == STEP_MUTATE || s->mutates.value;
 }
 
 bool lint_skips_approval(const struct runbook *rb, const char *from, const char *until)

@@ -93,6 +93,8 @@ EDITS = [
     ("no verify", "  verify: {expr: agents.count > 0 and nodes.count > 0, poll: 1s, within: 1m, stable: 2}\n", "", "RBL-016"),
     ("a verify that asks nobody", "agents.count > 0 and nodes.count > 0", "1 == 1", "RBL-016"),
     ("no way back", "  rollback: {inverse: auto}\n", "", "RBL-017"),
+    ("a way back in words", "  rollback: {inverse: auto}\n",
+     "  rollback: {steps: [{id: back, title: t, kind: note, mutates: false, note: nothing}]}\n", "RBL-017"),
     ("an approval passed over", "  approvers: {min: 1", "  when: 'params.which == \"b\"'\n  approvers: {min: 1", "RBL-019"),
     ("the requester approves", "groups: [oncall],", "groups: [oncall], not_requester: false,", "RBL-020"),
     ("everybody approves", "groups: [oncall]", 'groups: ["system:authenticated"]', "RBL-020"),

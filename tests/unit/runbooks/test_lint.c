@@ -154,6 +154,19 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"      idempotency_key: once\n      op: {k8s.delete: {ref: v1 ConfigMap web/x}}\n"         \
 	"    " VERIFY
 
+/* Of low risk, without an approval, and taken back by words. */
+#define SHAM                                                                                       \
+	"- id: hit\n  title: a cache\n  kind: mutate\n  mutates: true\n  risk: low\n"              \
+	"  idempotency_key: once\n  op: {k8s.restart: {ref: apps/v1 StatefulSet pay/db}}\n" VERIFY \
+	"  rollback:\n    steps:\n"
+#define SAYS "    - {id: undo, title: t, kind: note, mutates: false, note: nothing}\n"
+#define RESTARTS_AGAIN                                                                             \
+	"    - id: anew\n      title: t\n      kind: mutate\n      mutates: true\n      risk: "    \
+	"low\n"                                                                                    \
+	"      idempotency_key: once\n      op: {k8s.restart: {ref: apps/v1 StatefulSet "          \
+	"pay/db}}\n"                                                                               \
+	"    " VERIFY
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -244,6 +257,8 @@ static const struct {
 	{"RBL-019", "title: may we?", "title: may we?\n  when: drops.count > 5", NULL},
 	{"RBL-019", "title: may we?", "title: may we?\n  on_error: {action: continue}", NULL},
 	{"RBL-019", "- id: choose\n", UNDONE_BY_A_DELETION "- id: choose\n", NULL},
+	{"RBL-019", "- id: choose\n", SHAM RESTARTS_AGAIN "- id: choose\n", NULL},
+	{"RBL-017", "- id: choose\n", SHAM SAYS "- id: choose\n", "RBL-019"},
 	{"RBL-020", "groups: [oncall, \"team:mesh\"]", "groups: []", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"${params.unit}\"", NULL},
 	{"RBL-020", "\"team:mesh\"", "$USER", NULL},
