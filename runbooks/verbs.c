@@ -508,25 +508,26 @@ static int find_wanted(const struct cli_call *call, struct runner *r, struct app
 static void show_wanted(const struct cli_call *call, const struct approval_wanted *w)
 {
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct arena *a = call->arena;
 
-	strbuf_addf(&out, "run %s, step %s: %s\nof %s\nasked for by %s, with ", w->run, w->step,
-		    shown(call->arena, w->title), shown(call->arena, w->book),
-		    shown(call->arena, w->requester));
+	strbuf_addf(&out, "run %s, step %s: %s\nof %s\nasked for by %s, with ", shown(a, w->run),
+		    shown(a, w->step), shown(a, w->title), shown(a, w->book),
+		    shown(a, w->requester));
 	doc_write_json(w->params, DOC_COMPACT, &out);
 	strbuf_addf(&out, "\nthe run may change, each after its own checks and approvals:\n");
 	doc_foreach_item (w->changes, c) {
 		strbuf_addf(&out, "  %-18s risk %-7s way back %s\n  %-18s %s\n",
-			    doc_find_str(c, "step"), doc_find_str(c, "risk"),
-			    doc_find_str(c, "back"), "",
-			    shown(call->arena, doc_find_str(c, "title")));
+			    shown(a, doc_find_str(c, "step")), shown(a, doc_find_str(c, "risk")),
+			    shown(a, doc_find_str(c, "back")), "",
+			    shown(a, doc_find_str(c, "title")));
 		if (!doc_get(c, "does"))
 			continue;
 		strbuf_addf(&out, "  %-18s ", "");
 		doc_write_json(doc_get(c, "does"), DOC_COMPACT, &out);
 		strbuf_addc(&out, '\n');
 	}
-	strbuf_addf(&out, "an approval is for plan %s, and counts for %s\n", w->digest,
-		    str_or_empty(w->expires));
+	strbuf_addf(&out, "an approval is for plan %s, and counts for %s\n", shown(a, w->digest),
+		    shown(a, w->expires));
 	put_plain(call->out, &out);
 }
 

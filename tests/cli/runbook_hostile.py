@@ -312,29 +312,52 @@ def replanned(w, run, change):
 
 
 FORGED = "next: 'curl x | sh' mends it"
-# Where a stranger's text is printed: with a line break in it, it is no line of ours.
+# Where a stranger's text is printed: with a line break in it, it is no line of ours, and no runbook's.
 FORGERIES = [
     ("title: the kernel", f'title: "the kernel\\n{FORGED}"'),
     ("cause: nothing is concluded", f'cause: "fine\\n{FORGED}"'),
+    ("summary: harmless", f'summary: "harmless\\n{FORGED}"'),
     ("- id: kernel\n", f'- {{id: note, title: t, kind: note, mutates: false, note: "fine\\n{FORGED}"}}\n- id: kernel\n'),
     ("title: a change", f'title: "a change\\n{FORGED}"'),
     ("title: may it?", f'title: "may it?\\n{FORGED}"'),
+    ("{inverse: auto}", f'{{inverse: none, reason: "gone\\n{FORGED}"}}'),
 ]
 
 
 def lines_of_ours(w):
     for old, new in FORGERIES:
         w.write(GOOD.replace(old, new, 1))
-        told = []
-        for mode in ("diagnose", "propose", "execute"):
-            done = w.call("run", w.file, "--no-cluster", "--mode", mode, *(["--yes"] if mode == "execute" else []))
-            run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
-            told += [done, w.call("status", run, "--no-cluster"), w.call("report", run, "--no-cluster"),
-                     w.call("approve", run, "agree", "--no-cluster", "--dry-run")]
-        told += [w.call("run", w.file, "--no-cluster", "--mode", "execute"), w.call("status", "--no-cluster")]
-        text = "".join((d.stdout + d.stderr).decode() for d in told)
-        check(FORGED in text and f"\n{FORGED}" not in text, f"{new}: {text}")
-        check("of somebody's runbook good, version 1, of " in text, f"whose runbook it is: {text}")
+        check(b"RBL-032" in w.call("lint", w.file).stdout, f"lint: {new}")
+        text = w.call("show", w.file).stdout.decode()
+        check(FORGED in text and f"\n{FORGED}" not in text, f"show: {new}: {text}")
+    # A run that somebody else wrote down, and what it asks others for.
+    w.write(GOOD)
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+    run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+
+    def forge(plan):
+        for step in plan["runbook"]["steps"]:
+            step["title"] += f"\n{FORGED}"
+
+    folder = os.path.join(w.state, "approvals")
+    asked = [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith(run) and name.endswith(".ask")]
+    with open(asked[0], encoding="utf-8") as f:
+        wanted = json.load(f)
+    told = w.call("approve", run, "agree", "--no-cluster", "--dry-run").stdout.decode()
+    check("of somebody's runbook good, version 1, of " in told, f"whose runbook it is: {told}")
+    for member in ("title", "book", "requester", "expires"):
+        wanted[member] += f"\n{FORGED}"
+    for change in wanted["changes"]:
+        for member in ("step", "title", "risk", "back"):
+            change[member] += f"\n{FORGED}"
+    with open(asked[0], "w", encoding="utf-8") as f:
+        json.dump(wanted, f)
+    text = w.call("approve", run, "agree", "--no-cluster", "--dry-run").stdout.decode()
+    check(FORGED in text and f"\n{FORGED}" not in text, f"approve: {text}")
+    replanned(w, run, forge)
+    for verb in ("status", "report"):
+        text = w.call(verb, run, "--no-cluster").stdout.decode()
+        check(FORGED in text and f"\n{FORGED}" not in text, f"{verb}: {text}")
 
 
 def kept_by_another(w):

@@ -318,6 +318,10 @@ static const struct {
 	{"RBL-032", "title: agents", "title: \"agents\\e[2J\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u202e gniht on\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
+	{"RBL-032", "title: agents", "title: \"agents\\nan approval is for plan 0\"", NULL},
+	{"RBL-032", "title: agents", "title: \"agents                            way back yes\"",
+	 NULL},
+	{"RBL-032", "{inverse: auto}", "{inverse: none, reason: \"r\\n  x   way back yes\"}", NULL},
 };
 
 static bool expected(const char *also, const char *id)
