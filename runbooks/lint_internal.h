@@ -46,6 +46,9 @@ void lint_lay_out(struct lint *l);
 /* It changes something by itself; what stands within it does not count. */
 bool lint_changes(const struct site *s);
 
+/* An approve step by at least so many, that no way leads around. */
+bool lint_binds(const struct runbook_step *s, int64_t min);
+
 /* --- the texts of a runbook --------------------------------------------------------------------
  */
 
@@ -103,6 +106,7 @@ LINT_RULE(rule_rollback);
 LINT_RULE(rule_idempotent);
 LINT_RULE(rule_approved);
 LINT_RULE(rule_approvers);
+LINT_RULE(rule_foreseen);
 LINT_RULE(rule_argv);
 LINT_RULE(rule_dashes);
 LINT_RULE(rule_timeouts);

@@ -222,8 +222,7 @@ RULE(rule_idempotent)
 /* --- approvals ---------------------------------------------------------------------------------
  */
 
-/* An approve step that no way leads around. */
-static bool binds(const struct runbook_step *s, int64_t min)
+bool lint_binds(const struct runbook_step *s, int64_t min)
 {
 	return s->kind == STEP_APPROVE && !s->when && !s->on_error && s->approvers &&
 	       s->approvers->min.value >= min && (!s->on_timeout || str_eq(s->on_timeout, "abort"));
@@ -238,7 +237,7 @@ static bool approved(struct lint *l, const struct site *s, int64_t min)
 		if (s->parent && s->parent->step->kind == STEP_PARALLEL)
 			continue;
 		for (size_t i = 0; i < s->n_list; i++)
-			blocked[i] = binds(&s->list[i], min);
+			blocked[i] = lint_binds(&s->list[i], min);
 		lint_reach(s->list, s->n_list, 0, blocked, mark);
 		if (!mark[s->index])
 			return true;

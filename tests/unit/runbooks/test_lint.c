@@ -167,6 +167,24 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"pay/db}}\n"                                                                               \
 	"    " VERIFY
 
+/* Behind the approval. */
+#define LATER                                                                                      \
+	"- id: later\n  title: t\n  kind: ask\n  mutates: false\n  register: later\n"              \
+	"  ask: {prompt: which, type: string, expires: 1h}\n"
+#define SET(name, value)                                                                           \
+	"- id: set\n  title: t\n  kind: mutate\n  mutates: true\n  risk: medium\n"                 \
+	"  idempotency_key: once\n  rollback: {inverse: auto}\n"                                   \
+	"  op: {k8s.patch: {ref: v1 ConfigMap web/" name ", patch: {data: {a: \"" value            \
+	"\"}}}}\n" VERIFY
+#define ASKS LATER SET("x", "${later.value}")
+#define EACH_ASKED                                                                                 \
+	LATER "- id: each\n  title: t\n  kind: foreach\n  mutates: false\n  items: later.value\n"  \
+	      "  as: one\n  parallel: 1\n  max_fail: 0\n  do:\n"                                   \
+	      "  - {id: set, title: t, kind: mutate, mutates: true, risk: medium, "                \
+	      "idempotency_key: once, rollback: {inverse: auto}, op: {k8s.patch: {ref: \"v1 "      \
+	      "ConfigMap web/${one}\", patch: {data: {a: b}}}}, verify: {expr: drops.count == 0 "  \
+	      "and agents.ready, poll: 5s, within: 5m, stable: 3}}\n"
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -317,6 +335,8 @@ static const struct {
 	{"RBL-031", AGENTS, HTTP("file:///etc/shadow"), NULL},
 	{"RBL-032", "title: agents", "title: \"agents\\e[2J\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u202e gniht on\"", NULL},
+	{"RBL-033", "- id: fix\n", ASKS "- id: fix\n", NULL},
+	{"RBL-033", "- id: fix\n", EACH_ASKED "- id: fix\n", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents\\nan approval is for plan 0\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents                            way back yes\"",
@@ -623,6 +643,23 @@ TEST(a_service_of_the_cluster_may_be_asked)
 	}
 }
 
+/* Asked for when it is known: behind the question, or for each item. */
+TEST(what_is_known_when_it_is_agreed_to_may_be_done)
+{
+	auto_free char *text = edited("- id: agree\n", LATER "- id: agree\n");
+	const char *at = strstr(text, "- id: fix\n");
+	auto_free char *then =
+		xasprintf("%.*s" SET("x", "${later.value}") "%s", (int)(at - text), text, at);
+	struct report r;
+	const struct finding *f;
+
+	lint(&r, then, NULL, 0);
+	f = first_fail(&r, "RBL-033");
+	if (f)
+		fail_msg("%s", f->message);
+	report_release(&r);
+}
+
 TEST(nested_steps_are_looked_at_too)
 {
 	auto_free char *text =
@@ -654,6 +691,7 @@ int main(void)
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
+		cmocka_unit_test(what_is_known_when_it_is_agreed_to_may_be_done),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
 	};
 
