@@ -63,6 +63,20 @@ RULE(rule_mutates)
 	return 0;
 }
 
+static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
+{
+	bool found = is(s);
+
+	for (size_t i = 0; i < s->n_steps && !found; i++)
+		found = holds(&s->steps[i], is);
+	return found;
+}
+
+static bool is_change(const struct runbook_step *s)
+{
+	return s->kind == STEP_MUTATE || s->mutates.value;
+}
+
 /* --- verify ------------------------------------------------------------------------------------
  */
 
@@ -72,19 +86,33 @@ struct asked {
 	struct map results;
 };
 
+/* These alone are asked anew at a poll; no Prometheus is known, and no gate is asked here. */
+static bool asked_anew(const struct runbook_step *s)
+{
+	return s->kind == STEP_QUERY || s->kind == STEP_FLOWS || s->kind == STEP_K8S ||
+	       s->kind == STEP_HTTP || s->kind == STEP_CHECK || s->kind == STEP_COMMAND;
+}
+
 static void ask_result(void *ctx, const struct expr *name)
 {
 	struct asked *q = ctx;
 	const struct site *from = lint_registered(q->l, q->text, name->text);
 
-	if (from && !lint_changes(from) && from->step->kind != STEP_ASK)
+	if (!from || holds(from->step, is_change))
+		return;
+	if (asked_anew(from->step))
 		map_set(&q->results, name->text, q->l);
+	else
+		lint_fail(q->l, q->text->path,
+			  "%s is of a step of kind %s, which is not asked anew: it would be "
+			  "unknown at every poll",
+			  name->text, step_kinds[from->step->kind].name);
 }
 
 /* How many results of steps that only read an expression asks: each is asked anew at every poll. */
 static size_t sources_of(struct lint *l, const struct site *s, const char *expr)
 {
-	const struct text t = {.text = expr, .site = s, .sees_own = true};
+	const struct text t = {expr, lint_path(l, s, "verify.expr"), TEXT_EXPR, s, true};
 	struct asked q = {.l = l, .text = &t};
 	const struct expr *e = NULL;
 	size_t n;
@@ -102,6 +130,7 @@ static void check_verify(struct lint *l, const struct site *s)
 	const struct verify *v = s->step->verify;
 	const int64_t want = v->sources.set ? v->sources.value : 2;
 	const size_t n = sources_of(l, s, v->expr);
+	uint64_t poll, within;
 
 	if (want < 2)
 		lint_fail(l, lint_path(l, s, "verify.sources"),
@@ -113,6 +142,12 @@ static void check_verify(struct lint *l, const struct site *s)
 	if (!v->stable.set || v->stable.value < 2)
 		lint_fail(l, lint_path(l, s, "verify.stable"),
 			  "once may be chance: want at least two samples in a row (stable)");
+	else if (str_to_duration_ns(str_or_empty(v->poll), &poll, NULL) == 0 &&
+		 str_to_duration_ns(str_or_empty(v->within), &within, NULL) == 0 && poll &&
+		 (uint64_t)(v->stable.value - 1) > within / poll)
+		lint_fail(l, lint_path(l, s, "verify.within"),
+			  "%lld samples every %s are not had within %s", (long long)v->stable.value,
+			  v->poll, v->within);
 }
 
 RULE(rule_verify)
@@ -138,20 +173,6 @@ RULE(rule_verify)
 
 /* --- rollback ----------------------------------------------------------------------------------
  */
-
-static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
-{
-	bool found = is(s);
-
-	for (size_t i = 0; i < s->n_steps && !found; i++)
-		found = holds(&s->steps[i], is);
-	return found;
-}
-
-static bool is_change(const struct runbook_step *s)
-{
-	return s->kind == STEP_MUTATE || s->mutates.value;
-}
 
 static void check_rollback(struct lint *l, const struct site *s)
 {

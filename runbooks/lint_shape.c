@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "runbooks/known.h"
 #include "runbooks/lint_internal.h"
+#include "runbooks/shipped.h"
 #include "runbooks/template.h"
 
 #define RULE(name_)                                                                                \
@@ -395,8 +396,16 @@ static bool loop_item(const struct site *s, const char *name)
 
 static void check_name(struct lint *l, const struct text *t, const struct expr *e)
 {
-	const char *param = field_of(e, "params"), *var = field_of(e, "vars");
+	const char *param = field_of(e, "params"), *var = field_of(e, "vars"), *wrong = NULL;
+	const struct site *from = NULL;
 
+	if (e->op == EXPR_FIELD && e->items[0]->op == EXPR_NAME &&
+	    !loop_item(t->site, e->items[0]->text))
+		from = lint_registered(l, t, e->items[0]->text);
+	if (from)
+		wrong = known_answer_refused(l->arena, from->step, e->text);
+	if (wrong)
+		lint_fail(l, t->path, "%s.%s: %s", e->items[0]->text, e->text, wrong);
 	if (param && !lint_param(&l->rb, param))
 		lint_fail(l, t->path, "there is no parameter %s", param);
 	if (var && !strmap_get(&l->rb.vars, var))
@@ -422,13 +431,16 @@ RULE(rule_names)
 	return 0;
 }
 
-static bool check_id_form(const char *id)
+/* Its file says so in a line of its own; that it decodes is the shipped ones' own test. */
+static bool is_shipped(struct lint *l, const char *name)
 {
-	const char *dash = strchr(id, '-');
-	size_t letters = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	const char *line = arena_printf(l->arena, "\n  name: %s\n", name);
 
-	return dash && letters >= 2 && id + letters == dash && strlen(dash) == 4 &&
-	       strspn(dash + 1, "0123456789") == 3;
+	for (size_t i = 0; i < shipped_runbooks_n; i++) {
+		if (strstr(shipped_runbooks[i].text, line))
+			return true;
+	}
+	return false;
 }
 
 static void check_operation(struct lint *l, const struct site *s)
@@ -502,8 +514,9 @@ RULE(rule_known)
 		const struct runbook_step *step = s->step;
 
 		check_query(l, s);
-		if (step->check && !check_id_form(step->check))
-			lint_fail(l, lint_path(l, s, "check"), "%s is no check's id like KRN-001",
+		if (step->check && !known_check(step->check))
+			lint_fail(l, lint_path(l, s, "check"),
+				  "there is no check %s ('sidestep preflight list' lists them)",
 				  step->check);
 		if (step->gate && !str_starts(step->gate, "G-"))
 			lint_fail(l, lint_path(l, s, "gate"), "%s is no gate's id like G-READY",
@@ -514,13 +527,18 @@ RULE(rule_known)
 				  "another "
 				  "one tomorrow",
 				  step->call->runbook);
+		else if (step->call && !is_shipped(l, step->call->runbook))
+			lint_fail(l, lint_path(l, s, "call.runbook"),
+				  "no runbook %s is shipped ('sidestep runbook list' lists them)",
+				  step->call->runbook);
 		if (step->op)
 			check_operation(l, s);
 	}
 	for (size_t i = 0; i < l->rb.checks.n; i++) {
-		if (!check_id_form(l->rb.checks.items[i]))
+		if (!known_check(l->rb.checks.items[i]))
 			lint_fail(l, arena_printf(l->arena, "requires.checks[%zu]", i),
-				  "%s is no check's id like KRN-001", l->rb.checks.items[i]);
+				  "there is no check %s ('sidestep preflight list' lists them)",
+				  l->rb.checks.items[i]);
 	}
 	return 0;
 }

@@ -448,6 +448,14 @@ def every_field_is_told(w):
     check(told.returncode == 0 and "on_error" in words and "required" in words, told.stdout.decode())
 
 
+def tables_are_true(w):
+    """What may be checked is what preflight has."""
+    listed = subprocess.run([os.path.join(os.path.dirname(w.program), "sidestep-preflight"), "list", "-o", "json"], capture_output=True, check=True).stdout
+    have = sorted(set(row["id"] for row in json.loads(listed)))
+    told = json.loads(w.call("tables", "-o", "json").stdout)["checks"]
+    check(sorted(told) == have and have, f"tables: {told}, preflight: {have}")
+
+
 def mistyped(w):
     for words, code, says in MISTYPED:
         done = w.call(*words, "--no-cluster")
@@ -481,6 +489,7 @@ def main():
         out_of_force(w)
         every_field_is_told(w)
         mistyped(w)
+        tables_are_true(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 
 

