@@ -67,8 +67,9 @@ static const struct {
 
 /* Those of sidestep-preflight. */
 static const char *const checks[] = {
-	"BPF-001", "BPF-002", "BPF-004", "BPF-005", "BPF-006", "BPF-009", "BPF-010", "BPF-011", "BPF-016", "CNI-001", "IST-001", "IST-002",
-	"IST-003", "IST-004", "IST-006", "KRN-001", "NET-002", "NET-006", "PRT-001", "SYS-001", "SYS-002", "SYS-005", "SYS-008", "SYS-011",
+	"BPF-001", "BPF-002", "BPF-004", "BPF-005", "BPF-006", "BPF-009", "BPF-010", "BPF-011", "BPF-016", "CNI-001", "FS-001", "FS-003",
+	"IST-001", "IST-002", "IST-003", "IST-004", "IST-006", "K8S-003", "K8S-004", "K8S-008", "KRN-001", "NET-002", "NET-006", "PRT-001",
+	"SYS-001", "SYS-002", "SYS-005", "SYS-008", "SYS-011",
 };
 
 static const struct known_operation operations[] = {

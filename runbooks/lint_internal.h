@@ -80,6 +80,8 @@ void lint_reach(const struct runbook_step *list, size_t n, size_t from, const bo
 const bool *lint_reached(struct lint *l, const struct site *s);
 /* What `site` may know by that name: a step registered it before. */
 const struct site *lint_registered(struct lint *l, const struct text *t, const char *name);
+/* A word of the language, or a name that is always known. */
+bool lint_reserved(const char *name);
 const struct param *lint_param(const struct runbook *rb, const char *name);
 
 /* --- the rules ----------------------------------------------------------------------------------

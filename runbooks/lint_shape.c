@@ -130,7 +130,7 @@ RULE(rule_metadata)
 /* --- ids and targets ---------------------------------------------------------------------------
  */
 
-static bool reserved(const char *name)
+bool lint_reserved(const char *name)
 {
 	static const char *const names[] = {"params", "vars",  "run", "step",    "end",  "and",
 					    "or",     "not",   "in",  "matches", "true", "false",
@@ -142,7 +142,7 @@ static bool reserved(const char *name)
 static void check_id(struct lint *l, struct map *seen, const char *id, const char *path,
 		     const char *what)
 {
-	if (!well_named(id, "_") || reserved(id))
+	if (!well_named(id, "_") || lint_reserved(id))
 		lint_fail(l, path,
 			  "%s %s: want a-z, 0-9 and _, beginning with a letter, and no "
 			  "word of the language",
@@ -373,61 +373,6 @@ static void parse_text(struct lint *l, const struct text *t)
 RULE(rule_expressions)
 {
 	lint_each_text(env, parse_text);
-	return 0;
-}
-
-/* The field that e takes of the map `of`, NULL when it is none: params.NAMESPACE. */
-static const char *field_of(const struct expr *e, const char *of)
-{
-	return e->op == EXPR_FIELD && e->items[0]->op == EXPR_NAME && str_eq(e->items[0]->text, of)
-		       ? e->text
-		       : NULL;
-}
-
-static bool loop_item(const struct site *s, const char *name)
-{
-	for (; s; s = s->parent) {
-		if (s->parent && s->parent->step->kind == STEP_FOREACH &&
-		    str_eq(name, s->parent->step->as ? s->parent->step->as : "item"))
-			return true;
-	}
-	return false;
-}
-
-static void check_name(struct lint *l, const struct text *t, const struct expr *e)
-{
-	const char *param = field_of(e, "params"), *var = field_of(e, "vars"), *wrong = NULL;
-	const struct site *from = NULL;
-
-	if (e->op == EXPR_FIELD && e->items[0]->op == EXPR_NAME &&
-	    !loop_item(t->site, e->items[0]->text))
-		from = lint_registered(l, t, e->items[0]->text);
-	if (from)
-		wrong = known_answer_refused(l->arena, from->step, e->text);
-	if (wrong)
-		lint_fail(l, t->path, "%s.%s: %s", e->items[0]->text, e->text, wrong);
-	if (param && !lint_param(&l->rb, param))
-		lint_fail(l, t->path, "there is no parameter %s", param);
-	if (var && !strmap_get(&l->rb.vars, var))
-		lint_fail(l, t->path, "there is no variable %s", var);
-	if (e->op == EXPR_NAME && !reserved(e->text) && !loop_item(t->site, e->text) &&
-	    !lint_registered(l, t, e->text))
-		lint_fail(l, t->path,
-			  "nothing is known as %s here: no step that runs before "
-			  "registers it",
-			  e->text);
-	for (size_t i = 0; i < e->n; i++)
-		check_name(l, t, e->items[i]);
-}
-
-static void check_names(struct lint *l, const struct text *t)
-{
-	lint_each_expr(l, t, check_name);
-}
-
-RULE(rule_names)
-{
-	lint_each_text(env, check_names);
 	return 0;
 }
 

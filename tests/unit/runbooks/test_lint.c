@@ -192,6 +192,21 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"web/x, patch: {data: {a: b}}}}, verify: {expr: drops.count == 0 and agents.ready and "    \
 	"known(said), poll: 5s, within: 5m, stable: 3}}\n"
 
+/* Registered for one item, asked for behind all. */
+#define WITHIN                                                                                     \
+	"- {id: each, title: t, kind: foreach, mutates: false, items: drops.rows, parallel: 1, "   \
+	"max_fail: 0, do: [{id: one, title: t, kind: note, mutates: false, note: so, register: "   \
+	"one}, {id: two, title: \"${one.says}\", kind: note, mutates: false, note: so}]}\n"        \
+	"- {id: behind, title: \"${one.says}\", kind: note, mutates: false, note: so}\n"
+#define PATCH_OF(id, name)                                                                         \
+	"id: " id ", title: t, kind: mutate, mutates: true, risk: medium, idempotency_key: once, " \
+	"op: {k8s.patch: {ref: \"v1 ConfigMap web/" name "\", patch: {data: {a: b}}}}, verify: {"  \
+	"expr: drops.count == 0 and agents.ready, poll: 5s, within: 5m, stable: 3}"
+#define UNDONE_FOR_EACH                                                                            \
+	"- {id: each, title: t, kind: foreach, mutates: false, items: drops.rows, parallel: 1, "   \
+	"max_fail: 0, do: [{" PATCH_OF("put", "${item.name}") ", rollback: {steps: [{" PATCH_OF(   \
+		"back", "${item.name}") "}]}}]}\n"
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -236,6 +251,10 @@ static const struct {
 	{"RBL-010", "drops in ${params.namespace}", "drops in ${params.namespase}", NULL},
 	{"RBL-010", "drops in ${params.namespace}", "drops in ${agents.count}", NULL},
 	{"RBL-010", "when: drops.count > 0, cause", "when: nothing.count > 0, cause", NULL},
+	{"RBL-010", "label: \"${params.namespace}\"",
+	 "label: \"${params.namespace}${drops.count}\"", NULL},
+	{"RBL-010", "- id: choose\n", WITHIN "- id: choose\n", NULL},
+	{"RBL-010", "- id: fix\n", UNDONE_FOR_EACH "- id: fix\n", NULL},
 	{"RBL-011", "source: agents", "source: tea-leaves", NULL},
 	{"RBL-011", "{namespace: \"${vars.label}\"}", "{verdit: DROPPED}", NULL},
 	{"RBL-011", "{namespace: \"${vars.label}\"}", "{verdict: droped}", NULL},
