@@ -414,7 +414,7 @@ int act(const struct scope *s, const struct runbook_step *step, const struct doc
 	case STEP_WAIT:
 		return act_wait(s, step, data, d, err);
 	case STEP_APPROVE:
-		return act_approve(s, step, d, err);
+		return act_approve(s, step, data, d, err);
 	case STEP_ASK:
 		return act_ask(s, step, data, d);
 	case STEP_FOREACH:

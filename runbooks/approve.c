@@ -16,6 +16,7 @@
 #include "lib/object/sidestep.h"
 #include "lib/step/digest.h"
 #include "runbooks/run_internal.h"
+#include "runbooks/wanted.h"
 
 #define TOOL       "approval"
 #define MAX_FILE   4096u
@@ -174,6 +175,7 @@ static struct strings strings_of(struct arena *a, const struct doc *list)
 static int votes_in_cluster(struct runner *r, const char *step, struct votes *v, struct error *err)
 {
 	const int64_t since_ns = vouched_since(r);
+	const char *digest = wanted_digest(r, step);
 	struct doc *list;
 	int rc = cluster_list(&r->cluster, v->a, object_kind(KIND_SIDESTEP_RUN), NULL, &list, err);
 
@@ -184,8 +186,8 @@ static int votes_in_cluster(struct runner *r, const char *step, struct votes *v,
 
 		if (!str_eq(doc_find_str(d, "spec.tool"), TOOL) ||
 		    !str_eq(doc_find_str(d, "spec.subject"), r->run) ||
-		    !str_eq(doc_find_str(d, "spec.step"), step) ||
-		    !str_eq(doc_find_str(d, "spec.planDigest"), r->digest) ||
+		    !str_eq(doc_find_str(d, "spec.step"), step) || !digest ||
+		    !str_eq(doc_find_str(d, "spec.planDigest"), digest) ||
 		    v->n == ARRAY_SIZE(v->items))
 			continue;
 		vote = &v->items[v->n];
@@ -204,7 +206,8 @@ static int votes_in_cluster(struct runner *r, const char *step, struct votes *v,
 static bool read_vote(struct runner *r, const char *path, const char *step, struct vote *ret)
 {
 	auto_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	const char *want = arena_printf(&r->arena, "approve %s %s %s\n", r->run, step, r->digest);
+	const char *want = arena_printf(&r->arena, "approve %s %s %s\n", r->run, step,
+					str_or_empty(wanted_digest(r, step)));
 	char text[MAX_FILE];
 	struct stat st;
 	ssize_t n;
@@ -275,112 +278,38 @@ static const char *discounted(const struct runner *r, const struct approvers *wa
 	return why;
 }
 
-/* The record of its being asked for, of the runbook as it is now; NULL. */
-static const struct journal_record *asked_in(const struct runner *r, const char *step)
+/* When it was asked for what would be done now; noted once. -E2BIG: nobody would read it. */
+static int asked_at(struct runner *r, const char *step, const struct doc *data, int64_t *ret_ns,
+		    struct error *err)
 {
-	for (size_t i = journal_count(r->journal); i--;) {
-		const struct journal_record *rec = journal_at(r->journal, i);
-
-		if (str_eq(rec->type, "changed"))
-			return NULL;
-		if (str_eq(rec->type, "asked") && str_eq(doc_find_str(rec->body, "step"), step))
-			return rec;
-	}
-	return NULL;
-}
-
-/* When it was asked first; noted once. */
-static int asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct error *err)
-{
-	const struct journal_record *asked = asked_in(r, step);
+	const struct journal_record *asked = wanted_asked(r, step);
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
 	struct arena *a = journal_arena(r->journal);
+	const struct doc *changes = wanted_changes(r, data);
 	char when[CLOCK_RFC3339_SIZE];
 	struct doc *body;
 
-	if (asked)
+	if (wanted_same(asked, changes))
 		return clock_parse_rfc3339(str_or_empty(doc_find_str(asked->body, "at")), ret_ns);
+	doc_write_json(changes, DOC_COMPACT, &text);
+	if (text.len > WANTED_MAX_BYTES)
+		return error_set(err, -E2BIG,
+				 "what is to be agreed to has %zu bytes: nobody reads that",
+				 text.len);
 	*ret_ns = clock_wall_ns(r->cluster.clock);
 	body = doc_map(a);
 	doc_set_string(a, body, "step", step);
 	doc_set_string(a, body, "at", clock_rfc3339(*ret_ns, 3, when));
+	doc_set(a, body, "changes", doc_clone(a, changes));
 	return run_record(r, "asked", body, err);
-}
-
-/* Filled in with what is known now: parameters. The rest stays as it is written. */
-static struct doc *shown(struct arena *a, const struct doc *d, const struct doc *data)
-{
-	struct doc *out;
-
-	if (d->kind == DOC_STRING) {
-		const char *why = NULL, *text = walk_text(a, d->string, data, &why);
-
-		return doc_string(a, text ? text : d->string);
-	}
-	if (d->kind != DOC_LIST && d->kind != DOC_MAP)
-		return doc_clone(a, d);
-	out = d->kind == DOC_LIST ? doc_list(a) : doc_map(a);
-	doc_foreach_item (d, it)
-		doc_append(a, out, shown(a, it, data));
-	doc_foreach_entry (d, e)
-		doc_set(a, out, e->key, shown(a, e->value, data));
-	return out;
-}
-
-/* What is done, whatever its title says: an operation, an argv, another runbook. */
-static void add_deed(struct arena *a, const struct runbook_step *s, const struct doc *data,
-		     struct doc *one)
-{
-	struct doc *does = doc_map(a);
-
-	if (s->op)
-		does = doc_clone(a, s->op);
-	for (size_t i = 0; s->command && i < s->command->argv.n; i++) {
-		struct doc *argv = doc_get(does, "argv");
-
-		doc_append(a, argv ? argv : doc_set_list(a, does, "argv"),
-			   doc_string(a, s->command->argv.items[i]));
-	}
-	for (size_t i = 0; s->call && i < s->call->params.n; i++)
-		doc_set_string(a, does, s->call->params.items[i].key,
-			       s->call->params.items[i].value);
-	if (s->call)
-		doc_set_string(a, does, "runbook", s->call->runbook);
-	if (doc_len(does))
-		doc_set(a, one, "does", shown(a, does, data));
-}
-
-static void add_changes(struct arena *a, const struct runbook_step *steps, size_t n,
-			const struct doc *data, struct doc *list)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct runbook_step *s = &steps[i];
-
-		if (s->kind == STEP_MUTATE || s->mutates.value) {
-			struct doc *one = doc_append(a, list, doc_map(a));
-
-			doc_set_string(a, one, "step", s->id);
-			doc_set(a, one, "title",
-				shown(a, doc_string(a, str_or_empty(s->title)), data));
-			doc_set_string(a, one, "risk", s->risk ? risk_names[s->risk] : "unsaid");
-			add_deed(a, s, data, one);
-			doc_set_string(a, one, "back",
-				       s->rollback && s->rollback->inverse == INVERSE_NONE
-					       ? arena_printf(a, "none: %s",
-							      str_or_empty(s->rollback->reason))
-					       : "yes");
-		}
-		add_changes(a, s->steps, s->n_steps, data, list);
-		if (s->rollback)
-			add_changes(a, s->rollback->steps, s->rollback->n_steps, data, list);
-	}
 }
 
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;
-	const struct doc *data = walk_data(a, &r->rb, r->mode, doc_get(r->plan, "params"), NULL);
+	const struct journal_record *asked = wanted_asked(r, step);
 	const char *file = doc_find_str(r->plan, "file");
-	struct doc *d = doc_map(a), *groups, *changes;
+	struct doc *d = doc_map(a), *groups;
 
 	doc_set_string(a, d, "run", r->run);
 	doc_set_string(a, d, "step", step);
@@ -390,7 +319,7 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 		       arena_printf(a, "%s %s, version %" PRId64 "%s",
 				    file ? "somebody's runbook" : "the shipped runbook", r->rb.name,
 				    r->rb.version, file ? arena_printf(a, ", of %s", file) : ""));
-	doc_set_string(a, d, "digest", r->digest);
+	doc_set_string(a, d, "digest", wanted_digest(r, step));
 	doc_set_string(a, d, "requester", doc_find_str(r->plan, "requester.name"));
 	doc_set_string(a, d, "expires", s->approvers->expires);
 	doc_set_int(a, d, "min", s->approvers->min.value);
@@ -398,9 +327,8 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 	groups = doc_set_list(a, d, "groups");
 	for (size_t i = 0; i < s->approvers->groups.n; i++)
 		doc_append(a, groups, doc_string(a, s->approvers->groups.items[i]));
-	changes = doc_set_list(a, d, "changes");
-	add_changes(a, r->rb.steps, r->rb.n_steps, data, changes);
-	add_changes(a, r->rb.finally, r->rb.n_finally, data, changes);
+	if (asked)
+		doc_set(a, d, "changes", doc_clone(a, doc_get(asked->body, "changes")));
 	return d;
 }
 
@@ -500,13 +428,21 @@ static int count(const struct scope *s, const struct runbook_step *step, struct 
 	return 0;
 }
 
-int act_approve(const struct scope *s, const struct runbook_step *step, struct done *d,
-		struct error *err)
+static int decided(struct runner *r, const char *why, struct done *d)
+{
+	*d = (struct done){.status = STATUS_FAILED, .why = why, .answer = doc_map(&r->arena)};
+	doc_set_bool(&r->arena, d->answer, "approved", false);
+	return 0;
+}
+
+int act_approve(const struct scope *s, const struct runbook_step *step, const struct doc *data,
+		struct done *d, struct error *err)
 {
 	struct runner *r = s->r;
 	const char *key = scope_key(s, step);
 	const int64_t expires = (int64_t)duration_ns(step->approvers->expires, DAY_NS);
 	struct votes v = {.a = &r->arena};
+	struct error why = ERROR_INIT;
 	int64_t asked;
 	int rc;
 
@@ -516,21 +452,19 @@ int act_approve(const struct scope *s, const struct runbook_step *step, struct d
 		return 0;
 	}
 	d->at = key;
-	rc = asked_at(r, key, &asked, err);
-	if (!rc)
-		rc = r->cluster.client ? votes_in_cluster(r, key, &v, err)
-				       : votes_in_files(r, key, &v, err);
+	rc = asked_at(r, key, data, &asked, &why);
+	if (rc == -E2BIG)
+		return decided(r, arena_strdup(&r->arena, why.msg), d);
+	if (rc)
+		return error_set(err, rc, "%s", why.msg);
+	rc = r->cluster.client ? votes_in_cluster(r, key, &v, err)
+			       : votes_in_files(r, key, &v, err);
 	if (!rc)
 		rc = count(s, step, &v, expires, d);
 	if (rc || !d->waits)
 		return rc;
-	if (clock_wall_ns(r->cluster.clock) - asked > expires) {
-		*d = (struct done){.status = STATUS_FAILED,
-				   .why = "nobody agreed in time",
-				   .answer = doc_map(&r->arena)};
-		doc_set_bool(&r->arena, d->answer, "approved", false);
-		return 0;
-	}
+	if (clock_wall_ns(r->cluster.clock) - asked > expires)
+		return decided(r, "nobody agreed in time", d);
 	return r->cluster.client ? 0 : publish(r, key, step, err);
 }
 
@@ -635,11 +569,16 @@ int approval_of_run(struct runner *r, const char *step, struct approval_wanted *
 {
 	const struct runbook_step *s = find_step(r->rb.steps, r->rb.n_steps, id_of(step));
 
-	if (!s || s->kind != STEP_APPROVE || !asked_in(r, step) || doc_get(r->answers, step))
+	if (!s || s->kind != STEP_APPROVE || !wanted_asked(r, step) || doc_get(r->answers, step))
 		return error_set(err, -ENOENT,
 				 "run %s does not wait for an approval of %s; 'sidestep runbook "
 				 "status %s' tells where it stands",
 				 r->run, step, r->run);
+	if (!wanted_fits(r, wanted_asked(r, step)))
+		return error_set(err, -EPERM,
+				 "what run %s asks to be agreed to is not what its runbook does: "
+				 "somebody has written into the copy",
+				 r->run);
 	wanted_of(&r->arena, wanted_doc(r, step, s), ret);
 	return 0;
 }
@@ -657,7 +596,7 @@ int approval_of_file(struct arena *a, const char *state, const char *run, const 
 				 "run %.60s does not wait for an approval of %.60s here "
 				 "(%s); 'sidestep runbook status' tells what waits",
 				 run, step, spool(a, state));
-	rc = io_read_file(path, 65536, &text, err);
+	rc = io_read_file(path, 4 * WANTED_MAX_BYTES, &text, err);
 	if (!rc)
 		rc = doc_read_json(a, text.buf, text.len, path, &d, err);
 	if (rc)

@@ -4,8 +4,10 @@
  *
  * Who: what the API server calls the caller (SelfSubjectReview); without a cluster the uid. No
  * flag, variable or parameter names anybody. The one who asked does not count, nobody counts twice,
- * and an approval is for one step of one run of exactly this runbook with these parameters: it
- * carries the SHA-256 of the plan, so after an accepted change it is void.
+ * and an approval is for one step of one run of exactly this runbook with these parameters, and of
+ * what its steps would do, filled in with all that was known when it was asked for (wanted.h): it
+ * carries the SHA-256 of both, so after an accepted change, or when something else would be done,
+ * it is void.
  *
  * How it is kept, and what that is worth:
  *
@@ -42,7 +44,7 @@ struct approval_wanted {
 	int64_t min;
 	const char *expires;
 	const struct doc *params;
-	const struct doc *changes; /* list of {step, title, risk, does}: what the run may change */
+	const struct doc *changes; /* what the run may change (wanted.h) */
 };
 /* Of a run that was found (with a cluster). -ENOENT when it does not wait for that step. */
 int approval_of_run(struct runner *r, const char *step, struct approval_wanted *ret,

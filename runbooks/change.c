@@ -11,6 +11,7 @@
 
 #include "lib/base/str.h"
 #include "runbooks/run_internal.h"
+#include "runbooks/wanted.h"
 
 /* --- deeds -------------------------------------------------------------------------------------
  */
@@ -484,6 +485,10 @@ int act_change(const struct scope *s, const struct runbook_step *step, const str
 	}
 	if (s->mode != MODE_EXECUTE) {
 		show_plan(&p, d);
+		return 0;
+	}
+	if (wanted_differs(s, step, data)) {
+		verified(d, &r->arena, false, wanted_differs(s, step, data));
 		return 0;
 	}
 	if (!record) {

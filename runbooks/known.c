@@ -28,6 +28,50 @@ static const struct known_source sources[] = {
 	{"spire", false, false, "namespace part=server,agents,entries,identities", "SPIRE server and agents: ready, storage, entries, time left on identities"},
 };
 
+/* What the answer of a source, or of another kind of step, has; a source has these, too. */
+#define EVERY_SOURCE "count rows unseen more missing_nodes silent_nodes "
+static const struct {
+	const char *of, *fields;
+} answers[] = {
+	{"agents", EVERY_SOURCE "ready not_ready lost recording unwell_nodes versions"},
+	{"auth", EVERY_SOURCE "failed"},
+	{"certificates", EVERY_SOURCE "clock_skew expired trust_domains wrong_names"},
+	{"connections", EVERY_SOURCE},
+	{"endpoints", EVERY_SOURCE "all missing not_ready sidecars stale"},
+	{"events", EVERY_SOURCE "warnings"},
+	{"flows", EVERY_SOURCE "since_run total"},
+	{"hooks", EVERY_SOURCE},
+	{"logs", EVERY_SOURCE "text"},
+	{"maps", EVERY_SOURCE "failed_updates full"},
+	{"nodes", EVERY_SOURCE "ready"},
+	{"policies", EVERY_SOURCE "changed changed_names wider_than_meant"},
+	{"probe", EVERY_SOURCE "failed forbidden_let_through refused_by_network wrong"},
+	{"proxy", EVERY_SOURCE "affected_nodes listeners_missing not_ready out_of_memory rejected stream_refused version_skew"},
+	{"relay", EVERY_SOURCE "connected missing reachable"},
+	{"rollout", EVERY_SOURCE "desired missing ready updated"},
+	{"snapshot", EVERY_SOURCE "differences"},
+	{"spire", EVERY_SOURCE "least_remaining limit_bytes missing not_ready not_ready_nodes out_of_memory ready storage_failed"},
+	{"check", "result message exit"},
+	{"command", "exit output json error cut verified result"},
+	{"k8s", "found object count rows more unseen"},
+	{"http", "status body json"},
+	{"wait", "met"},
+	{"approve", "approved by"},
+	{"ask", "value"},
+	{"foreach", "count failed verified"},
+	{"parallel", "count failed verified"},
+	{"call", "outcome cause exit"},
+	{"note", "says"},
+	{"mutate", "verified result would"},
+};
+
+/* Those of sidestep-preflight. */
+static const char *const checks[] = {
+	"BPF-001", "BPF-002", "BPF-004", "BPF-005", "BPF-006", "BPF-009", "BPF-010", "BPF-011", "BPF-016", "CNI-001", "FS-001", "FS-003",
+	"IST-001", "IST-002", "IST-003", "IST-004", "IST-006", "K8S-003", "K8S-004", "K8S-008", "KRN-001", "NET-002", "NET-006", "PRT-001",
+	"SYS-001", "SYS-002", "SYS-005", "SYS-008", "SYS-011",
+};
+
 static const struct known_operation operations[] = {
 	{"k8s.patch", "ref patch", "preserve", true, RISK_MEDIUM, "patches one object; its pre-image is kept"},
 	{"k8s.apply", "object", "", true, RISK_HIGH, "applies one object on the server's side"},
@@ -171,6 +215,33 @@ const char *known_filter_refused(struct arena *a, const struct known_source *s,
 					    e->key, value, s->filters);
 	}
 	return NULL;
+}
+
+const char *known_answer_refused(struct arena *a, const struct runbook_step *s, const char *field)
+{
+	const char *of = s->kind == STEP_QUERY   ? s->query ? s->query->source : NULL
+			 : s->kind == STEP_FLOWS ? "flows"
+						 : step_kinds[s->kind].name;
+
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		if (!str_eq(answers[i].of, of))
+			continue;
+		if (strstr(arena_printf(a, " %s ", answers[i].fields),
+			   arena_printf(a, " %s ", field)))
+			return NULL;
+		return arena_printf(a, "what %s answers has no %s, only: %s", of, field,
+				    answers[i].fields);
+	}
+	return NULL;
+}
+
+bool known_check(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		if (str_eq(checks[i], id))
+			return true;
+	}
+	return false;
 }
 
 const struct known_operation *known_operation_find(const char *name)
@@ -332,6 +403,12 @@ struct doc *known_doc(struct arena *a)
 	list = doc_set_list(a, d, "writable");
 	for (size_t i = 0; i < ARRAY_SIZE(writable); i++)
 		doc_append(a, list, doc_string(a, writable[i]));
+	list = doc_set_list(a, d, "checks");
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		doc_append(a, list, doc_string(a, checks[i]));
+	row = doc_set_map(a, d, "answers");
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		doc_set_string(a, row, answers[i].of, answers[i].fields);
 	list = doc_set_list(a, d, "discoveries");
 	for (size_t i = 0; i < ARRAY_SIZE(discoveries); i++)
 		doc_append(a, list, doc_string(a, discoveries[i]));

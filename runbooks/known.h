@@ -70,6 +70,11 @@ const char *known_object_refused(const struct doc *object);
 /* Programs that run what their arguments say: never allowed, and named when refused. */
 bool known_interpreter(const char *program);
 
+/* Why the result that the step registers has no such field, or NULL: it would be always unknown. */
+const char *known_answer_refused(struct arena *a, const struct runbook_step *s, const char *field);
+/* One of sidestep-preflight's. */
+bool known_check(const char *id);
+
 /* What `default: {discover: KEY}` can find. */
 bool known_discovery(const char *key);
 

@@ -110,6 +110,9 @@ static const struct check rules[] = {
 	ROW("RBL-032", "nothing is hidden in the text", "shape", SEVERITY_BLOCKER, rule_hidden,
 	    "Remove the characters.",
 	    "What is read before an approval must be what is done."),
+	ROW("RBL-033", "what is done is known when it is agreed to", "approvals", SEVERITY_BLOCKER, rule_foreseen,
+	    "Ask and read before the approve step what the operation is filled in with.",
+	    "An approval is of the operations as they are filled in when it is asked for; what comes to be known later nobody agreed to."),
 };
 /* clang-format on */
 

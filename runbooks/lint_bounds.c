@@ -363,17 +363,33 @@ static bool hides(const char *text)
 	return false;
 }
 
-static void look_for_hidden(struct lint *l, const struct doc *d, const char *path)
+/* What is printed as an author's words could look like lines of ours. */
+static bool forges(const char *text)
+{
+	const char *end = strchr(text, '\n');
+
+	return (end && end[1]) || strstr(text, "          ");
+}
+
+/* data: what is written into objects, and printed as JSON. */
+static void look_for_hidden(struct lint *l, const struct doc *d, const char *path, bool data)
 {
 	if (d->kind == DOC_STRING && hides(d->string))
 		lint_fail(l, path, "characters that nobody sees, or that turn the text around");
+	else if (d->kind == DOC_STRING && !data && forges(d->string))
+		lint_fail(l, path,
+			  "a line break or a row of blanks: printed, what follows would pass for a "
+			  "line of another's (a YAML text folded by >- has none)");
 	doc_foreach_item (d, it)
-		look_for_hidden(l, it, arena_printf(l->arena, "%s[%zu]", path, it_i));
+		look_for_hidden(l, it, arena_printf(l->arena, "%s[%zu]", path, it_i), data);
 	doc_foreach_entry (d, e) {
-		if (hides(e->key))
-			lint_fail(l, path, "a field's name has characters that nobody sees");
+		if (hides(e->key) || forges(e->key))
+			lint_fail(
+				l, path,
+				"a field's name has characters that nobody sees, or a line break");
 		look_for_hidden(l, e->value,
-				*path ? arena_printf(l->arena, "%s.%s", path, e->key) : e->key);
+				*path ? arena_printf(l->arena, "%s.%s", path, e->key) : e->key,
+				data || str_eq(e->key, "op"));
 	}
 }
 
@@ -381,7 +397,7 @@ RULE(rule_hidden)
 {
 	struct lint *l = env;
 
-	look_for_hidden(l, l->root, "");
+	look_for_hidden(l, l->root, "", false);
 	return 0;
 }
 

@@ -46,6 +46,9 @@ void lint_lay_out(struct lint *l);
 /* It changes something by itself; what stands within it does not count. */
 bool lint_changes(const struct site *s);
 
+/* An approve step by at least so many, that no way leads around. */
+bool lint_binds(const struct runbook_step *s, int64_t min);
+
 /* --- the texts of a runbook --------------------------------------------------------------------
  */
 
@@ -77,6 +80,8 @@ void lint_reach(const struct runbook_step *list, size_t n, size_t from, const bo
 const bool *lint_reached(struct lint *l, const struct site *s);
 /* What `site` may know by that name: a step registered it before. */
 const struct site *lint_registered(struct lint *l, const struct text *t, const char *name);
+/* A word of the language, or a name that is always known. */
+bool lint_reserved(const char *name);
 const struct param *lint_param(const struct runbook *rb, const char *name);
 
 /* --- the rules ----------------------------------------------------------------------------------
@@ -103,6 +108,7 @@ LINT_RULE(rule_rollback);
 LINT_RULE(rule_idempotent);
 LINT_RULE(rule_approved);
 LINT_RULE(rule_approvers);
+LINT_RULE(rule_foreseen);
 LINT_RULE(rule_argv);
 LINT_RULE(rule_dashes);
 LINT_RULE(rule_timeouts);

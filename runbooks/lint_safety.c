@@ -63,6 +63,20 @@ RULE(rule_mutates)
 	return 0;
 }
 
+static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
+{
+	bool found = is(s);
+
+	for (size_t i = 0; i < s->n_steps && !found; i++)
+		found = holds(&s->steps[i], is);
+	return found;
+}
+
+static bool is_change(const struct runbook_step *s)
+{
+	return s->kind == STEP_MUTATE || s->mutates.value;
+}
+
 /* --- verify ------------------------------------------------------------------------------------
  */
 
@@ -72,19 +86,33 @@ struct asked {
 	struct map results;
 };
 
+/* These alone are asked anew at a poll; no Prometheus is known, and no gate is asked here. */
+static bool asked_anew(const struct runbook_step *s)
+{
+	return s->kind == STEP_QUERY || s->kind == STEP_FLOWS || s->kind == STEP_K8S ||
+	       s->kind == STEP_HTTP || s->kind == STEP_CHECK || s->kind == STEP_COMMAND;
+}
+
 static void ask_result(void *ctx, const struct expr *name)
 {
 	struct asked *q = ctx;
 	const struct site *from = lint_registered(q->l, q->text, name->text);
 
-	if (from && !lint_changes(from) && from->step->kind != STEP_ASK)
+	if (!from || holds(from->step, is_change))
+		return;
+	if (asked_anew(from->step))
 		map_set(&q->results, name->text, q->l);
+	else
+		lint_fail(q->l, q->text->path,
+			  "%s is of a step of kind %s, which is not asked anew: it would be "
+			  "unknown at every poll",
+			  name->text, step_kinds[from->step->kind].name);
 }
 
 /* How many results of steps that only read an expression asks: each is asked anew at every poll. */
 static size_t sources_of(struct lint *l, const struct site *s, const char *expr)
 {
-	const struct text t = {.text = expr, .site = s, .sees_own = true};
+	const struct text t = {expr, lint_path(l, s, "verify.expr"), TEXT_EXPR, s, true};
 	struct asked q = {.l = l, .text = &t};
 	const struct expr *e = NULL;
 	size_t n;
@@ -102,6 +130,7 @@ static void check_verify(struct lint *l, const struct site *s)
 	const struct verify *v = s->step->verify;
 	const int64_t want = v->sources.set ? v->sources.value : 2;
 	const size_t n = sources_of(l, s, v->expr);
+	uint64_t poll, within;
 
 	if (want < 2)
 		lint_fail(l, lint_path(l, s, "verify.sources"),
@@ -113,6 +142,12 @@ static void check_verify(struct lint *l, const struct site *s)
 	if (!v->stable.set || v->stable.value < 2)
 		lint_fail(l, lint_path(l, s, "verify.stable"),
 			  "once may be chance: want at least two samples in a row (stable)");
+	else if (str_to_duration_ns(str_or_empty(v->poll), &poll, NULL) == 0 &&
+		 str_to_duration_ns(str_or_empty(v->within), &within, NULL) == 0 && poll &&
+		 (uint64_t)(v->stable.value - 1) > within / poll)
+		lint_fail(l, lint_path(l, s, "verify.within"),
+			  "%lld samples every %s are not had within %s", (long long)v->stable.value,
+			  v->poll, v->within);
 }
 
 RULE(rule_verify)
@@ -144,6 +179,7 @@ static void check_rollback(struct lint *l, const struct site *s)
 	const struct rollback *back = s->step->rollback;
 	const struct known_operation *op = operation_of(s);
 	const char *path = lint_path(l, s, "rollback");
+	bool changes = false;
 
 	if ((back->inverse != INVERSE_UNSAID) == (back->n_steps > 0))
 		lint_fail(l, path, "want either inverse or steps");
@@ -154,6 +190,12 @@ static void check_rollback(struct lint *l, const struct site *s)
 		lint_fail(l, path, "there is no way back, and no reason is given");
 	if (back->reason && back->inverse != INVERSE_NONE)
 		lint_fail(l, path, "a reason is for inverse: none");
+	for (size_t i = 0; i < back->n_steps && !changes; i++)
+		changes = holds(&back->steps[i], is_change);
+	if (back->n_steps && !changes)
+		lint_fail(l, path,
+			  "its steps change nothing, and so take nothing back: say inverse none, "
+			  "and why");
 }
 
 RULE(rule_rollback)
@@ -201,8 +243,7 @@ RULE(rule_idempotent)
 /* --- approvals ---------------------------------------------------------------------------------
  */
 
-/* An approve step that no way leads around. */
-static bool binds(const struct runbook_step *s, int64_t min)
+bool lint_binds(const struct runbook_step *s, int64_t min)
 {
 	return s->kind == STEP_APPROVE && !s->when && !s->on_error && s->approvers &&
 	       s->approvers->min.value >= min && (!s->on_timeout || str_eq(s->on_timeout, "abort"));
@@ -217,12 +258,22 @@ static bool approved(struct lint *l, const struct site *s, int64_t min)
 		if (s->parent && s->parent->step->kind == STEP_PARALLEL)
 			continue;
 		for (size_t i = 0; i < s->n_list; i++)
-			blocked[i] = binds(&s->list[i], min);
+			blocked[i] = lint_binds(&s->list[i], min);
 		lint_reach(s->list, s->n_list, 0, blocked, mark);
 		if (!mark[s->index])
 			return true;
 	}
 	return false;
+}
+
+/* What leaves no pre-image is not put back by the steps that an author calls its way back. */
+static bool gone_for_good(const struct site *s)
+{
+	const struct known_operation *op = operation_of(s);
+
+	if (s->step->rollback && s->step->rollback->inverse == INVERSE_NONE)
+		return true;
+	return op ? !op->invertible : s->step->kind == STEP_COMMAND;
 }
 
 RULE(rule_approved)
@@ -231,8 +282,7 @@ RULE(rule_approved)
 
 	for (size_t i = 0; i < l->n_sites; i++) {
 		const struct site *s = &l->sites[i];
-		const bool no_way_back =
-			s->step->rollback && s->step->rollback->inverse == INVERSE_NONE;
+		const bool no_way_back = gone_for_good(s);
 		const int64_t want = s->step->risk == RISK_HIGH                    ? 2
 				     : s->step->risk == RISK_MEDIUM || no_way_back ? 1
 										   : 0;
@@ -251,23 +301,9 @@ RULE(rule_approved)
 	return 0;
 }
 
-static bool holds(const struct runbook_step *s, bool (*is)(const struct runbook_step *s))
-{
-	bool found = is(s);
-
-	for (size_t i = 0; i < s->n_steps && !found; i++)
-		found = holds(&s->steps[i], is);
-	return found;
-}
-
 static bool is_approval(const struct runbook_step *s)
 {
 	return s->kind == STEP_APPROVE;
-}
-
-static bool is_change(const struct runbook_step *s)
-{
-	return s->kind == STEP_MUTATE || s->mutates.value;
 }
 
 bool lint_skips_approval(const struct runbook *rb, const char *from, const char *until)

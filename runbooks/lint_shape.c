@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "runbooks/known.h"
 #include "runbooks/lint_internal.h"
+#include "runbooks/shipped.h"
 #include "runbooks/template.h"
 
 #define RULE(name_)                                                                                \
@@ -129,7 +130,7 @@ RULE(rule_metadata)
 /* --- ids and targets ---------------------------------------------------------------------------
  */
 
-static bool reserved(const char *name)
+bool lint_reserved(const char *name)
 {
 	static const char *const names[] = {"params", "vars",  "run", "step",    "end",  "and",
 					    "or",     "not",   "in",  "matches", "true", "false",
@@ -141,7 +142,7 @@ static bool reserved(const char *name)
 static void check_id(struct lint *l, struct map *seen, const char *id, const char *path,
 		     const char *what)
 {
-	if (!well_named(id, "_") || reserved(id))
+	if (!well_named(id, "_") || lint_reserved(id))
 		lint_fail(l, path,
 			  "%s %s: want a-z, 0-9 and _, beginning with a letter, and no "
 			  "word of the language",
@@ -375,60 +376,16 @@ RULE(rule_expressions)
 	return 0;
 }
 
-/* The field that e takes of the map `of`, NULL when it is none: params.NAMESPACE. */
-static const char *field_of(const struct expr *e, const char *of)
+/* Its file says so in a line of its own; that it decodes is the shipped ones' own test. */
+static bool is_shipped(struct lint *l, const char *name)
 {
-	return e->op == EXPR_FIELD && e->items[0]->op == EXPR_NAME && str_eq(e->items[0]->text, of)
-		       ? e->text
-		       : NULL;
-}
+	const char *line = arena_printf(l->arena, "\n  name: %s\n", name);
 
-static bool loop_item(const struct site *s, const char *name)
-{
-	for (; s; s = s->parent) {
-		if (s->parent && s->parent->step->kind == STEP_FOREACH &&
-		    str_eq(name, s->parent->step->as ? s->parent->step->as : "item"))
+	for (size_t i = 0; i < shipped_runbooks_n; i++) {
+		if (strstr(shipped_runbooks[i].text, line))
 			return true;
 	}
 	return false;
-}
-
-static void check_name(struct lint *l, const struct text *t, const struct expr *e)
-{
-	const char *param = field_of(e, "params"), *var = field_of(e, "vars");
-
-	if (param && !lint_param(&l->rb, param))
-		lint_fail(l, t->path, "there is no parameter %s", param);
-	if (var && !strmap_get(&l->rb.vars, var))
-		lint_fail(l, t->path, "there is no variable %s", var);
-	if (e->op == EXPR_NAME && !reserved(e->text) && !loop_item(t->site, e->text) &&
-	    !lint_registered(l, t, e->text))
-		lint_fail(l, t->path,
-			  "nothing is known as %s here: no step that runs before "
-			  "registers it",
-			  e->text);
-	for (size_t i = 0; i < e->n; i++)
-		check_name(l, t, e->items[i]);
-}
-
-static void check_names(struct lint *l, const struct text *t)
-{
-	lint_each_expr(l, t, check_name);
-}
-
-RULE(rule_names)
-{
-	lint_each_text(env, check_names);
-	return 0;
-}
-
-static bool check_id_form(const char *id)
-{
-	const char *dash = strchr(id, '-');
-	size_t letters = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-
-	return dash && letters >= 2 && id + letters == dash && strlen(dash) == 4 &&
-	       strspn(dash + 1, "0123456789") == 3;
 }
 
 static void check_operation(struct lint *l, const struct site *s)
@@ -502,8 +459,9 @@ RULE(rule_known)
 		const struct runbook_step *step = s->step;
 
 		check_query(l, s);
-		if (step->check && !check_id_form(step->check))
-			lint_fail(l, lint_path(l, s, "check"), "%s is no check's id like KRN-001",
+		if (step->check && !known_check(step->check))
+			lint_fail(l, lint_path(l, s, "check"),
+				  "there is no check %s ('sidestep preflight list' lists them)",
 				  step->check);
 		if (step->gate && !str_starts(step->gate, "G-"))
 			lint_fail(l, lint_path(l, s, "gate"), "%s is no gate's id like G-READY",
@@ -514,13 +472,18 @@ RULE(rule_known)
 				  "another "
 				  "one tomorrow",
 				  step->call->runbook);
+		else if (step->call && !is_shipped(l, step->call->runbook))
+			lint_fail(l, lint_path(l, s, "call.runbook"),
+				  "no runbook %s is shipped ('sidestep runbook list' lists them)",
+				  step->call->runbook);
 		if (step->op)
 			check_operation(l, s);
 	}
 	for (size_t i = 0; i < l->rb.checks.n; i++) {
-		if (!check_id_form(l->rb.checks.items[i]))
+		if (!known_check(l->rb.checks.items[i]))
 			lint_fail(l, arena_printf(l->arena, "requires.checks[%zu]", i),
-				  "%s is no check's id like KRN-001", l->rb.checks.items[i]);
+				  "there is no check %s ('sidestep preflight list' lists them)",
+				  l->rb.checks.items[i]);
 	}
 	return 0;
 }

@@ -340,14 +340,6 @@ void lint_reach(const struct runbook_step *list, size_t n, size_t from, const bo
 	arena_release(&a);
 }
 
-/* The step at or above s that stands in list, or NULL. */
-static const struct site *lifted(const struct site *s, const struct runbook_step *list)
-{
-	while (s && s->list != list)
-		s = s->parent;
-	return s;
-}
-
 const bool *lint_reached(struct lint *l, const struct site *s)
 {
 	bool **mark = &l->reached[s - l->sites];
@@ -359,18 +351,22 @@ const bool *lint_reached(struct lint *l, const struct site *s)
 	return *mark;
 }
 
+/* What stands in a list within is known in that list alone; what undoes is done at the run's end,
+ * and knows what the runbook's own list knew before it. */
 static bool runs_before(struct lint *l, const struct site *before, const struct text *t)
 {
-	for (const struct site *s = t->site; s; s = s->parent) {
-		const struct site *b = lifted(before, s->list);
+	bool ended = false;
 
-		if (b == s) /* the step itself, or one within it */
+	for (const struct site *s = t->site; s; s = s->parent) {
+		if (before == s)
 			return s == t->site && t->sees_own;
-		if (b)
-			return lint_reached(l, b)[s->index];
+		if (before->list == s->list)
+			return (!ended || !s->parent) &&
+			       !(s->parent && s->parent->step->kind == STEP_PARALLEL) &&
+			       lint_reached(l, before)[s->index];
+		ended = ended || (s->undoes && s->parent && !s->parent->undoes);
 	}
-	/* finally sees what the steps did */
-	return t->site->finally && !before->finally;
+	return false;
 }
 
 const struct site *lint_registered(struct lint *l, const struct text *t, const char *name)
@@ -378,7 +374,8 @@ const struct site *lint_registered(struct lint *l, const struct text *t, const c
 	for (size_t i = 0; i < l->n_sites; i++) {
 		const struct site *s = &l->sites[i];
 
-		if (str_eq(s->step->reg, name) && (!t->site || runs_before(l, s, t)))
+		if (str_eq(s->step->reg, name) &&
+		    (t->site ? runs_before(l, s, t) : t->sees_own && !s->parent && !s->finally))
 			return s;
 	}
 	return NULL;

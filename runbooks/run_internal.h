@@ -111,8 +111,8 @@ const char *change_reason(struct runner *r);
 const struct runbook_step *change_step_of(const struct runner *r, const char *key);
 
 /* approve.c */
-int act_approve(const struct scope *s, const struct runbook_step *step, struct done *d,
-		struct error *err);
+int act_approve(const struct scope *s, const struct runbook_step *step, const struct doc *data,
+		struct done *d, struct error *err);
 /* Forgets the approvals of a copied journal for which there are no votes. */
 int approvals_recount(struct runner *r, struct error *err);
 

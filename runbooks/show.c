@@ -4,51 +4,84 @@
 #include <inttypes.h>
 
 #include "lib/base/str.h"
+#include "runbooks/transcript.h"
+
+/* An author's text: none of it is a line of ours. */
+static void add_text(const char *text, struct strbuf *out)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	strbuf_adds(out, shown(&a, text));
+}
+
+static void add_texts(const struct strings *s, const char *between, struct strbuf *out)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		strbuf_adds(out, i ? between : "");
+		add_text(s->items[i], out);
+	}
+}
+
+static void show_text(const char *label, const char *text, struct strbuf *out)
+{
+	strbuf_addf(out, "%-10s", label);
+	add_text(text, out);
+	strbuf_addc(out, '\n');
+}
 
 static void show_list(const char *label, const struct strings *s, struct strbuf *out)
 {
 	if (!s->n)
 		return;
 	strbuf_addf(out, "%-10s", label);
-	for (size_t i = 0; i < s->n; i++)
-		strbuf_addf(out, "%s%s", i ? ", " : "", s->items[i]);
+	add_texts(s, ", ", out);
 	strbuf_addc(out, '\n');
 }
 
 static void show_head(const struct runbook *rb, struct strbuf *out)
 {
-	strbuf_addf(out, "%s%s%s, version %" PRId64 "\n%s\n\n", str_or_empty(rb->id),
-		    rb->id ? " " : "", rb->name, rb->version, str_or_empty(rb->summary));
-	strbuf_addf(out, "%-10s%s\n", "Severity", rb->severity ? rb->severity : "not said");
+	add_text(rb->id, out);
+	strbuf_adds(out, rb->id ? " " : "");
+	add_text(rb->name, out);
+	strbuf_addf(out, ", version %" PRId64 "\n", rb->version);
+	add_text(rb->summary, out);
+	strbuf_adds(out, "\n\n");
+	show_text("Severity", rb->severity ? rb->severity : "not said", out);
 	show_list("Owners", &rb->owners, out);
-	strbuf_addf(out, "%-10s%s\n", "Reviewed", rb->reviewed ? rb->reviewed : "never");
+	show_text("Reviewed", rb->reviewed ? rb->reviewed : "never", out);
 	show_list("Modes", &rb->allowed_modes, out);
 	strbuf_addf(out, "%-10s%s\n", "Default",
 		    rb->default_mode ? runbook_mode_names[rb->default_mode] : "none");
-	strbuf_addf(out, "%-10s%s\n", "Lock", rb->lock ? rb->lock : "none");
-	for (size_t i = 0; i < rb->applies_to.n; i++)
-		strbuf_addf(out, "%-10s%s %s\n", i ? "" : "For", rb->applies_to.items[i].key,
-			    rb->applies_to.items[i].value);
+	show_text("Lock", rb->lock ? rb->lock : "none", out);
+	for (size_t i = 0; i < rb->applies_to.n; i++) {
+		strbuf_addf(out, "%-10s", i ? "" : "For");
+		add_text(rb->applies_to.items[i].key, out);
+		strbuf_addc(out, ' ');
+		add_text(rb->applies_to.items[i].value, out);
+		strbuf_addc(out, '\n');
+	}
 }
 
 static void show_params(const struct runbook *rb, struct strbuf *out)
 {
+	auto_release(arena) struct arena a = ARENA_INIT;
+
 	if (rb->n_params)
 		strbuf_adds(out, "\nParameters\n");
 	for (size_t i = 0; i < rb->n_params; i++) {
 		const struct param *p = &rb->params[i];
 		const char *found = doc_str(doc_get(p->fallback, "discover"));
 
-		strbuf_addf(out, "  %-14s %-9s ", p->name, param_type_names[p->type]);
+		strbuf_addf(out, "  %-14s %-9s ", shown(&a, p->name), param_type_names[p->type]);
 		if (p->required)
 			strbuf_adds(out, "required");
 		else if (p->secret)
-			strbuf_addf(out, "secret, from %s", str_or_empty(p->from));
+			strbuf_addf(out, "secret, from %s", shown(&a, p->from));
 		else if (found)
-			strbuf_addf(out, "discovered: %s", found);
+			strbuf_addf(out, "discovered: %s", shown(&a, found));
 		else if (p->fallback)
 			doc_write_json(p->fallback, DOC_COMPACT, out);
-		strbuf_addf(out, "%s%s\n", p->prompt ? "  " : "", str_or_empty(p->prompt));
+		strbuf_addf(out, "%s%s\n", p->prompt ? "  " : "", shown(&a, p->prompt));
 	}
 }
 
@@ -56,77 +89,82 @@ static void show_params(const struct runbook *rb, struct strbuf *out)
 #define LINE(label, fmt, ...)                                                                      \
 	strbuf_addf(out, "%*s%-9s " fmt "\n", indent + 4, "", (label), __VA_ARGS__)
 
-static void show_change(const struct runbook_step *s, int indent, struct strbuf *out)
+static void show_change(struct arena *a, const struct runbook_step *s, int indent,
+			struct strbuf *out)
 {
 	const struct verify *v = s->verify;
 	const struct rollback *back = s->rollback;
 
 	if (s->op && doc_len(s->op)) {
-		strbuf_addf(out, "%*s%-9s %s ", indent + 4, "", "does", s->op->map.entries[0].key);
+		strbuf_addf(out, "%*s%-9s %s ", indent + 4, "", "does",
+			    shown(a, s->op->map.entries[0].key));
 		doc_write_json(s->op->map.entries[0].value, DOC_COMPACT, out);
 		strbuf_addc(out, '\n');
 	}
 	for (size_t i = 0; i < s->n_precheck; i++)
-		LINE("unless", "%s", s->precheck[i].expr);
+		LINE("unless", "%s", shown(a, s->precheck[i].expr));
 	if (v)
-		LINE("verify", "%s (every %s, %" PRId64 " in a row, within %s)", v->expr,
-		     str_or_empty(v->poll), v->stable.value, str_or_empty(v->within));
+		LINE("verify", "%s (every %s, %" PRId64 " in a row, within %s)", shown(a, v->expr),
+		     shown(a, v->poll), v->stable.value, shown(a, v->within));
 	if (back && back->inverse == INVERSE_AUTO)
 		LINE("rollback", "%s", "puts back what was there before");
 	else if (back && back->inverse == INVERSE_NONE)
-		LINE("rollback", "none: %s", str_or_empty(back->reason));
+		LINE("rollback", "none: %s", shown(a, back->reason));
 	else if (back)
 		LINE("rollback", "%zu steps", back->n_steps);
 }
 
-static void show_asked(const struct runbook_step *s, int indent, struct strbuf *out)
+static void show_asked(struct arena *a, const struct runbook_step *s, int indent,
+		       struct strbuf *out)
 {
 	if (s->query || s->flows)
-		LINE("asks", "%s", s->query ? str_or_empty(s->query->source) : "flows");
+		LINE("asks", "%s", s->query ? shown(a, s->query->source) : "flows");
 	if (s->check)
-		LINE("check", "%s", s->check);
+		LINE("check", "%s", shown(a, s->check));
 	if (s->command) {
 		strbuf_addf(out, "%*s%-9s", indent + 4, "", "runs");
 		for (size_t i = 0; i < s->command->argv.n; i++)
-			strbuf_addf(out, " %s", s->command->argv.items[i]);
+			strbuf_addf(out, " %s", shown(a, s->command->argv.items[i]));
 		strbuf_addc(out, '\n');
 	}
 	if (s->k8s)
-		LINE("reads", "%s", s->k8s->get ? s->k8s->get : str_or_empty(s->k8s->list));
+		LINE("reads", "%s", shown(a, s->k8s->get ? s->k8s->get : s->k8s->list));
 	if (s->items)
-		LINE("for each", "%s", s->items);
+		LINE("for each", "%s", shown(a, s->items));
 	if (s->note)
-		LINE("says", "%s", s->note);
+		LINE("says", "%s", shown(a, s->note));
 	if (s->approvers) {
 		strbuf_addf(out, "%*s%-9s %" PRId64 " of ", indent + 4, "", "needs",
 			    s->approvers->min.value);
-		for (size_t i = 0; i < s->approvers->groups.n; i++)
-			strbuf_addf(out, "%s%s", i ? ", " : "", s->approvers->groups.items[i]);
+		add_texts(&s->approvers->groups, ", ", out);
 		strbuf_addf(out, ", not the requester, within %s\n",
-			    str_or_empty(s->approvers->expires));
+			    shown(a, s->approvers->expires));
 	}
 }
 
 static void show_steps(const struct runbook_step *steps, size_t n, int indent, struct strbuf *out)
 {
+	auto_release(arena) struct arena a = ARENA_INIT;
+
 	for (size_t i = 0; i < n; i++) {
 		const struct runbook_step *s = &steps[i];
 
-		strbuf_addf(out, "%*s%-16s %-8s %s", indent, "", s->id, step_kinds[s->kind].name,
-			    s->title);
+		strbuf_addf(out, "%*s%-16s %-8s %s", indent, "", shown(&a, s->id),
+			    step_kinds[s->kind].name, shown(&a, s->title));
 		if (s->mutates.value)
 			strbuf_addf(out, "  [changes something, risk %s]",
 				    s->risk ? risk_names[s->risk] : "not said");
 		strbuf_addc(out, '\n');
 		if (s->when)
-			LINE("when", "%s", s->when);
-		show_asked(s, indent, out);
-		show_change(s, indent, out);
+			LINE("when", "%s", shown(&a, s->when));
+		show_asked(&a, s, indent, out);
+		show_change(&a, s, indent, out);
 		for (size_t k = 0; k < s->n_next; k++) {
 			if (s->next[k].when)
-				LINE("then", "%s  if %s", s->next[k].to, s->next[k].when);
+				LINE("then", "%s  if %s", shown(&a, s->next[k].to),
+				     shown(&a, s->next[k].when));
 			else
-				LINE("then", "%s", s->next[k].to);
+				LINE("then", "%s", shown(&a, s->next[k].to));
 		}
 		show_steps(s->steps, s->n_steps, indent + 4, out);
 	}
@@ -134,6 +172,8 @@ static void show_steps(const struct runbook_step *steps, size_t n, int indent, s
 
 void runbook_show(const struct runbook *rb, struct strbuf *out)
 {
+	auto_release(arena) struct arena a = ARENA_INIT;
+
 	show_head(rb, out);
 	show_params(rb, out);
 	strbuf_adds(out, "\nSteps\n");
@@ -145,8 +185,9 @@ void runbook_show(const struct runbook *rb, struct strbuf *out)
 	for (size_t i = 0; i < rb->n_outcomes; i++) {
 		const struct outcome *o = &rb->outcomes[i];
 
-		strbuf_addf(out, "  %-24s %s\n", o->id, str_or_empty(o->cause));
-		strbuf_addf(out, "  %-24s if %s\n", "", o->when ? o->when : "nothing else holds");
+		strbuf_addf(out, "  %-24s %s\n", shown(&a, o->id), shown(&a, o->cause));
+		strbuf_addf(out, "  %-24s if %s\n", "",
+			    o->when ? shown(&a, o->when) : "nothing else holds");
 	}
 }
 

