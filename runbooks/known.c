@@ -34,7 +34,7 @@ static const struct known_operation operations[] = {
 	{"k8s.delete", "ref", "", true, RISK_HIGH, "deletes one object; its pre-image is kept"},
 	{"k8s.restart", "ref", "nodes", false, RISK_LOW, "rolls a workload's pods; of one node: takes them from it, risk medium"},
 	{"k8s.evict", "selector", "namespace nodes", false, RISK_HIGH, "evicts pods, asking their disruption budgets"},
-	{"endpoint.regenerate", "selector", "nodes", false, RISK_LOW, "rebuilds endpoints; the generation must advance"},
+	{"endpoint.regenerate", "selector", "nodes", false, RISK_LOW, "rebuilds endpoints, their generation must advance; selector all, or stale-or-not-ready: every endpoint of the nodes that have such a one"},
 	{"policy.suspend", "ref", "", true, RISK_HIGH, "takes a policy out of force until the run is rolled back; its pre-image is kept"},
 	{"command", "argv", "output expect", false, RISK_MEDIUM, "runs one allowed program that changes something"},
 };

@@ -185,6 +185,17 @@ static int ask_agents(struct source_env *env, const struct source_question *q, s
 /* --- endpoints ---------------------------------------------------------------------------------
  */
 
+/* revisions are of the process: one that it never built has none */
+static bool stale_endpoint(const struct sidestep_endpoint *e)
+{
+	return str_eq(e->state, "ready") && !e->policy_revision;
+}
+
+bool source_endpoint_unwell(const struct sidestep_endpoint *e)
+{
+	return !str_eq(e->state, "ready") || stale_endpoint(e);
+}
+
 static struct doc *endpoint_row(struct arena *a, const struct sidestep_node *n,
 				const struct sidestep_endpoint *e)
 {
@@ -232,16 +243,14 @@ static int ask_endpoints(struct source_env *env, const struct source_question *q
 		for (size_t k = 0; k < agents[i].n_endpoints; k++) {
 			const struct sidestep_endpoint *e = &agents[i].endpoints[k];
 			const bool ready = str_eq(e->state, "ready");
-			/* revisions are of the process: one that it never built has none */
-			const bool old = ready && !e->policy_revision;
 
 			if (ns && !str_eq(e->namespace, ns))
 				continue;
 			all++;
 			not_ready += !ready;
 			sidecars += e->sidecar;
-			stale += old;
-			if (!problem || !ready || old)
+			stale += stale_endpoint(e);
+			if (!problem || source_endpoint_unwell(e))
 				answer_row(s, endpoint_row(s->a, &agents[i], e));
 		}
 	}

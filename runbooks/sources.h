@@ -38,6 +38,9 @@ int source_ask(struct source_env *env, const struct source_question *q, struct a
 /* What `default: {discover: KEY}` finds; -ENODATA with the reason. */
 int source_discover(struct source_env *env, const char *key, struct arena *a,
 		    const char **ret_value, struct error *err);
+/* Not ready, or not built by the agent that runs now. */
+struct sidestep_endpoint;
+bool source_endpoint_unwell(const struct sidestep_endpoint *e);
 /* Every SidestepNode, decoded. -ENODATA when there is none. */
 struct sidestep_node;
 int source_nodes(struct source_env *env, struct arena *a, struct sidestep_node **ret_nodes,

@@ -157,6 +157,12 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
+/* The fix is another operation. */
+#define PATCH                                                                                      \
+	"  op: {k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "    \
+	"\"${params.unit}\"}}}}\n"
+#define REGENERATE(args) "  op: {endpoint.regenerate: {" args "}}\n"
+
 /* also: another rule breaks with it. */
 static const struct {
 	const char *rule, *from, *to, *also;
@@ -303,6 +309,17 @@ static const struct {
 	{"RBL-032", "title: agents", "title: \"agents\\e[2J\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u202e gniht on\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
+	{"RBL-033", PATCH, REGENERATE("selector: al"), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: \"${params.unit}\""), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: \"\""), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: \" , \""), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: []"), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: [a, \"\"]"), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: 7"), "RBL-017"},
+	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: A/B"), "RBL-017"},
+	{"RBL-033", PATCH, "  op: {k8s.evict: {selector: all}}\n", "RBL-017"},
+	{"RBL-033", PATCH, "  op: {k8s.evict: {selector: endpoints-not-ready, namespace: \"\"}}\n",
+	 "RBL-017"},
 };
 
 static bool expected(const char *also, const char *id)
@@ -604,6 +621,28 @@ TEST(a_service_of_the_cluster_may_be_asked)
 	}
 }
 
+TEST(nodes_are_named_by_a_text_or_a_list)
+{
+	static const char *const ops[] = {
+		REGENERATE("selector: all"),
+		REGENERATE("selector: stale-or-not-ready, nodes: \"a, b\""),
+		REGENERATE("selector: all, nodes: [a, \"${params.unit}\"]"),
+		REGENERATE("selector: all, nodes: \"${agents.unwell_nodes}\""),
+		"  op: {k8s.evict: {selector: endpoints-not-ready, namespace: web, nodes: a}}\n"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		auto_free char *text = edited(PATCH, ops[i]);
+		struct report r;
+		const struct finding *f;
+
+		lint(&r, text, NULL, 0);
+		f = first_other(&r, "RBL-017");
+		if (f)
+			fail_msg("%s: %s", ops[i], f->message);
+		report_release(&r);
+	}
+}
+
 TEST(nested_steps_are_looked_at_too)
 {
 	auto_free char *text =
@@ -635,6 +674,7 @@ int main(void)
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
+		cmocka_unit_test(nodes_are_named_by_a_text_or_a_list),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
 	};
 
