@@ -55,6 +55,11 @@ static void read_query(const struct scope *s, const struct runbook_step *step,
 		return;
 	}
 	ask.since_ns = duration_ns(since, 0);
+	/* Read past, it would be a question about all there ever was. */
+	if (since && !ask.since_ns) {
+		act_cannot(d, arena_printf(a, "since: \"%.60s\" is no duration like 15m", since));
+		return;
+	}
 	r = source_ask(&s->r->sources, &ask, a, &answer, &err);
 	if (r)
 		act_failed(d, a, &err);

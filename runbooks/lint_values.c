@@ -80,11 +80,64 @@ static void check_operation(struct lint *l, const struct site *s)
 	}
 }
 
+/* --- times --------------------------------------------------------------------------------------
+ */
+
+#define MAX_VARS 8 /* variables that are filled in from each other */
+
+static bool is_duration(const char *text)
+{
+	uint64_t ns;
+
+	return str_to_duration_ns(text, &ns, NULL) == 0 && ns > 0;
+}
+
+static bool gives_durations(const struct param *p)
+{
+	if (!p || p->type == PARAM_DURATION)
+		return p;
+	for (size_t i = 0; i < p->choices.n; i++) {
+		if (!is_duration(p->choices.items[i]))
+			return false;
+	}
+	return p->type == PARAM_CHOICE && p->choices.n;
+}
+
+/* A duration, or all of it one parameter (or variable) that can be nothing else. */
+static bool is_time(struct lint *l, const char *text, int depth)
+{
+	const struct expr *e;
+	struct template t = {0};
+
+	if (!text || depth > MAX_VARS || template_parse(l->arena, text, &t, NULL) < 0 || t.n != 1)
+		return false;
+	e = t.parts[0].expr;
+	if (!e)
+		return is_duration(text);
+	if (e->op != EXPR_FIELD || e->items[0]->op != EXPR_NAME)
+		return false;
+	if (str_eq(e->items[0]->text, "vars"))
+		return is_time(l, strmap_get(&l->rb.vars, e->text), depth + 1);
+	return str_eq(e->items[0]->text, "params") && gives_durations(lint_param(&l->rb, e->text));
+}
+
+static void check_question(struct lint *l, const struct site *s)
+{
+	const struct step_query *q = s->step->flows ? s->step->flows : s->step->query;
+
+	if (q && q->since && !is_time(l, q->since, 0))
+		lint_fail(l, lint_path(l, s, s->step->flows ? "flows.since" : "query.since"),
+			  "want a duration like 15m, or a parameter of type duration: what cannot "
+			  "be read bounds nothing");
+}
+
 RULE(rule_values)
 {
 	struct lint *l = env;
 
-	for (size_t i = 0; i < l->n_sites; i++)
+	for (size_t i = 0; i < l->n_sites; i++) {
 		check_operation(l, &l->sites[i]);
+		check_question(l, &l->sites[i]);
+	}
 	return 0;
 }

@@ -317,6 +317,11 @@ static const struct {
 	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: [a, \"\"]"), "RBL-017"},
 	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: 7"), "RBL-017"},
 	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: A/B"), "RBL-017"},
+	{"RBL-033", "since: 5m", "since: yesterday", NULL},
+	{"RBL-033", "since: 5m", "since: \"\"", NULL},
+	{"RBL-033", "since: 5m", "since: 0s", NULL},
+	{"RBL-033", "since: 5m", "since: \"${params.unit}\"", NULL},
+	{"RBL-033", "since: 5m", "since: \"${vars.label}\"", NULL},
 	{"RBL-033", PATCH, "  op: {k8s.evict: {selector: all}}\n", "RBL-017"},
 	{"RBL-033", PATCH, "  op: {k8s.evict: {selector: endpoints-not-ready, namespace: \"\"}}\n",
 	 "RBL-017"},
@@ -621,6 +626,27 @@ TEST(a_service_of_the_cluster_may_be_asked)
 	}
 }
 
+TEST(a_time_may_come_from_a_parameter_of_that_type)
+{
+	static const char *const types[] = {"duration", "choice, choices: [5m, 1h]"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		auto_free char *text = edited("since: 5m", "since: \"${params.unit}\"");
+		auto_free char *type = xasprintf("name: unit, type: %s,", types[i]);
+		char *at = strstr(text, "name: unit, type: string,");
+		auto_free char *whole = xasprintf("%.*s%s%s", (int)(at - text), text, type,
+						  at + strlen("name: unit, type: string,"));
+		struct report r;
+		const struct finding *f;
+
+		lint(&r, whole, NULL, 0);
+		f = first_other(&r, NULL);
+		if (f)
+			fail_msg("%s: %s", types[i], f->message);
+		report_release(&r);
+	}
+}
+
 TEST(nodes_are_named_by_a_text_or_a_list)
 {
 	static const char *const ops[] = {
@@ -674,6 +700,7 @@ int main(void)
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
+		cmocka_unit_test(a_time_may_come_from_a_parameter_of_that_type),
 		cmocka_unit_test(nodes_are_named_by_a_text_or_a_list),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
 	};

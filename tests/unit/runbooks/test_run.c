@@ -1211,6 +1211,44 @@ TEST(a_filter_that_is_passed_over_would_answer_another_question)
 	stage_free(&k.s);
 }
 
+/* What a step reads, without a run around it. */
+static struct done read_step(struct asked *k, const struct runbook_step *step, const char *json)
+{
+	const struct scope scope = {.r = &k->t.r, .mode = MODE_DIAGNOSE, .prefix = ""};
+	struct done d = {.status = STATUS_OK};
+	struct error err = ERROR_INIT;
+	struct doc *data;
+
+	assert_int_equal(doc_read_json(&k->a, json, strlen(json), NULL, &data, &err), 0);
+	act_read(&scope, step, data, &k->a, &d);
+	k->d = d.answer;
+	return d;
+}
+
+TEST(a_time_that_cannot_be_read_is_no_question_about_all_time)
+{
+	static const char *const wrong[] = {"yesterday", "", "0s", "5"};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct step_query q = {.source = "events", .since = "${params.since}"};
+	const struct runbook_step step = {.kind = STEP_QUERY, .query = &q, .timeout = "5s"};
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		const struct done d = read_step(
+			&k, &step,
+			arena_printf(&k.a, "{\"params\": {\"since\": \"%s\"}}", wrong[i]));
+
+		assert_null(d.answer);
+		assert_int_equal(d.status, STATUS_INCONCLUSIVE);
+		assert_non_null(strstr(d.why, "no duration"));
+	}
+	assert_non_null(read_step(&k, &step, "{\"params\": {\"since\": \"5m\"}}").answer);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
 TEST(a_version_is_within_its_bounds)
 {
 	assert_true(version_within("0.3.0", ">=0.1"));
@@ -1225,6 +1263,7 @@ TEST(a_version_is_within_its_bounds)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
+	cmocka_unit_test(a_time_that_cannot_be_read_is_no_question_about_all_time),
 	cmocka_unit_test(what_a_hop_noted_need_not_have_been_watched),
 	cmocka_unit_test(a_filter_that_is_passed_over_would_answer_another_question),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
