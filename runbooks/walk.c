@@ -288,29 +288,63 @@ struct doc *walk_data(struct arena *a, const struct runbook *rb, enum runbook_mo
 	return data;
 }
 
+#define MAX_DOUBTS 4
+
+/* Why outcomes could not be decided, each reason once. */
+struct doubts {
+	const char *why[MAX_DOUBTS], *text;
+	size_t n;
+};
+
+static void doubt(struct arena *a, struct doubts *d, const char *id, const char *why)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (str_eq(d->why[i], why))
+			return;
+	}
+	if (d->n == MAX_DOUBTS)
+		return;
+	d->why[d->n++] = why;
+	d->text = d->text ? arena_printf(a, "%s; %s: %s", d->text, id, why)
+			  : arena_printf(a, "%s: %s", id, why);
+}
+
+/* Nothing is known to be so: whatever kept the others from being known is the reason. */
+static void fall_back(struct walker *w, const struct doubts *d)
+{
+	w->walk->inconclusive |= d->n > 0;
+	if (d->n && (w->walk->exit == EXIT_OK || !w->walk->why))
+		w->walk->why = d->text;
+	if (w->walk->exit == EXIT_OK)
+		w->walk->exit = EXIT_INCONCLUSIVE;
+}
+
 /* The first that is true; what is unknown among those before it does not hold it up. */
 static void conclude(struct walker *w)
 {
-	const char *why = w->walk->why, *unfilled = NULL;
-	const bool before = w->walk->inconclusive;
+	const char *why = NULL;
+	struct doubts doubts = {.n = 0};
 
 	for (size_t i = 0; i < w->rb->n_outcomes; i++) {
 		const struct outcome *o = &w->rb->outcomes[i];
+		const enum expr_truth t = o->fallback ? EXPR_TRUE
+					  : o->when ? walk_decide(w->arena, o->when, w->data, &why)
+						    : EXPR_FALSE;
 
-		if (!o->fallback && (!o->when || decide(w, o->id, o->when) != EXPR_TRUE))
+		if (t == EXPR_UNKNOWN)
+			doubt(w->arena, &doubts, o->id, str_or_empty(why));
+		if (t != EXPR_TRUE)
 			continue;
 		w->walk->outcome = o;
-		w->walk->cause = walk_text(w->arena, str_or_empty(o->cause), w->data, &unfilled);
+		w->walk->cause = walk_text(w->arena, str_or_empty(o->cause), w->data, &why);
 		if (!w->walk->cause)
 			w->walk->cause = o->cause;
-		if (!o->fallback) {
-			w->walk->inconclusive = before;
-			w->walk->why = why;
-		} else if (w->walk->exit == EXIT_OK) {
-			w->walk->exit = EXIT_INCONCLUSIVE;
-		}
+		if (o->fallback)
+			fall_back(w, &doubts);
 		return;
 	}
+	if (doubts.n)
+		unsure(w, "outcomes", doubts.text);
 }
 
 static void walk_list(struct walker *w, const char *from, const char *until)
