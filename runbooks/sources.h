@@ -8,6 +8,10 @@
  * expression on it is unknown), and `unseen` says why, field by field. A source that sees nothing
  * at all fails with the reason, and the step is unknown.
  *
+ * What agents publish stays there when they are gone. While one is silent, not ready or missing on
+ * a node of the cluster (missing_nodes, unheard_nodes), no count over it is known; a map that an
+ * agent has just not counted yet is waited for, for at most half the question's timeout.
+ *
  * Counters have no times. "In the last 15m" is answered from them where that can be known: all of
  * it, because they began later; more now than at a look of this run (or at the beginning of a hop,
  * which its journal notes) within that time, which is at least so many; as many as at one before

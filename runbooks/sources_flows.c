@@ -349,6 +349,11 @@ int source_ask_flows(struct source_env *env, const struct source_question *q, st
 				 t.blind);
 	looks = looks_at(env, q, &t);
 	doc_set_int(s->a, s->doc, "total", t.total);
+	r = source_heard(env, s, t.nodes, t.n, err);
+	if (r || s->unheard) {
+		s->count = t.total;
+		return r;
+	}
 	if (by_reason(q) && filter_of(q, "namespace") && t.total)
 		return error_set(err, -ENODATA,
 				 "drops by reason are counted per node, not per "

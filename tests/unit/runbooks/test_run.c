@@ -1211,6 +1211,149 @@ TEST(a_filter_that_is_passed_over_would_answer_another_question)
 	stage_free(&k.s);
 }
 
+/* --- agents that are not heard -----------------------------------------------------------------
+ */
+
+#define WELL                                                                                       \
+	"{\"status\": {\"ready\": true, \"endpoints\": [{\"id\": 1, \"namespace\": \"web\", "      \
+	"\"state\": \"ready\", \"policyRevision\": 1}], \"health\": {\"mapErrors\": 0, "           \
+	"\"endpoints\": {\"missing\": 0}, \"programs\": {\"wrong\": 0, \"ids\": []}, \"maps\": "   \
+	"[{\"name\": \"policy\", \"layout\": 1, \"entries\": 3, \"max\": 100}]}}}"
+
+static void publish(struct stage *s, const char *node, const char *json)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	if (doc_read_json(&s->arena, json, strlen(json), NULL, &d, &err) ||
+	    kube_patch(s->cluster.client, &s->arena, object_kind(KIND_SIDESTEP_NODE), NULL, node,
+		       "status", KUBE_PATCH_MERGE, d, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+static const struct doc *ask(struct asked *k, const char *source, uint64_t timeout_s)
+{
+	const struct source_question q = {
+		.source = source, .limit = 10, .timeout_ns = timeout_s * NS_PER_S};
+	struct error err = ERROR_INIT;
+
+	if (source_ask(&k->t.r.sources, &q, &k->a, &k->d, &err))
+		fail_msg("%s: %s", source, err.msg);
+	return k->d;
+}
+
+/* Every count is there, or none is, and then says why. */
+static void counts_are_known(struct asked *k, const char *why)
+{
+	static const struct {
+		const char *source, *fields;
+	} rows[] = {{"endpoints", "count all not_ready stale sidecars missing"},
+		    {"maps", "count full failed_updates"},
+		    {"hooks", "count"},
+		    {"flows", "count"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct doc *d = ask(k, rows[i].source, 4);
+		char *fields = arena_strdup(&k->a, rows[i].fields);
+
+		for (const char *f; (f = strsep(&fields, " "));) {
+			const char *said = doc_find_str(doc_get(d, "unseen"), f);
+
+			if (!doc_get(d, f) != (why != NULL) || (why && !strstr(said, why)))
+				fail_msg("%s.%s: %s", rows[i].source, f, str_or_empty(said));
+		}
+	}
+}
+
+TEST(an_agent_that_is_not_heard_is_not_counted_as_well)
+{
+	struct asked k = {.t = {.kill_at = -1}};
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	publish(&k.s, "node-a", WELL);
+	counts_are_known(&k, NULL);
+	assert_int_equal(doc_find_int(ask(&k, "endpoints", 4), "all", -1), 1);
+	fake_clock_advance(&k.s.clock, 62 * NS_PER_S);
+	counts_are_known(&k, "node-a silent for more than a minute");
+	assert_int_equal(doc_len(doc_get(ask(&k, "endpoints", 4), "unheard_nodes")), 1);
+	/* What is no word of an agent is known all the same. */
+	assert_int_equal(doc_find_int(ask(&k, "nodes", 4), "count", -1), 1);
+	stage_tick(&k.s);
+	counts_are_known(&k, NULL);
+	publish(&k.s, "node-a", "{\"status\": {\"ready\": false}}");
+	counts_are_known(&k, "node-a not ready");
+	stage_tick(&k.s);
+	stage_put(&k.s, "{apiVersion: v1, kind: Node, metadata: {name: node-b}}");
+	counts_are_known(&k, "node-b without an agent");
+	assert_string_equal(doc_find_str(ask(&k, "maps", 4), "missing_nodes[0]"), "node-b");
+	stage_put(&k.s, "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepNode, metadata: {name: "
+			"node-b}}");
+	publish(&k.s, "node-b", WELL);
+	counts_are_known(&k, NULL);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+/* An agent that has begun a moment ago counts its maps later. */
+struct later {
+	struct asked *k;
+	struct doc *status;
+};
+
+static void published(void *arg, struct kube_result *result)
+{
+	(void)arg;
+	assert_int_equal(result->code, 0);
+}
+
+static void publish_counts(void *arg)
+{
+	struct later *l = arg;
+	const struct kube_request q = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_SIDESTEP_NODE),
+				       .name = "node-a",
+				       .subresource = "status",
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = l->status};
+
+	kube_start(l->k->s.cluster.client, &q, published, NULL);
+}
+
+TEST(maps_that_are_about_to_be_counted_are_waited_for)
+{
+#define MAPS(entries)                                                                              \
+	"{\"status\": {\"health\": {\"maps\": [{\"name\": \"policy\", \"layout\": 1" entries       \
+	", \"max\": 100}]}}}"
+	struct asked k = {.t = {.kill_at = -1}};
+	struct later later = {.k = &k};
+	struct loop_timer *timer;
+	uint64_t began;
+	const char *json = MAPS(", \"entries\": 4");
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	publish(&k.s, "node-a", WELL);
+	publish(&k.s, "node-a", MAPS(""));
+	began = clock_now_ns(&k.s.clock.clock);
+	assert_null(doc_get(ask(&k, "maps", 20), "full"));
+	assert_non_null(
+		strstr(doc_find_str(k.d, "unseen.full"), "node-a has not counted its maps"));
+	assert_int_equal(clock_now_ns(&k.s.clock.clock) - began, 10 * NS_PER_S);
+	assert_int_equal(doc_read_json(&k.a, json, strlen(json), NULL, &later.status, NULL), 0);
+	timer = loop_timer_new(k.s.loop, publish_counts, &later);
+	loop_timer_set(timer, 3 * NS_PER_S);
+	began = clock_now_ns(&k.s.clock.clock);
+	assert_int_equal(doc_find_int(ask(&k, "maps", 20), "full", -1), 0);
+	assert_in_range(clock_now_ns(&k.s.clock.clock) - began, 3 * NS_PER_S, 5 * NS_PER_S);
+	loop_timer_free(timer);
+#undef MAPS
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
 /* What a step reads, without a run around it. */
 static struct done read_step(struct asked *k, const struct runbook_step *step, const char *json)
 {
@@ -1263,6 +1406,8 @@ TEST(a_version_is_within_its_bounds)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
+	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
+	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
 	cmocka_unit_test(a_time_that_cannot_be_read_is_no_question_about_all_time),
 	cmocka_unit_test(what_a_hop_noted_need_not_have_been_watched),
 	cmocka_unit_test(a_filter_that_is_passed_over_would_answer_another_question),
