@@ -131,6 +131,24 @@ static void check_question(struct lint *l, const struct site *s)
 			  "be read bounds nothing");
 }
 
+/* A list of everything, when one was meant. */
+static void check_objects(struct lint *l, const struct site *s)
+{
+	const struct step_k8s *k = s->step->k8s;
+	const char *path = lint_path(l, s, "k8s"), *kind;
+
+	if (!k)
+		return;
+	kind = k->list ? strchr(k->list, ' ') : NULL;
+	if (kind && strchr(kind + 1, ' '))
+		lint_fail(l, path, "a list is of a kind; of one object there is get");
+	if (k->get && (k->namespace || k->selector || k->limit.set))
+		lint_fail(l, path,
+			  "get is about the object it names: no namespace, selector, limit");
+	if ((k->namespace && !*k->namespace) || (k->selector && !*k->selector))
+		lint_fail(l, path, "an empty namespace or selector means all: leave it out");
+}
+
 RULE(rule_values)
 {
 	struct lint *l = env;
@@ -138,6 +156,7 @@ RULE(rule_values)
 	for (size_t i = 0; i < l->n_sites; i++) {
 		check_operation(l, &l->sites[i]);
 		check_question(l, &l->sites[i]);
+		check_objects(l, &l->sites[i]);
 	}
 	return 0;
 }

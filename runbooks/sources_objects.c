@@ -237,6 +237,31 @@ static bool plain_word(const char *s)
 	       !strstr(s, "..");
 }
 
+#define LOG_BYTES (256u << 10)
+
+static int64_t lines_of(const char *text)
+{
+	int64_t n = 0;
+
+	for (; *text; n++)
+		text += strcspn(text, "\n") + (text[strcspn(text, "\n")] != '\0');
+	return n;
+}
+
+/* The last lines as they are; they are counted where they are all there are. */
+static void take_log(struct answer *s, const struct kube_result *result)
+{
+	const char *text =
+		arena_strndup(s->a, str_or_empty(result->text), MIN(result->text_size, LOG_BYTES));
+
+	doc_set_string(s->a, s->doc, "text", text);
+	doc_del(s->doc, "rows");
+	s->count = lines_of(text);
+	s->no_count = s->count >= s->limit || result->text_size >= LOG_BYTES;
+	if (s->no_count)
+		answer_unseen(s->a, s->doc, "count", "only the last lines were asked for");
+}
+
 int source_ask_logs(struct source_env *env, const struct source_question *q, struct answer *s,
 		    struct error *err)
 {
@@ -255,9 +280,7 @@ int source_ask_logs(struct source_env *env, const struct source_question *q, str
 		pod, s->limit, container ? "&container=" : "", str_or_empty(container));
 	r = kube_wait(env->cluster->client, &request, &result, err);
 	if (!r)
-		doc_set_string(s->a, s->doc, "text",
-			       arena_strndup(s->a, str_or_empty(result.text),
-					     MIN(result.text_size, 262144u)));
+		take_log(s, &result);
 	kube_result_release(&result);
 	return r;
 }

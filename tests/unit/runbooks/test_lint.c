@@ -155,6 +155,7 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"    " VERIFY
 
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
+#define K8S(args) "kind: k8s\n  mutates: false\n  k8s: {" args "}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
 /* The fix is another operation. */
@@ -317,6 +318,10 @@ static const struct {
 	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: [a, \"\"]"), "RBL-017"},
 	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: 7"), "RBL-017"},
 	{"RBL-033", PATCH, REGENERATE("selector: all, nodes: A/B"), "RBL-017"},
+	{"RBL-033", AGENTS, K8S("list: v1 Pod web/frontend, limit: 5"), NULL},
+	{"RBL-033", AGENTS, K8S("list: v1 Pod, limit: 5, namespace: \"\""), NULL},
+	{"RBL-033", AGENTS, K8S("get: v1 Pod web/a, namespace: shop"), NULL},
+	{"RBL-033", AGENTS, K8S("get: v1 Pod web/a, selector: a=b"), NULL},
 	{"RBL-033", "since: 5m", "since: yesterday", NULL},
 	{"RBL-033", "since: 5m", "since: \"\"", NULL},
 	{"RBL-033", "since: 5m", "since: 0s", NULL},

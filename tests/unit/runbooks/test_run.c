@@ -1368,6 +1368,87 @@ static struct done read_step(struct asked *k, const struct runbook_step *step, c
 	return d;
 }
 
+TEST(a_list_counts_all_and_is_about_what_it_names)
+{
+	static const struct step_k8s wrong[] = {
+		{.list = "v1 ConfigMap web/limits"},
+		{.list = "v1 ConfigMap", .namespace = ""},
+		{.list = "v1 ConfigMap", .selector = ""},
+		{.list = "v1 Node", .namespace = "web"},
+		{.get = "v1 ConfigMap web/limits", .namespace = "shop"},
+		{.get = "v1 ConfigMap web/limits", .selector = "a=b"},
+		{.get = "v1 ConfigMap web/limits", .limit = {true, 1}},
+	};
+	struct step_k8s list = {.list = "v1 ConfigMap", .namespace = "web", .limit = {true, 1}};
+	struct runbook_step step = {.kind = STEP_K8S, .k8s = &list, .timeout = "5s"};
+	struct asked k = {.t = {.kill_at = -1}};
+	const struct doc *d;
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	d = read_step(&k, &step, "{}").answer;
+	assert_int_equal(doc_find_int(d, "count", -1), 2);
+	assert_int_equal(doc_len(doc_get(d, "rows")), 1);
+	assert_true(doc_bool_or(doc_get(d, "more"), false));
+	/* More than a page. */
+	for (int i = 0; i < 600; i++)
+		stage_put(&k.s, arena_printf(&k.s.arena,
+					     "{apiVersion: v1, kind: ConfigMap, metadata: {name: "
+					     "c%d, namespace: web}}",
+					     i));
+	list.limit.value = 550;
+	d = read_step(&k, &step, "{}").answer;
+	assert_int_equal(doc_find_int(d, "count", -1), 602);
+	assert_int_equal(doc_len(doc_get(d, "rows")), 550);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct step_k8s one = wrong[i];
+
+		step.k8s = &one;
+		if (read_step(&k, &step, "{}").status != STATUS_INCONCLUSIVE)
+			fail_msg("row %zu is asked", i);
+	}
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+TEST(lines_of_a_log_are_counted_where_they_are_all)
+{
+	static const struct {
+		const char *text;
+		int64_t limit, count;
+	} rows[] = {{"", 10, 0}, {"a\nb\nc\n", 10, 3}, {"a\nb", 10, 2}, {"a\nb\nc\n", 3, -1}};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct error err = ERROR_INIT;
+	const char *dir;
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	stage_put(&k.s, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: web}, spec: "
+			"{containers: [{name: c, image: \"c:1\"}]}}");
+	dir = arena_printf(&k.a, "%s/%s", k.s.dir, kube_uid(stage_get(&k.s, KIND_POD, "web", "p")));
+	assert_int_equal(mkdir(dir, 0700), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct doc *filter = doc_map(&k.a);
+		const struct source_question q = {.source = "logs",
+						  .filter = filter,
+						  .limit = rows[i].limit,
+						  .timeout_ns = NS_PER_S};
+
+		doc_set_string(&k.a, filter, "namespace", "web");
+		doc_set_string(&k.a, filter, "pod", "p");
+		if (io_write_file_atomic(arena_printf(&k.a, "%s/c.log", dir), rows[i].text,
+					 strlen(rows[i].text), 0600, &err) ||
+		    source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+			fail_msg("%s", err.msg);
+		assert_int_equal(doc_find_int(k.d, "count", -1), rows[i].count);
+		assert_int_equal(doc_find_str(k.d, "unseen.count") == NULL, rows[i].count >= 0);
+	}
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
 TEST(a_time_that_cannot_be_read_is_no_question_about_all_time)
 {
 	static const char *const wrong[] = {"yesterday", "", "0s", "5"};
@@ -1406,6 +1487,8 @@ TEST(a_version_is_within_its_bounds)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
+	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
+	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
 	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
 	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
 	cmocka_unit_test(a_time_that_cannot_be_read_is_no_question_about_all_time),
