@@ -25,6 +25,10 @@ struct walker {
 	struct doc *data;
 	struct walk *walk;
 	struct walk_step *met; /* of the step at hand */
+	/* A change failed and the way went on: by another one (until one is verified), or without
+	 * it. */
+	const char *helped, *failed;
+	bool doubted; /* on_error marks it inconclusive */
 };
 
 /* What a step answered. */
@@ -168,6 +172,29 @@ static size_t after_failure(struct walker *w, size_t i, const char *why)
 	return end(w, EXIT_FAILED);
 }
 
+/* It did not end there; its end is not well for that unless another change helped. */
+static void note_failure(struct walker *w, const struct runbook_step *s, const char *why)
+{
+	const bool another = s->on_error && str_starts(str_or_empty(s->on_error->action), "goto:");
+
+	why = arena_printf(w->arena, "%s: %s", s->id, why);
+	w->doubted |= w->met->status == STATUS_INCONCLUSIVE;
+	if (another)
+		w->helped = w->helped ? w->helped : why;
+	else
+		w->failed = w->failed ? w->failed : why;
+}
+
+static void end_of_list(struct walker *w)
+{
+	const char *why = w->failed ? w->failed : w->helped;
+
+	if (!why || w->walk->pending || w->walk->exit != EXIT_OK)
+		return;
+	w->walk->exit = w->doubted ? EXIT_INCONCLUSIVE : EXIT_FAILED;
+	w->walk->why = why;
+}
+
 /* True, false, or not known: an answer's field. */
 static enum expr_truth said(const struct doc *answer, const char *field)
 {
@@ -212,8 +239,14 @@ static size_t run_approval(struct walker *w, size_t i, const struct reply *r)
 /* A recorded case says of a change only whether it was verified. */
 static size_t run_change(struct walker *w, size_t i, const struct reply *r)
 {
-	if (said(r->answer, "verified") != EXPR_TRUE)
-		return after_failure(w, i, r->why ? r->why : "it was not verified");
+	if (said(r->answer, "verified") != EXPR_TRUE) {
+		const char *why = r->why ? r->why : "it was not verified";
+		const size_t next = after_failure(w, i, why);
+
+		note_failure(w, &w->steps[i], why);
+		return next;
+	}
+	w->helped = NULL;
 	w->met->status = w->live ? r->status : STATUS_CHANGED;
 	return onward(w, i);
 }
@@ -384,6 +417,7 @@ void runbook_walk(struct arena *a, const struct runbook *rb, enum runbook_mode m
 			   .walk = &walk};
 
 	walk_list(&w, NULL, NULL);
+	end_of_list(&w);
 	if (walk.exit != EXIT_WAITING)
 		conclude(&w);
 	walk.data = w.data;
@@ -405,6 +439,7 @@ void walk_live(struct arena *a, const struct walk_live *live, struct walk *ret_w
 			   .walk = &walk};
 
 	walk_list(&w, live->from, live->until);
+	end_of_list(&w);
 	if (live->concludes && !walk.pending && walk.exit != EXIT_WAITING)
 		conclude(&w);
 	walk.data = w.data;

@@ -9,6 +9,7 @@
 #include "lib/base/str.h"
 #include "runbooks/lint.h"
 #include "runbooks/shipped.h"
+#include "runbooks/walk.h"
 #include "tests/support/test.h"
 
 static const char good[] =
@@ -593,6 +594,55 @@ TEST(a_fixture_is_decoded_and_its_unknown_fields_are_named)
 	arena_release(&a);
 }
 
+/* Where the fix was not verified, and the way goes on nevertheless. */
+TEST(a_change_that_failed_is_no_success)
+{
+#define SECOND                                                                                     \
+	"- id: again\n  title: anew\n  kind: mutate\n  mutates: true\n  risk: low\n"               \
+	"  idempotency_key: once\n  op: {endpoint.regenerate: {selector: all}}\n" VERIFY           \
+	"  rollback: {inverse: none, reason: nothing to put back}\n"
+	static const struct {
+		const char *on_error, *second;
+		bool verified; /* the second one */
+		int exit;
+	} rows[] = {
+		{"{action: continue}", "", false, 3},
+		{"{action: continue, mark: inconclusive}", "", false, 5},
+		{"{action: \"goto:end\"}", "", false, 3},
+		{"{action: continue}", SECOND, true, 3},
+		{"{action: \"goto:again\"}", SECOND, true, 0},
+		{"{action: \"goto:again\"}", SECOND, false, 3},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *to = xasprintf("  rollback: {inverse: auto}\n  on_error: %s\n%s",
+					       rows[i].on_error, rows[i].second);
+		auto_free char *text = edited("  rollback: {inverse: auto}\n", to);
+		auto_free char *answers = xasprintf(
+			"{first: {count: 1}, second: {ready: true}, agree: {approved: true}, fix: "
+			"{verified: false}, again: {verified: %s}}",
+			rows[i].verified ? "true" : "false");
+		struct doc_stream s = {0};
+		struct report r;
+		const struct runbook *rb;
+		const struct doc *answered;
+		struct walk w;
+
+		report_init(&r, "test", "test", clock_system());
+		assert_int_equal(doc_read_yaml(&r.arena, answers, strlen(answers), "a", &s, NULL),
+				 0);
+		answered = s.docs[0];
+		assert_int_equal(doc_read_yaml(&r.arena, text, strlen(text), "r", &s, NULL), 0);
+		rb = lint_runbook(&r, s.docs[0], NULL, 0);
+		runbook_walk(&r.arena, rb, MODE_EXECUTE, NULL, answered, &w);
+		if (w.exit != rows[i].exit || (w.exit && !strstr(w.why, ": it was not verified")))
+			fail_msg("row %zu: exit %d: %s", i, w.exit, str_or_empty(w.why));
+		report_finish(&r);
+		report_release(&r);
+	}
+#undef SECOND
+}
+
 /* --- limits ------------------------------------------------------------------------------------
  */
 
@@ -703,6 +753,7 @@ int main(void)
 		cmocka_unit_test(what_is_shipped_is_clean_and_its_cases_take_every_branch),
 		cmocka_unit_test(fixtures_must_take_every_branch_and_lead_where_they_say),
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
+		cmocka_unit_test(a_change_that_failed_is_no_success),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
 		cmocka_unit_test(a_time_may_come_from_a_parameter_of_that_type),

@@ -617,6 +617,29 @@ TEST(what_does_not_come_to_be_so_fails_and_can_be_taken_back)
 	stage_free(&s);
 }
 
+TEST(whether_it_is_so_already_is_asked_behind_the_approval)
+{
+	struct error err = ERROR_INIT;
+	struct attempt t = {.kill_at = -1};
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "limits", "{\"data\": {\"size\": \"2\"}}");
+	run = until_approval(&s, "alice");
+	/* Somebody has changed it while people agreed. */
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "limits", "{\"data\": {\"size\": \"1\"}}");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	assert_string_equal(size_of(&s), "2");
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_string_equal(doc_find_str(t.r.answers, "raise.status"), "changed");
+	attempt_close(&t);
+	stage_free(&s);
+}
+
 TEST(undone_at_once_by_steps_of_its_own)
 {
 	struct error err = ERROR_INIT;
@@ -1501,6 +1524,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
 	cmocka_unit_test(a_run_is_a_case_that_leads_to_the_same),
 	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
+	cmocka_unit_test(whether_it_is_so_already_is_asked_behind_the_approval),
 	cmocka_unit_test(undone_at_once_by_steps_of_its_own),
 	cmocka_unit_test(what_cannot_be_seen_pauses_and_is_asked_again),
 	cmocka_unit_test(a_secret_is_neither_written_nor_replaced),
