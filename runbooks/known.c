@@ -19,7 +19,7 @@ static const struct known_source sources[] = {
 	{"logs", false, false, "namespace pod container", "the last lines of a container, redacted"},
 	{"maps", true, false, "problem=any", "BPF maps of a node: entries, capacity, failed updates"},
 	{"nodes", false, false, "", "one row per node: ready, addresses, taints, pressure"},
-	{"policies", false, true, "namespace asks=authentication", "policies with their selectors, what they ask, and when they changed"},
+	{"policies", false, true, "namespace asks=authentication", "policies with their selectors, what they ask, and when they changed; since: those that changed within it"},
 	{"probe", false, false, "kind=request,handshake,pod-start namespace nodes=all", "a request or handshake made on purpose, and what came back"},
 	{"proxy", false, true, "", "node Envoys: ready, version, listeners against redirects, rejected resources"},
 	{"relay", false, false, "namespace", "the flow relay: reachable, peers connected and missing, last error"},

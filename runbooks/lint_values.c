@@ -124,7 +124,13 @@ static bool is_time(struct lint *l, const char *text, int depth)
 static void check_question(struct lint *l, const struct site *s)
 {
 	const struct step_query *q = s->step->flows ? s->step->flows : s->step->query;
+	const char *verdict;
 
+	verdict = q ? doc_find_str(q->filter, "verdict") : NULL;
+	if (verdict && !str_eq(verdict, "DROPPED") && !template_is_one(verdict) &&
+	    (doc_get(q->filter, "drop_reason") || doc_get(q->filter, "fault")))
+		lint_fail(l, lint_path(l, s, s->step->flows ? "flows.filter" : "query.filter"),
+			  "drop_reason and fault are of verdict DROPPED");
 	if (q && q->since && !is_time(l, q->since, 0))
 		lint_fail(l, lint_path(l, s, s->step->flows ? "flows.since" : "query.since"),
 			  "want a duration like 15m, or a parameter of type duration: what cannot "

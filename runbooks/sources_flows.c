@@ -340,8 +340,13 @@ int source_ask_flows(struct source_env *env, const struct source_question *q, st
 	struct tally t;
 	const struct doc *looks;
 	int64_t count;
-	int r = look(env, q, s, &t, err);
+	int r;
 
+	/* Drops have reasons, and nothing else has: one of both filters would be passed over. */
+	if ((filter_of(q, "drop_reason") || filter_of(q, "fault")) && filter_of(q, "verdict") &&
+	    !str_eq(filter_of(q, "verdict"), "DROPPED"))
+		return error_set(err, -EINVAL, "drop_reason and fault are of verdict DROPPED");
+	r = look(env, q, s, &t, err);
 	if (r)
 		return r;
 	if (t.blind)

@@ -1213,8 +1213,13 @@ TEST(what_a_hop_noted_need_not_have_been_watched)
 TEST(a_filter_that_is_passed_over_would_answer_another_question)
 {
 	static const char *const wrong[] = {
-		"{\"verdit\": \"DROPPED\"}", "{\"verdict\": \"droped\"}",
-		"{\"drop_reason\": \"POLICY\"}", "{\"fault\": \"yes\"}", "{\"begin\": 1}"};
+		"{\"verdit\": \"DROPPED\"}",
+		"{\"verdict\": \"droped\"}",
+		"{\"verdict\": \"FORWARDED\", \"drop_reason\": \"POLICY_DENIED\"}",
+		"{\"verdict\": \"AUDIT\", \"fault\": \"true\"}",
+		"{\"drop_reason\": \"POLICY\"}",
+		"{\"fault\": \"yes\"}",
+		"{\"begin\": 1}"};
 	struct asked k = {.t = {.kill_at = -1}};
 	struct source_question q = {.source = "flows", .limit = 10, .timeout_ns = NS_PER_S};
 
@@ -1435,6 +1440,54 @@ TEST(a_list_counts_all_and_is_about_what_it_names)
 	stage_free(&k.s);
 }
 
+TEST(since_bounds_everything_that_is_counted)
+{
+	struct source_question q = {.source = "policies", .limit = 10, .timeout_ns = NS_PER_S};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct error err = ERROR_INIT;
+	char when[CLOCK_RFC3339_SIZE];
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	for (int i = 0; i < 2; i++) {
+		stage_put(&k.s, arena_printf(&k.a,
+					     "{apiVersion: networking.k8s.io/v1, kind: "
+					     "NetworkPolicy, metadata: {name: p%d, namespace: web},"
+					     " spec: {podSelector: {}}}",
+					     i));
+		if (!i)
+			fake_clock_advance(&k.s.clock, 3600 * NS_PER_S);
+	}
+	/* It began long ago and goes on. */
+	clock_rfc3339(clock_wall_ns(&k.s.clock.clock), 0, when);
+	stage_put(&k.s, arena_printf(&k.a,
+				     "{apiVersion: v1, kind: Event, metadata: {name: e, namespace: "
+				     "web}, type: Warning, involvedObject: {kind: Pod, namespace: "
+				     "web, name: p}, eventTime: '2020-01-01T00:00:00.000000Z', "
+				     "series: {count: 9, lastObservedTimestamp: '%s'}}",
+				     when));
+	if (source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(k.d, "count", -1), 2);
+	assert_null(doc_get(k.d, "changed"));
+	assert_non_null(doc_find_str(k.d, "unseen.changed"));
+	q.since_ns = 600 * NS_PER_S;
+	if (source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(k.d, "count", -1), 1);
+	assert_int_equal(doc_find_int(k.d, "changed", -1), 1);
+	assert_int_equal(doc_find_int(k.d, "all", -1), 2);
+	assert_string_equal(doc_find_str(k.d, "changed_names[0]"), "web/p1");
+	q.source = "events";
+	if (source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(k.d, "count", -1), 1);
+	assert_string_equal(doc_find_str(k.d, "rows[0].time"), when);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
 TEST(lines_of_a_log_are_counted_where_they_are_all)
 {
 	static const struct {
@@ -1511,6 +1564,7 @@ TEST(a_version_is_within_its_bounds)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
+	cmocka_unit_test(since_bounds_everything_that_is_counted),
 	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
 	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
 	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
