@@ -28,6 +28,7 @@ const struct runbook_step *scope_source(const struct scope *s, const char *name,
 struct naming {
 	const struct scope *s;
 	struct resample *to;
+	bool more; /* than can be asked */
 };
 
 static void see_name(void *ctx, const struct expr *name)
@@ -39,14 +40,18 @@ static void see_name(void *ctx, const struct expr *name)
 		if (str_eq(n->to->names[i], name->text))
 			return;
 	}
-	if (n->to->n < ARRAY_SIZE(n->to->names) && scope_source(n->s, name->text, &from))
+	if (!scope_source(n->s, name->text, &from))
+		return;
+	if (n->to->n == ARRAY_SIZE(n->to->names))
+		n->more = true;
+	else
 		n->to->names[n->to->n++] = name->text;
 }
 
 void resample(const struct scope *s, const char *text, const struct doc *data, struct arena *a,
 	      struct resample *ret)
 {
-	struct naming n = {s, ret};
+	struct naming n = {s, ret, false};
 	const struct expr *e = NULL;
 	struct error err = ERROR_INIT;
 	struct doc *now = doc_clone(a, data);
@@ -70,7 +75,10 @@ void resample(const struct scope *s, const char *text, const struct doc *data, s
 			doc_set(a, now, ret->names[i],
 				evidence_redact(&s->r->evidence, a, d.answer, NULL));
 	}
-	ret->truth = expr_decide(a, e, now, &ret->unknown);
+	if (n.more)
+		ret->unknown = "it names more results than are asked anew";
+	else
+		ret->truth = expr_decide(a, e, now, &ret->unknown);
 }
 
 static int act_wait(const struct scope *s, const struct runbook_step *step, const struct doc *data,
@@ -329,6 +337,8 @@ static int act_call(const struct scope *s, const struct runbook_step *step, cons
 	doc_set_string(a, d->answer, "outcome", w.outcome ? w.outcome->id : NULL);
 	doc_set_string(a, d->answer, "cause", w.cause);
 	doc_set_int(a, d->answer, "exit", w.exit);
+	if (inner.mode == MODE_EXECUTE && walk_changes(step))
+		doc_set_bool(a, d->answer, "verified", w.exit == 0);
 	return 0;
 }
 

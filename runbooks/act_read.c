@@ -55,6 +55,11 @@ static void read_query(const struct scope *s, const struct runbook_step *step,
 		return;
 	}
 	ask.since_ns = duration_ns(since, 0);
+	/* Read past, it would be a question about all there ever was. */
+	if (since && !ask.since_ns) {
+		act_cannot(d, arena_printf(a, "since: \"%.60s\" is no duration like 15m", since));
+		return;
+	}
 	r = source_ask(&s->r->sources, &ask, a, &answer, &err);
 	if (r)
 		act_failed(d, a, &err);
@@ -149,32 +154,72 @@ static int get_object(const struct scope *s, const char *text, struct arena *a, 
 	return 0;
 }
 
+#define LIST_PAGE      500u
+#define LIST_MAX_PAGES 40
+
+/* Of one page as much as there is room for; how many it has. */
+static int64_t take_page(struct arena *a, const struct doc *page, size_t most, struct doc *rows)
+{
+	doc_foreach_item (doc_get(page, "items"), it) {
+		if (doc_len(rows) < most)
+			doc_append(a, rows, trimmed(a, it));
+	}
+	return (int64_t)doc_len(doc_get(page, "items"));
+}
+
+/* As many rows as are asked for; all are counted. */
+static int page_through(const struct scope *s, struct kube_request *q, size_t most, struct arena *a,
+			struct doc **ret, struct error *err)
+{
+	struct doc *rows;
+	int64_t count = 0;
+
+	*ret = doc_map(a);
+	rows = doc_set_list(a, *ret, "rows");
+	for (int i = 0; i < LIST_MAX_PAGES; i++) {
+		auto_release(arena) struct arena scratch = ARENA_INIT;
+		struct doc *page = NULL;
+		int r = cluster_do(&s->r->cluster, q, &scratch, &page, err);
+
+		if (r)
+			return r;
+		count += take_page(a, page, most, rows);
+		q->continue_ = arena_strdup(a, doc_find_str(page, "metadata.continue"));
+		if (str_empty(q->continue_))
+			break;
+	}
+	if ((size_t)count > doc_len(rows))
+		doc_set_bool(a, *ret, "more", true);
+	if (str_empty(q->continue_))
+		doc_set_int(a, *ret, "count", count);
+	else
+		doc_set_string(a, doc_set_map(a, *ret, "unseen"), "count",
+			       arena_printf(a, "there are more than %" PRId64, count));
+	return 0;
+}
+
 static int list_objects(const struct scope *s, const struct step_k8s *k, const char *text,
 			const char *ns, const char *selector, struct arena *a, struct doc **ret,
 			struct error *err)
 {
-	struct kube_request q = {.verb = KUBE_LIST,
-				 .label_selector = selector,
-				 .limit = (unsigned)(k->limit.set ? k->limit.value : 500)};
-	struct doc *ref, *page = NULL, *rows;
+	struct kube_request q = {.verb = KUBE_LIST, .label_selector = selector, .limit = LIST_PAGE};
+	struct doc *ref;
 	int r = ref_doc(a, text, false, &ref, &q.kind, err);
 
 	if (!r && ns && !known_name(ns))
-		return error_set(err, -EINVAL, "%.60s is no namespace", ns);
+		return error_set(err, -EINVAL, "\"%.60s\" is no namespace", ns);
+	if (!r && selector && !*selector)
+		return error_set(err, -EINVAL,
+				 "the selector selects nothing: left out it means all");
+	if (!r && doc_get(ref, "name"))
+		return error_set(err, -EINVAL,
+				 "%.120s: a list is of a kind; of one object there is get", text);
+	if (!r && ns && !q.kind->namespaced)
+		return error_set(err, -EINVAL, "%.120s stands in no namespace", text);
 	if (r)
 		return r;
-	q.namespace_ = q.kind->namespaced ? ns : NULL;
-	r = cluster_do(&s->r->cluster, &q, a, &page, err);
-	if (r)
-		return r;
-	*ret = doc_map(a);
-	rows = doc_set_list(a, *ret, "rows");
-	doc_foreach_item (doc_get(page, "items"), it)
-		doc_append(a, rows, trimmed(a, it));
-	doc_set_int(a, *ret, "count", (int64_t)doc_len(rows));
-	if (!str_empty(doc_find_str(page, "metadata.continue")))
-		doc_set_bool(a, *ret, "more", true);
-	return 0;
+	q.namespace_ = ns;
+	return page_through(s, &q, (size_t)(k->limit.set ? k->limit.value : 500), a, ret, err);
 }
 
 static void read_k8s(const struct scope *s, const struct runbook_step *step, const struct doc *data,
@@ -198,8 +243,11 @@ static void read_k8s(const struct scope *s, const struct runbook_step *step, con
 					   str_or_empty(s->r->no_cluster)));
 		return;
 	}
-	r = k->get ? get_object(s, text, a, &answer, &err)
-		   : list_objects(s, k, text, ns, selector, a, &answer, &err);
+	if (k->get && (k->namespace || k->selector || k->limit.set))
+		r = error_set(&err, -EINVAL, "get is about the object it names, and nothing else");
+	else
+		r = k->get ? get_object(s, text, a, &answer, &err)
+			   : list_objects(s, k, text, ns, selector, a, &answer, &err);
 	if (r)
 		act_failed(d, a, &err);
 	else

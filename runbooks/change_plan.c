@@ -188,18 +188,6 @@ static int plan_apply(struct change_plan *p, const struct doc *args, struct erro
 	return 0;
 }
 
-static bool on_node(const char *nodes, const char *node)
-{
-	const size_t n = strlen(node);
-
-	for (const char *at = nodes; n && (at = strstr(at, node)); at++) {
-		if ((at == nodes || at[-1] == ' ' || at[-1] == ',') &&
-		    (!at[n] || at[n] == ' ' || at[n] == ','))
-			return true;
-	}
-	return false;
-}
-
 static struct doc *pod_list(struct change_plan *p, const char *op)
 {
 	struct arena *a = &p->s->r->arena;
@@ -232,7 +220,7 @@ static int pods_fit(const struct doc *pods, struct error *err)
  * has it; for all others their disruption budgets are asked.
  */
 static int restart_on(struct change_plan *p, const struct object_kind *kind,
-		      const struct doc *owner, const char *nodes, struct error *err)
+		      const struct doc *owner, const struct strings *nodes, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
 	const bool at_once = kind == object_kind(KIND_DAEMON_SET);
@@ -247,7 +235,7 @@ static int restart_on(struct change_plan *p, const struct object_kind *kind,
 		const char *node = str_or_empty(doc_find_str(d, "spec.nodeName"));
 
 		if (!str_eq(doc_find_str(kube_controller(d), "uid"), kube_uid(owner)) ||
-		    !on_node(nodes, node))
+		    !nodes_have(nodes, node))
 			continue;
 		if (first && !str_eq(first, node))
 			return error_set(err, -EINVAL,
@@ -258,7 +246,8 @@ static int restart_on(struct change_plan *p, const struct object_kind *kind,
 		add_pod(a, pods, kube_namespace(d), kube_name(d), kube_uid(d));
 	}
 	if (!doc_len(pods))
-		return error_set(err, -ENOENT, "%s has no pod on %s", kube_name(owner), nodes);
+		return error_set(err, -ENOENT, "%s has no pod on %s%s", kube_name(owner),
+				 nodes->items[0], nodes->n > 1 ? " and the others" : "");
 	return pods_fit(pods, err);
 }
 
@@ -266,18 +255,20 @@ static int plan_restart(struct change_plan *p, const struct doc *args, struct er
 {
 	struct runner *r = p->s->r;
 	struct arena *a = &r->arena;
-	const char *nodes = doc_find_str(args, "nodes");
 	const struct object_kind *kind;
 	struct doc *ref, *live, *patch = doc_map(a), *d = patch;
 	static const char *const path[] = {"spec", "template", "metadata", "annotations"};
-	int rc = read_ref(p, args, &ref, &kind, &live, err);
+	struct strings nodes;
+	int rc = nodes_named(a, args, &nodes, err);
 
+	if (!rc)
+		rc = read_ref(p, args, &ref, &kind, &live, err);
 	if (rc)
 		return rc;
 	if (!live)
 		return error_set(err, -ENOENT, "%s is not there", doc_find_str(args, "ref"));
-	if (nodes)
-		return restart_on(p, kind, live, nodes, err);
+	if (nodes.n)
+		return restart_on(p, kind, live, &nodes, err);
 	if (str_eq(doc_find_str(live, "spec.updateStrategy.type"), "OnDelete"))
 		return error_set(err, -EINVAL,
 				 "%s restarts pods only when they are deleted: name the "
@@ -299,32 +290,30 @@ static const char *request_name(struct change_plan *p)
 	return arena_printf(&r->arena, "%s-%.8s", r->run, digest);
 }
 
-/* "stale-or-not-ready" and "all" are every endpoint; nodes may bound it. */
+/* A request names nodes: "stale-or-not-ready" is every endpoint of those that have such a one. */
 static int plan_regenerate(struct change_plan *p, const struct doc *args, struct error *err)
 {
 	struct arena *a = &p->s->r->arena;
 	struct doc *d = kube_object_new(a, object_kind(KIND_SIDESTEP_REQUEST), NULL,
 					request_name(p)),
 		   *spec = doc_set_map(a, d, "spec"), *list;
-	const char *nodes = doc_find_str(args, "nodes"), *which = doc_find_str(args, "selector");
+	const char *which = doc_find_str(args, "selector");
+	struct strings nodes;
+	int rc = nodes_named(a, args, &nodes, err);
 
-	if (!str_eq(which, "stale-or-not-ready") && !str_eq(which, "all"))
-		return error_set(err, -EINVAL,
-				 "selector is stale-or-not-ready or all; nodes may bound it");
+	if (!rc && str_eq(which, "stale-or-not-ready"))
+		rc = nodes_unwell(&p->s->r->sources, a, &nodes, &nodes, err);
+	else if (!rc && !str_eq(which, "all"))
+		return error_set(err, -EINVAL, "selector is stale-or-not-ready or all");
+	if (rc)
+		return rc;
 	doc_set_string(a, doc_set_map(a, doc_get(d, "metadata"), "labels"),
 		       SIDESTEP_MANAGED_BY_LABEL, SIDESTEP_MANAGED_BY);
 	doc_set_string(a, spec, "kind", "Regenerate");
 	doc_set_string(a, spec, "requester", doc_find_str(p->s->r->plan, "requester.name"));
-	if (nodes) {
-		list = doc_set_list(a, spec, "nodes");
-		for (const char *at = nodes; *at;) {
-			const size_t n = strcspn(at, ", ");
-
-			if (n)
-				doc_append(a, list, doc_string(a, arena_strndup(a, at, n)));
-			at += n + (at[n] != '\0');
-		}
-	}
+	list = nodes.n ? doc_set_list(a, spec, "nodes") : NULL;
+	for (size_t i = 0; i < nodes.n; i++)
+		doc_append(a, list, doc_string(a, nodes.items[i]));
 	add(p, "request", CHANGE_CREATE, host_ref(a, d), d, NULL, true);
 	return 0;
 }
@@ -335,19 +324,21 @@ static int plan_evict(struct change_plan *p, const struct doc *args, struct erro
 	struct runner *r = p->s->r;
 	struct arena *a = &r->arena;
 	struct doc *pods = pod_list(p, "evict");
-	const char *ns = doc_find_str(args, "namespace"), *only = doc_find_str(args, "nodes");
+	const char *ns = doc_find_str(args, "namespace");
 	struct sidestep_node *nodes;
+	struct strings only;
 	size_t n;
 	int rc;
 
 	if (!str_eq(doc_find_str(args, "selector"), "endpoints-not-ready"))
 		return error_set(err, -EINVAL, "selector is endpoints-not-ready");
-	if ((doc_get(args, "namespace") && str_empty(ns)) ||
-	    (doc_get(args, "nodes") && str_empty(only)))
-		return error_set(err, -EINVAL, "namespace and nodes are names, or left out");
-	rc = source_nodes(&r->sources, a, &nodes, &n, err);
+	if (doc_get(args, "namespace") && str_empty(ns))
+		return error_set(err, -EINVAL, "namespace is a name, or left out");
+	rc = nodes_named(a, args, &only, err);
+	if (!rc)
+		rc = source_nodes(&r->sources, a, &nodes, &n, err);
 	for (size_t i = 0; !rc && i < n; i++) {
-		if (only && !on_node(only, str_or_empty(nodes[i].meta.name)))
+		if (!nodes_have(&only, nodes[i].meta.name))
 			continue;
 		for (size_t k = 0; k < nodes[i].n_endpoints; k++) {
 			const struct sidestep_endpoint *e = &nodes[i].endpoints[k];

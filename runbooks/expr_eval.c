@@ -102,10 +102,22 @@ static const struct doc *look_up(const struct evaluation *v, const struct expr *
 	return doc_at(look_up(v, e->items[0]), (size_t)e->number);
 }
 
+/* An answer says of a field that could not be seen why: {unseen: {full: "..."}}. */
+static const char *unseen(const struct evaluation *v, const struct expr *e)
+{
+	return e->op == EXPR_FIELD
+		       ? doc_str(doc_get(doc_get(look_up(v, e->items[0]), "unseen"), e->text))
+		       : NULL;
+}
+
 static struct expr_value eval_path(const struct evaluation *v, const struct expr *e)
 {
 	const struct doc *d = look_up(v, e);
+	const char *why = d ? NULL : unseen(v, e);
 
+	if (why)
+		return unknown(
+			arena_printf(v->arena, "%.200s is not known: %.300s", spelled(v, e), why));
 	if (!d || d->kind == DOC_NULL)
 		return unknown(arena_printf(v->arena, "%.200s is not known", spelled(v, e)));
 	return of_doc(d);

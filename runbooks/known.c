@@ -19,7 +19,7 @@ static const struct known_source sources[] = {
 	{"logs", false, false, "namespace pod container", "the last lines of a container, redacted"},
 	{"maps", true, false, "problem=any", "BPF maps of a node: entries, capacity, failed updates"},
 	{"nodes", false, false, "", "one row per node: ready, addresses, taints, pressure"},
-	{"policies", false, true, "namespace asks=authentication", "policies with their selectors, what they ask, and when they changed"},
+	{"policies", false, true, "namespace asks=authentication", "policies with their selectors, what they ask, and when they changed; since: those that changed within it"},
 	{"probe", false, false, "kind=request,handshake,pod-start namespace nodes=all", "a request or handshake made on purpose, and what came back"},
 	{"proxy", false, true, "", "node Envoys: ready, version, listeners against redirects, rejected resources"},
 	{"relay", false, false, "namespace", "the flow relay: reachable, peers connected and missing, last error"},
@@ -78,7 +78,7 @@ static const struct known_operation operations[] = {
 	{"k8s.delete", "ref", "", true, RISK_HIGH, "deletes one object; its pre-image is kept"},
 	{"k8s.restart", "ref", "nodes", false, RISK_LOW, "rolls a workload's pods; of one node: takes them from it, risk medium"},
 	{"k8s.evict", "selector", "namespace nodes", false, RISK_HIGH, "evicts pods, asking their disruption budgets"},
-	{"endpoint.regenerate", "selector", "nodes", false, RISK_LOW, "rebuilds endpoints; the generation must advance"},
+	{"endpoint.regenerate", "selector", "nodes", false, RISK_LOW, "rebuilds endpoints, their generation must advance; selector all, or stale-or-not-ready: every endpoint of the nodes that have such a one"},
 	{"policy.suspend", "ref", "", true, RISK_HIGH, "takes a policy out of force until the run is rolled back; its pre-image is kept"},
 	{"command", "argv", "output expect", false, RISK_MEDIUM, "runs one allowed program that changes something"},
 };

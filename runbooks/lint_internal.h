@@ -119,5 +119,6 @@ LINT_RULE(rule_unsafe);
 LINT_RULE(rule_refs);
 LINT_RULE(rule_urls);
 LINT_RULE(rule_hidden);
+LINT_RULE(rule_values);
 LINT_RULE(rule_coverage);
 LINT_RULE(rule_walks);

@@ -99,6 +99,13 @@ struct change_plan {
 	const char *refused; /* why it may not be done; NULL */
 };
 int change_plan_it(struct change_plan *p, struct error *err);
+/* change_nodes.c: those that `nodes` names, a text or a list; none when it is left out. */
+int nodes_named(struct arena *a, const struct doc *args, struct strings *ret, struct error *err);
+/* One of them, or they are none. */
+bool nodes_have(const struct strings *nodes, const char *node);
+/* Those among them with an endpoint that is stale or not ready; -ENOENT when there are none. */
+int nodes_unwell(struct source_env *env, struct arena *a, const struct strings *among,
+		 struct strings *ret, struct error *err);
 /* The one that is noted for the step; NULL. */
 const struct doc *change_planned(const struct runner *r, const char *key);
 /* As a step of lib/step's, with a gate behind it or NULL. */

@@ -11,9 +11,6 @@
 #include "runbooks/known.h"
 #include "runbooks/sources_internal.h"
 
-/* An agent publishes every few seconds; one that has not for so long is silent. */
-#define SILENT_NS (60 * (int64_t)NS_PER_S)
-
 int source_unseen(struct error *err, const char *why)
 {
 	return error_set(err, -ENODATA, "%s", why);
@@ -48,7 +45,9 @@ void answer_begin(struct answer *s, struct arena *a, int64_t limit)
 
 struct doc *answer_end(struct answer *s)
 {
-	if (s->no_count)
+	if (s->unheard)
+		answer_count(s, "count", s->count);
+	if (s->no_count || s->unheard)
 		doc_del(s->doc, "count");
 	else
 		doc_set_int(s->a, s->doc, "count", s->count);
@@ -102,7 +101,7 @@ static const char *why_unwell(const struct source_env *env, const struct sideste
 {
 	if (!n->ready)
 		return n->message ? n->message : "it says that it is not ready";
-	if (n->updated && source_age_ns(env, n->updated) > SILENT_NS)
+	if (source_silent(env, n))
 		return "it has been silent for more than a minute";
 	if (n->health && n->health->failing_controllers.set &&
 	    n->health->failing_controllers.value > 0)
@@ -127,21 +126,6 @@ static struct doc *agent_row(struct arena *a, const struct sidestep_node *n, con
 	doc_set_string(a, row, "started", n->health ? n->health->started : NULL);
 	doc_set_string(a, row, "unwell", unwell);
 	return row;
-}
-
-static void missing_nodes(struct arena *a, struct doc *answer, const struct doc *nodes,
-			  const struct sidestep_node *agents, size_t n)
-{
-	struct doc *missing = doc_set_list(a, answer, "missing_nodes");
-
-	doc_foreach_item (nodes, d) {
-		size_t i = 0;
-
-		while (i < n && !str_eq(agents[i].meta.name, kube_name(d)))
-			i++;
-		if (i == n)
-			doc_append(a, missing, doc_string(a, kube_name(d)));
-	}
 }
 
 static int ask_agents(struct source_env *env, const struct source_question *q, struct answer *s,
@@ -175,7 +159,7 @@ static int ask_agents(struct source_env *env, const struct source_question *q, s
 	doc_set_int(s->a, s->doc, "not_ready", (int64_t)n - ready);
 	doc_set_int(s->a, s->doc, "lost", lost);
 	if (nodes)
-		missing_nodes(s->a, s->doc, nodes, agents, n);
+		source_missing(s->a, s->doc, nodes, agents, n);
 	else
 		answer_unseen(s->a, s->doc, "missing_nodes", "without a cluster this is one node");
 	answer_unseen(s->a, s->doc, "recording", "agents do not publish whether they record flows");
@@ -184,6 +168,17 @@ static int ask_agents(struct source_env *env, const struct source_question *q, s
 
 /* --- endpoints ---------------------------------------------------------------------------------
  */
+
+/* revisions are of the process: one that it never built has none */
+static bool stale_endpoint(const struct sidestep_endpoint *e)
+{
+	return str_eq(e->state, "ready") && !e->policy_revision;
+}
+
+bool source_endpoint_unwell(const struct sidestep_endpoint *e)
+{
+	return !str_eq(e->state, "ready") || stale_endpoint(e);
+}
 
 static struct doc *endpoint_row(struct arena *a, const struct sidestep_node *n,
 				const struct sidestep_endpoint *e)
@@ -216,7 +211,7 @@ static void missing_pods(struct answer *s, const struct sidestep_node *agents, s
 		}
 		missing += h->endpoints.missing.value;
 	}
-	doc_set_int(s->a, s->doc, "missing", missing);
+	answer_count(s, "missing", missing);
 }
 
 static int ask_endpoints(struct source_env *env, const struct source_question *q, struct answer *s,
@@ -228,29 +223,29 @@ static int ask_endpoints(struct source_env *env, const struct source_question *q
 	int64_t not_ready = 0, stale = 0, all = 0, sidecars = 0;
 	int r = source_nodes(env, s->a, &agents, &n, err);
 
+	if (!r)
+		r = source_heard(env, s, agents, n, err);
 	for (size_t i = 0; i < n && !r; i++) {
 		for (size_t k = 0; k < agents[i].n_endpoints; k++) {
 			const struct sidestep_endpoint *e = &agents[i].endpoints[k];
 			const bool ready = str_eq(e->state, "ready");
-			/* revisions are of the process: one that it never built has none */
-			const bool old = ready && !e->policy_revision;
 
 			if (ns && !str_eq(e->namespace, ns))
 				continue;
 			all++;
 			not_ready += !ready;
 			sidecars += e->sidecar;
-			stale += old;
-			if (!problem || !ready || old)
+			stale += stale_endpoint(e);
+			if (!problem || source_endpoint_unwell(e))
 				answer_row(s, endpoint_row(s->a, &agents[i], e));
 		}
 	}
 	if (r)
 		return r;
-	doc_set_int(s->a, s->doc, "all", all);
-	doc_set_int(s->a, s->doc, "not_ready", not_ready);
-	doc_set_int(s->a, s->doc, "stale", stale);
-	doc_set_int(s->a, s->doc, "sidecars", sidecars);
+	answer_count(s, "all", all);
+	answer_count(s, "not_ready", not_ready);
+	answer_count(s, "stale", stale);
+	answer_count(s, "sidecars", sidecars);
 	missing_pods(s, agents, n);
 	return 0;
 }
@@ -271,46 +266,94 @@ static struct doc *map_row(struct arena *a, const char *node, const struct sides
 	return row;
 }
 
+/* What all agents say of their maps. */
+struct maps {
+	int64_t full, failed;
+	const char *silent;    /* an agent that does not tell */
+	const char *uncounted; /* one that will: it has not counted them since it began */
+};
+
+static void look_at_maps(const struct source_env *env, struct answer *s, const char *problem,
+			 const struct sidestep_node *n, struct maps *t)
+{
+	const struct sidestep_health *h = n->health;
+
+	if (!h || !h->map_errors.set)
+		t->silent = n->meta.name;
+	else
+		t->failed += h->map_errors.value;
+	for (size_t k = 0; h && k < h->n_maps; k++) {
+		const struct sidestep_map *m = &h->maps[k];
+		/* one that evicts is full as a matter of course */
+		const bool is = !m->evicts && m->entries.set && m->max > 0 &&
+				m->entries.value >= m->max - m->max / 50;
+
+		if (!m->entries.set && !m->evicts && !source_silent(env, n))
+			t->uncounted = n->meta.name;
+		t->full += is;
+		if (is || !problem)
+			answer_row(s, map_row(s->a, n->meta.name, m));
+	}
+}
+
+static int look_at_all_maps(struct source_env *env, const struct source_question *q,
+			    struct answer *s, struct maps *ret, struct error *err)
+{
+	struct sidestep_node *agents;
+	size_t n;
+	int r = source_nodes(env, s->a, &agents, &n, err);
+
+	*ret = (struct maps){0};
+	for (size_t i = 0; i < n && !r; i++)
+		look_at_maps(env, s, filter_of(q, "problem"), &agents[i], ret);
+	return r ? r : source_heard(env, s, agents, n, err);
+}
+
+/* Agents count their maps now and then: one that has just begun is waited for. */
+static int wait_for_counts(struct source_env *env, const struct source_question *q,
+			   struct error *err)
+{
+	const struct clock *clock = env->cluster->clock;
+	const uint64_t until = clock_now_ns(clock) + q->timeout_ns / 2;
+	struct maps maps = {.uncounted = ""};
+
+	while (maps.uncounted && clock_now_ns(clock) + NS_PER_S <= until) {
+		auto_release(arena) struct arena a = ARENA_INIT;
+		struct answer scratch;
+		int r = cluster_wait(env->cluster, NS_PER_S, err);
+
+		answer_begin(&scratch, &a, 1);
+		if (!r)
+			r = look_at_all_maps(env, q, &scratch, &maps, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int ask_maps(struct source_env *env, const struct source_question *q, struct answer *s,
 		    struct error *err)
 {
-	const char *problem = filter_of(q, "problem");
-	struct sidestep_node *agents;
-	size_t n;
-	int64_t full = 0, failed = 0;
-	const char *silent = NULL, *uncounted = NULL;
-	int r = source_nodes(env, s->a, &agents, &n, err);
+	struct maps maps;
+	int r = look_at_all_maps(env, q, s, &maps, err);
 
-	for (size_t i = 0; i < n && !r; i++) {
-		const struct sidestep_health *h = agents[i].health;
-
-		if (!h || !h->map_errors.set)
-			silent = agents[i].meta.name;
-		else
-			failed += h->map_errors.value;
-		for (size_t k = 0; h && k < h->n_maps; k++) {
-			const struct sidestep_map *m = &h->maps[k];
-			/* one that evicts is full as a matter of course */
-			const bool is = !m->evicts && m->entries.set && m->max > 0 &&
-					m->entries.value >= m->max - m->max / 50;
-
-			if (!m->entries.set && !m->evicts)
-				uncounted = agents[i].meta.name;
-			full += is;
-			if (is || !problem)
-				answer_row(s, map_row(s->a, agents[i].meta.name, m));
-		}
+	if (!r && maps.uncounted && env->cluster->client) {
+		r = wait_for_counts(env, q, err);
+		answer_begin(s, s->a, s->limit);
+		r = r ? r : look_at_all_maps(env, q, s, &maps, err);
 	}
 	if (r)
 		return r;
-	if (silent)
+	if (maps.silent)
 		return error_set(err, -ENODATA, "the agent of %s does not say how its maps are",
-				 silent);
-	doc_set_int(s->a, s->doc, "failed_updates", failed);
-	if (!uncounted || full)
-		doc_set_int(s->a, s->doc, "full", full);
+				 maps.silent);
+	answer_count(s, "failed_updates", maps.failed);
+	if (!maps.uncounted || maps.full)
+		answer_count(s, "full", maps.full);
 	else
-		answer_unseen(s->a, s->doc, "full", "an agent has not counted its maps yet");
+		answer_unseen(s->a, s->doc, "full",
+			      arena_printf(s->a, "the agent of %s has not counted its maps yet",
+					   maps.uncounted));
 	return 0;
 }
 
@@ -323,6 +366,8 @@ static int ask_hooks(struct source_env *env, const struct source_question *q, st
 	int r = source_nodes(env, s->a, &agents, &n, err);
 
 	(void)q;
+	if (!r)
+		r = source_heard(env, s, agents, n, err);
 	for (size_t i = 0; i < n && !r; i++) {
 		const struct sidestep_health *h = agents[i].health;
 		struct doc *row = doc_map(s->a);

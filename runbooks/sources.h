@@ -8,6 +8,10 @@
  * expression on it is unknown), and `unseen` says why, field by field. A source that sees nothing
  * at all fails with the reason, and the step is unknown.
  *
+ * What agents publish stays there when they are gone. While one is silent, not ready or missing on
+ * a node of the cluster (missing_nodes, unheard_nodes), no count over it is known; a map that an
+ * agent has just not counted yet is waited for, for at most half the question's timeout.
+ *
  * Counters have no times. "In the last 15m" is answered from them where that can be known: all of
  * it, because they began later; more now than at a look of this run (or at the beginning of a hop,
  * which its journal notes) within that time, which is at least so many; as many as at one before
@@ -38,6 +42,9 @@ int source_ask(struct source_env *env, const struct source_question *q, struct a
 /* What `default: {discover: KEY}` finds; -ENODATA with the reason. */
 int source_discover(struct source_env *env, const char *key, struct arena *a,
 		    const char **ret_value, struct error *err);
+/* Not ready, or not built by the agent that runs now. */
+struct sidestep_endpoint;
+bool source_endpoint_unwell(const struct sidestep_endpoint *e);
 /* Every SidestepNode, decoded. -ENODATA when there is none. */
 struct sidestep_node;
 int source_nodes(struct source_env *env, struct arena *a, struct sidestep_node **ret_nodes,

@@ -340,8 +340,13 @@ int source_ask_flows(struct source_env *env, const struct source_question *q, st
 	struct tally t;
 	const struct doc *looks;
 	int64_t count;
-	int r = look(env, q, s, &t, err);
+	int r;
 
+	/* Drops have reasons, and nothing else has: one of both filters would be passed over. */
+	if ((filter_of(q, "drop_reason") || filter_of(q, "fault")) && filter_of(q, "verdict") &&
+	    !str_eq(filter_of(q, "verdict"), "DROPPED"))
+		return error_set(err, -EINVAL, "drop_reason and fault are of verdict DROPPED");
+	r = look(env, q, s, &t, err);
 	if (r)
 		return r;
 	if (t.blind)
@@ -349,6 +354,11 @@ int source_ask_flows(struct source_env *env, const struct source_question *q, st
 				 t.blind);
 	looks = looks_at(env, q, &t);
 	doc_set_int(s->a, s->doc, "total", t.total);
+	r = source_heard(env, s, t.nodes, t.n, err);
+	if (r || s->unheard) {
+		s->count = t.total;
+		return r;
+	}
 	if (by_reason(q) && filter_of(q, "namespace") && t.total)
 		return error_set(err, -ENODATA,
 				 "drops by reason are counted per node, not per "

@@ -8,7 +8,8 @@ struct answer {
 	struct arena *a;
 	struct doc *doc, *rows;
 	int64_t count, limit;
-	bool no_count; /* how many is not known */
+	bool no_count;       /* how many is not known */
+	const char *unheard; /* why counts over what agents publish are not known; NULL */
 };
 void answer_begin(struct answer *s, struct arena *a, int64_t limit);
 void answer_row(struct answer *s, struct doc *row);
@@ -23,6 +24,20 @@ const char *filter_of(const struct source_question *q, const char *field);
 bool source_plays(const struct doc *object, const char *role);
 /* How long ago by the cluster's clock; INT64_MAX for what is no time. */
 int64_t source_age_ns(const struct source_env *env, const char *when);
+
+/*
+ * sources_heard.c: sets missing_nodes and unheard_nodes, and a reason when an agent is missing,
+ * silent or not ready. Without a cluster there is one node, which was just asked.
+ */
+struct sidestep_node;
+int source_heard(struct source_env *env, struct answer *s, const struct sidestep_node *agents,
+		 size_t n, struct error *err);
+/* A count over what agents publish: unseen while not all were heard. */
+void answer_count(struct answer *s, const char *field, int64_t n);
+bool source_silent(const struct source_env *env, const struct sidestep_node *n);
+/* missing_nodes: those of the cluster's without an agent. */
+void source_missing(struct arena *a, struct doc *answer, const struct doc *nodes,
+		    const struct sidestep_node *agents, size_t n);
 
 /* This node's agent, asked by its own command: one node as it would publish itself. */
 int source_this_node(struct source_env *env, struct arena *a, struct sidestep_node **ret_nodes,

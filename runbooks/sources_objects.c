@@ -45,6 +45,25 @@ static bool lately(const struct source_env *env, const struct source_question *q
 	return !q->since_ns || (when && source_age_ns(env, when) <= (int64_t)q->since_ns);
 }
 
+/* The last time that it was seen: an event that goes on says so in its series. */
+static const char *event_time(const struct source_env *env, const struct doc *d)
+{
+	static const char *const fields[] = {"series.lastObservedTimestamp", "lastTimestamp",
+					     "eventTime", "firstTimestamp",
+					     "metadata.creationTimestamp"};
+	const char *newest = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const char *at = doc_find_str(d, fields[i]);
+
+		/* the last two only where there is nothing better */
+		if (at &&
+		    (!newest || (i < 3 && source_age_ns(env, at) < source_age_ns(env, newest))))
+			newest = at;
+	}
+	return newest;
+}
+
 int source_ask_events(struct source_env *env, const struct source_question *q, struct answer *s,
 		      struct error *err)
 {
@@ -56,10 +75,9 @@ int source_ask_events(struct source_env *env, const struct source_question *q, s
 	if (r)
 		return r;
 	doc_foreach_item (list, d) {
-		const char *when = doc_find_str(d, "lastTimestamp");
+		const char *when = event_time(env, d);
 		struct doc *row = doc_map(s->a);
 
-		when = when ? when : doc_find_str(d, "eventTime");
 		if (!lately(env, q, when))
 			continue;
 		doc_set_string(s->a, row, "time", when);
@@ -104,15 +122,18 @@ static bool asks_authentication(const struct doc *d)
 	return false;
 }
 
+/* `all` counts them; with since, rows and count are those that changed within it. */
 static void policy_row(struct source_env *env, const struct source_question *q, struct answer *s,
-		       const struct doc *d, struct doc *names, int64_t *changed)
+		       const struct doc *d, int64_t *all)
 {
 	struct doc *row = doc_map(s->a);
 	const char *at = changed_at(d);
-	const bool is = q->since_ns && lately(env, q, at);
 	const char *ns = kube_namespace(d);
 
 	if (str_eq(filter_of(q, "asks"), "authentication") && !asks_authentication(d))
+		return;
+	++*all;
+	if (!lately(env, q, at))
 		return;
 	doc_set_string(s->a, row, "kind", doc_find_str(d, "kind"));
 	doc_set_string(s->a, row, "namespace", ns[0] ? ns : NULL);
@@ -120,9 +141,9 @@ static void policy_row(struct source_env *env, const struct source_question *q, 
 	doc_set_string(s->a, row, "changed", at);
 	if (doc_get(d, "spec"))
 		doc_set(s->a, row, "spec", doc_clone(s->a, doc_get(d, "spec")));
-	if (is && ns[0])
-		doc_append(s->a, names, doc_stringf(s->a, "%s/%s", ns, kube_name(d)));
-	*changed += is;
+	if (q->since_ns && ns[0])
+		doc_append(s->a, doc_get(s->doc, "changed_names"),
+			   doc_stringf(s->a, "%s/%s", ns, kube_name(d)));
 	answer_row(s, row);
 }
 
@@ -132,9 +153,10 @@ int source_ask_policies(struct source_env *env, const struct source_question *q,
 	static const enum object_kind_id kinds[] = {KIND_CILIUM_NETWORK_POLICY,
 						    KIND_CILIUM_CLUSTERWIDE_NETWORK_POLICY,
 						    KIND_NETWORK_POLICY};
-	struct doc *names = doc_set_list(s->a, s->doc, "changed_names");
-	int64_t changed = 0;
+	int64_t all = 0;
 
+	if (q->since_ns)
+		doc_set_list(s->a, s->doc, "changed_names");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct doc *list;
 		int r = cluster_list(env->cluster, s->a, object_kind(kinds[i]),
@@ -143,9 +165,13 @@ int source_ask_policies(struct source_env *env, const struct source_question *q,
 		if (r)
 			return r;
 		doc_foreach_item (list, d)
-			policy_row(env, q, s, d, names, &changed);
+			policy_row(env, q, s, d, &all);
 	}
-	doc_set_int(s->a, s->doc, "changed", changed);
+	doc_set_int(s->a, s->doc, "all", all);
+	if (q->since_ns)
+		doc_set_int(s->a, s->doc, "changed", s->count);
+	else
+		answer_unseen(s->a, s->doc, "changed", "it was not asked since when");
 	answer_unseen(s->a, s->doc, "wider_than_meant", "what was meant stands nowhere");
 	return 0;
 }
@@ -237,6 +263,31 @@ static bool plain_word(const char *s)
 	       !strstr(s, "..");
 }
 
+#define LOG_BYTES (256u << 10)
+
+static int64_t lines_of(const char *text)
+{
+	int64_t n = 0;
+
+	for (; *text; n++)
+		text += strcspn(text, "\n") + (text[strcspn(text, "\n")] != '\0');
+	return n;
+}
+
+/* The last lines as they are; they are counted where they are all there are. */
+static void take_log(struct answer *s, const struct kube_result *result)
+{
+	const char *text =
+		arena_strndup(s->a, str_or_empty(result->text), MIN(result->text_size, LOG_BYTES));
+
+	doc_set_string(s->a, s->doc, "text", text);
+	doc_del(s->doc, "rows");
+	s->count = lines_of(text);
+	s->no_count = s->count >= s->limit || result->text_size >= LOG_BYTES;
+	if (s->no_count)
+		answer_unseen(s->a, s->doc, "count", "only the last lines were asked for");
+}
+
 int source_ask_logs(struct source_env *env, const struct source_question *q, struct answer *s,
 		    struct error *err)
 {
@@ -255,9 +306,7 @@ int source_ask_logs(struct source_env *env, const struct source_question *q, str
 		pod, s->limit, container ? "&container=" : "", str_or_empty(container));
 	r = kube_wait(env->cluster->client, &request, &result, err);
 	if (!r)
-		doc_set_string(s->a, s->doc, "text",
-			       arena_strndup(s->a, str_or_empty(result.text),
-					     MIN(result.text_size, 262144u)));
+		take_log(s, &result);
 	kube_result_release(&result);
 	return r;
 }

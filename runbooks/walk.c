@@ -25,6 +25,10 @@ struct walker {
 	struct doc *data;
 	struct walk *walk;
 	struct walk_step *met; /* of the step at hand */
+	/* A change failed and the way went on: by another one (until one is verified), or without
+	 * it. */
+	const char *helped, *failed;
+	bool doubted; /* on_error marks it inconclusive */
 };
 
 /* What a step answered. */
@@ -168,6 +172,29 @@ static size_t after_failure(struct walker *w, size_t i, const char *why)
 	return end(w, EXIT_FAILED);
 }
 
+/* It did not end there; its end is not well for that unless another change helped. */
+static void note_failure(struct walker *w, const struct runbook_step *s, const char *why)
+{
+	const bool another = s->on_error && str_starts(str_or_empty(s->on_error->action), "goto:");
+
+	why = arena_printf(w->arena, "%s: %s", s->id, why);
+	w->doubted |= w->met->status == STATUS_INCONCLUSIVE;
+	if (another)
+		w->helped = w->helped ? w->helped : why;
+	else
+		w->failed = w->failed ? w->failed : why;
+}
+
+static void end_of_list(struct walker *w)
+{
+	const char *why = w->failed ? w->failed : w->helped;
+
+	if (!why || w->walk->pending || w->walk->exit != EXIT_OK)
+		return;
+	w->walk->exit = w->doubted ? EXIT_INCONCLUSIVE : EXIT_FAILED;
+	w->walk->why = why;
+}
+
 /* True, false, or not known: an answer's field. */
 static enum expr_truth said(const struct doc *answer, const char *field)
 {
@@ -212,8 +239,14 @@ static size_t run_approval(struct walker *w, size_t i, const struct reply *r)
 /* A recorded case says of a change only whether it was verified. */
 static size_t run_change(struct walker *w, size_t i, const struct reply *r)
 {
-	if (said(r->answer, "verified") != EXPR_TRUE)
-		return after_failure(w, i, r->why ? r->why : "it was not verified");
+	if (said(r->answer, "verified") != EXPR_TRUE) {
+		const char *why = r->why ? r->why : "it was not verified";
+		const size_t next = after_failure(w, i, why);
+
+		note_failure(w, &w->steps[i], why);
+		return next;
+	}
+	w->helped = NULL;
 	w->met->status = w->live ? r->status : STATUS_CHANGED;
 	return onward(w, i);
 }
@@ -288,29 +321,63 @@ struct doc *walk_data(struct arena *a, const struct runbook *rb, enum runbook_mo
 	return data;
 }
 
+#define MAX_DOUBTS 4
+
+/* Why outcomes could not be decided, each reason once. */
+struct doubts {
+	const char *why[MAX_DOUBTS], *text;
+	size_t n;
+};
+
+static void doubt(struct arena *a, struct doubts *d, const char *id, const char *why)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (str_eq(d->why[i], why))
+			return;
+	}
+	if (d->n == MAX_DOUBTS)
+		return;
+	d->why[d->n++] = why;
+	d->text = d->text ? arena_printf(a, "%s; %s: %s", d->text, id, why)
+			  : arena_printf(a, "%s: %s", id, why);
+}
+
+/* Nothing is known to be so: whatever kept the others from being known is the reason. */
+static void fall_back(struct walker *w, const struct doubts *d)
+{
+	w->walk->inconclusive |= d->n > 0;
+	if (d->n && (w->walk->exit == EXIT_OK || !w->walk->why))
+		w->walk->why = d->text;
+	if (w->walk->exit == EXIT_OK)
+		w->walk->exit = EXIT_INCONCLUSIVE;
+}
+
 /* The first that is true; what is unknown among those before it does not hold it up. */
 static void conclude(struct walker *w)
 {
-	const char *why = w->walk->why, *unfilled = NULL;
-	const bool before = w->walk->inconclusive;
+	const char *why = NULL;
+	struct doubts doubts = {.n = 0};
 
 	for (size_t i = 0; i < w->rb->n_outcomes; i++) {
 		const struct outcome *o = &w->rb->outcomes[i];
+		const enum expr_truth t = o->fallback ? EXPR_TRUE
+					  : o->when ? walk_decide(w->arena, o->when, w->data, &why)
+						    : EXPR_FALSE;
 
-		if (!o->fallback && (!o->when || decide(w, o->id, o->when) != EXPR_TRUE))
+		if (t == EXPR_UNKNOWN)
+			doubt(w->arena, &doubts, o->id, str_or_empty(why));
+		if (t != EXPR_TRUE)
 			continue;
 		w->walk->outcome = o;
-		w->walk->cause = walk_text(w->arena, str_or_empty(o->cause), w->data, &unfilled);
+		w->walk->cause = walk_text(w->arena, str_or_empty(o->cause), w->data, &why);
 		if (!w->walk->cause)
 			w->walk->cause = o->cause;
-		if (!o->fallback) {
-			w->walk->inconclusive = before;
-			w->walk->why = why;
-		} else if (w->walk->exit == EXIT_OK) {
-			w->walk->exit = EXIT_INCONCLUSIVE;
-		}
+		if (o->fallback)
+			fall_back(w, &doubts);
 		return;
 	}
+	if (doubts.n)
+		unsure(w, "outcomes", doubts.text);
 }
 
 static void walk_list(struct walker *w, const char *from, const char *until)
@@ -350,6 +417,7 @@ void runbook_walk(struct arena *a, const struct runbook *rb, enum runbook_mode m
 			   .walk = &walk};
 
 	walk_list(&w, NULL, NULL);
+	end_of_list(&w);
 	if (walk.exit != EXIT_WAITING)
 		conclude(&w);
 	walk.data = w.data;
@@ -371,6 +439,7 @@ void walk_live(struct arena *a, const struct walk_live *live, struct walk *ret_w
 			   .walk = &walk};
 
 	walk_list(&w, live->from, live->until);
+	end_of_list(&w);
 	if (live->concludes && !walk.pending && walk.exit != EXIT_WAITING)
 		conclude(&w);
 	walk.data = w.data;

@@ -9,8 +9,9 @@
  *
  * A step's answer stands by its id in `answers`; absent: it could not be had, and what it registers
  * is unknown. Answers of steps that change something are {verified: BOOL}, of approvals
- * {approved: BOOL}. Results stay as they were first asked: what a verify sees later replaces none,
- * so outcomes say what was the matter.
+ * {approved: BOOL}. Where a change failed the exit is not 0, also when its on_error goes on: but
+ * for one that goes to another way, by which a change was verified then. Results stay as they were
+ * first asked: what a verify sees later replaces none, so outcomes say what was the matter.
  */
 #pragma once
 

@@ -52,8 +52,8 @@ static const char *kubeconfig_of(struct stage *s, const char *user)
 
 static void start_server(struct stage *s)
 {
-	const struct apiserver_options options = {.no_garbage_collection = true,
-						  .allow_faults = true};
+	const struct apiserver_options options = {
+		.no_garbage_collection = true, .allow_faults = true, .pod_log_dir = s->dir};
 	struct error err = ERROR_INIT;
 	const char *url;
 

@@ -160,6 +160,15 @@ TEST(without_data_everything_named_is_unknown)
 	assert_int_equal(expr_parse(&a, "spire.agents[0].oom == 0", &e, NULL), 0);
 	assert_int_equal(expr_decide(&a, e, NULL, &why), EXPR_UNKNOWN);
 	assert_string_equal(why, "spire.agents[0].oom is not known");
+	{
+		static const char json[] = "{\"maps\": {\"unseen\": {\"full\": \"not counted\"}}}";
+		struct doc *data;
+
+		assert_int_equal(doc_read_json(&a, json, strlen(json), NULL, &data, NULL), 0);
+		assert_int_equal(expr_parse(&a, "maps.full == 0", &e, NULL), 0);
+		assert_int_equal(expr_decide(&a, e, data, &why), EXPR_UNKNOWN);
+		assert_string_equal(why, "maps.full is not known: not counted");
+	}
 	arena_release(&a);
 }
 

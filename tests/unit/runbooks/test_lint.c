@@ -9,6 +9,7 @@
 #include "lib/base/str.h"
 #include "runbooks/lint.h"
 #include "runbooks/shipped.h"
+#include "runbooks/walk.h"
 #include "tests/support/test.h"
 
 static const char good[] =
@@ -208,7 +209,14 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 		"back", "${item.name}") "}]}}]}\n"
 
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
+#define K8S(args) "kind: k8s\n  mutates: false\n  k8s: {" args "}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
+
+/* The fix is another operation. */
+#define PATCH                                                                                      \
+	"  op: {k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "    \
+	"\"${params.unit}\"}}}}\n"
+#define REGENERATE(args) "  op: {endpoint.regenerate: {" args "}}\n"
 
 /* also: another rule breaks with it. */
 static const struct {
@@ -376,6 +384,29 @@ static const struct {
 	{"RBL-032", "title: agents", "title: \"agents                            way back yes\"",
 	 NULL},
 	{"RBL-032", "{inverse: auto}", "{inverse: none, reason: \"r\\n  x   way back yes\"}", NULL},
+	{"RBL-034", PATCH, REGENERATE("selector: al"), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: \"${params.unit}\""), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: all, nodes: \"\""), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: all, nodes: \" , \""), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: all, nodes: []"), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: all, nodes: [a, \"\"]"), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: all, nodes: 7"), "RBL-017"},
+	{"RBL-034", PATCH, REGENERATE("selector: all, nodes: A/B"), "RBL-017"},
+	{"RBL-034", AGENTS, K8S("list: v1 Pod web/frontend, limit: 5"), "RBL-010"},
+	{"RBL-034", AGENTS, K8S("list: v1 Pod, limit: 5, namespace: \"\""), "RBL-010"},
+	{"RBL-034", AGENTS, K8S("get: v1 Pod web/a, namespace: shop"), "RBL-010"},
+	{"RBL-034", AGENTS, K8S("get: v1 Pod web/a, selector: a=b"), "RBL-010"},
+	{"RBL-034", "{namespace: \"${vars.label}\"}", "{verdict: AUDIT, fault: \"true\"}", NULL},
+	{"RBL-034", "{namespace: \"${vars.label}\"}",
+	 "{verdict: FORWARDED, drop_reason: POLICY_DENIED}", NULL},
+	{"RBL-034", "since: 5m", "since: yesterday", NULL},
+	{"RBL-034", "since: 5m", "since: \"\"", NULL},
+	{"RBL-034", "since: 5m", "since: 0s", NULL},
+	{"RBL-034", "since: 5m", "since: \"${params.unit}\"", NULL},
+	{"RBL-034", "since: 5m", "since: \"${vars.label}\"", NULL},
+	{"RBL-034", PATCH, "  op: {k8s.evict: {selector: all}}\n", "RBL-017"},
+	{"RBL-034", PATCH, "  op: {k8s.evict: {selector: endpoints-not-ready, namespace: \"\"}}\n",
+	 "RBL-017"},
 };
 
 static bool expected(const char *also, const char *id)
@@ -639,6 +670,55 @@ TEST(a_fixture_is_decoded_and_its_unknown_fields_are_named)
 	arena_release(&a);
 }
 
+/* Where the fix was not verified, and the way goes on nevertheless. */
+TEST(a_change_that_failed_is_no_success)
+{
+#define SECOND                                                                                     \
+	"- id: again\n  title: anew\n  kind: mutate\n  mutates: true\n  risk: low\n"               \
+	"  idempotency_key: once\n  op: {endpoint.regenerate: {selector: all}}\n" VERIFY           \
+	"  rollback: {inverse: none, reason: nothing to put back}\n"
+	static const struct {
+		const char *on_error, *second;
+		bool verified; /* the second one */
+		int exit;
+	} rows[] = {
+		{"{action: continue}", "", false, 3},
+		{"{action: continue, mark: inconclusive}", "", false, 5},
+		{"{action: \"goto:end\"}", "", false, 3},
+		{"{action: continue}", SECOND, true, 3},
+		{"{action: \"goto:again\"}", SECOND, true, 0},
+		{"{action: \"goto:again\"}", SECOND, false, 3},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *to = xasprintf("  rollback: {inverse: auto}\n  on_error: %s\n%s",
+					       rows[i].on_error, rows[i].second);
+		auto_free char *text = edited("  rollback: {inverse: auto}\n", to);
+		auto_free char *answers = xasprintf(
+			"{first: {count: 1}, second: {ready: true}, agree: {approved: true}, fix: "
+			"{verified: false}, again: {verified: %s}}",
+			rows[i].verified ? "true" : "false");
+		struct doc_stream s = {0};
+		struct report r;
+		const struct runbook *rb;
+		const struct doc *answered;
+		struct walk w;
+
+		report_init(&r, "test", "test", clock_system());
+		assert_int_equal(doc_read_yaml(&r.arena, answers, strlen(answers), "a", &s, NULL),
+				 0);
+		answered = s.docs[0];
+		assert_int_equal(doc_read_yaml(&r.arena, text, strlen(text), "r", &s, NULL), 0);
+		rb = lint_runbook(&r, s.docs[0], NULL, 0);
+		runbook_walk(&r.arena, rb, MODE_EXECUTE, NULL, answered, &w);
+		if (w.exit != rows[i].exit || (w.exit && !strstr(w.why, ": it was not verified")))
+			fail_msg("row %zu: exit %d: %s", i, w.exit, str_or_empty(w.why));
+		report_finish(&r);
+		report_release(&r);
+	}
+#undef SECOND
+}
+
 /* --- limits ------------------------------------------------------------------------------------
  */
 
@@ -694,6 +774,49 @@ TEST(what_is_known_when_it_is_agreed_to_may_be_done)
 	report_release(&r);
 }
 
+TEST(a_time_may_come_from_a_parameter_of_that_type)
+{
+	static const char *const types[] = {"duration", "choice, choices: [5m, 1h]"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		auto_free char *text = edited("since: 5m", "since: \"${params.unit}\"");
+		auto_free char *type = xasprintf("name: unit, type: %s,", types[i]);
+		char *at = strstr(text, "name: unit, type: string,");
+		auto_free char *whole = xasprintf("%.*s%s%s", (int)(at - text), text, type,
+						  at + strlen("name: unit, type: string,"));
+		struct report r;
+		const struct finding *f;
+
+		lint(&r, whole, NULL, 0);
+		f = first_other(&r, NULL);
+		if (f)
+			fail_msg("%s: %s", types[i], f->message);
+		report_release(&r);
+	}
+}
+
+TEST(nodes_are_named_by_a_text_or_a_list)
+{
+	static const char *const ops[] = {
+		REGENERATE("selector: all"),
+		REGENERATE("selector: stale-or-not-ready, nodes: \"a, b\""),
+		REGENERATE("selector: all, nodes: [a, \"${params.unit}\"]"),
+		REGENERATE("selector: all, nodes: \"${agents.unwell_nodes}\""),
+		"  op: {k8s.evict: {selector: endpoints-not-ready, namespace: web, nodes: a}}\n"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		auto_free char *text = edited(PATCH, ops[i]);
+		struct report r;
+		const struct finding *f;
+
+		lint(&r, text, NULL, 0);
+		f = first_other(&r, "RBL-017");
+		if (f)
+			fail_msg("%s: %s", ops[i], f->message);
+		report_release(&r);
+	}
+}
+
 TEST(nested_steps_are_looked_at_too)
 {
 	auto_free char *text =
@@ -723,9 +846,12 @@ int main(void)
 		cmocka_unit_test(what_is_shipped_is_clean_and_its_cases_take_every_branch),
 		cmocka_unit_test(fixtures_must_take_every_branch_and_lead_where_they_say),
 		cmocka_unit_test(a_fixture_is_decoded_and_its_unknown_fields_are_named),
+		cmocka_unit_test(a_change_that_failed_is_no_success),
 		cmocka_unit_test(too_many_steps_and_too_deep_ones_are_no_runbook),
 		cmocka_unit_test(a_service_of_the_cluster_may_be_asked),
 		cmocka_unit_test(what_is_known_when_it_is_agreed_to_may_be_done),
+		cmocka_unit_test(a_time_may_come_from_a_parameter_of_that_type),
+		cmocka_unit_test(nodes_are_named_by_a_text_or_a_list),
 		cmocka_unit_test(nested_steps_are_looked_at_too),
 	};
 

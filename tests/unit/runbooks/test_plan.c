@@ -64,6 +64,8 @@ static const char *plan_of(struct stage *s, const char *op)
 		if (!str_starts(said, "refused"))
 			doc_foreach_item (doc_find(p.record, "deed.pods"), pod)
 				said = arena_printf(a, "%s %s", said, doc_find_str(pod, "name"));
+		doc_foreach_item (doc_find(p.record, "changes[0].forward.spec.nodes"), node)
+			said = arena_printf(a, "%s %s", said, doc_str(node));
 		if (doc_get(p.record, "suspends"))
 			said = arena_printf(a, "%s suspends", said);
 	}
@@ -94,6 +96,53 @@ TEST(an_eviction_is_bounded_by_what_it_names)
 	assert_non_null(strstr(plan_of(&s, "k8s.evict: {selector: endpoints-not-ready, "
 					   "namespace: \"\"}"),
 			       "refused"));
+	stage_free(&s);
+}
+
+/* What was left out means every node; what says nothing does not. */
+TEST(nodes_are_those_that_are_named)
+{
+	static const struct {
+		const char *op, *want;
+	} rows[] = {
+		{"endpoint.regenerate: {selector: all}", ""},
+		{"endpoint.regenerate: {selector: all, nodes: [node-a, \"node-b node-c\"]}",
+		 " node-a node-b node-c"},
+		{"endpoint.regenerate: {selector: stale-or-not-ready}", " node-a node-b"},
+		{"endpoint.regenerate: {selector: stale-or-not-ready, nodes: \"node-b, node-c\"}",
+		 " node-b"},
+		{"k8s.evict: {selector: endpoints-not-ready, nodes: [node-b]}",
+		 "evict node-b-web node-b-shop"},
+	};
+	static const char *const refused[] = {
+		"endpoint.regenerate: {selector: stale-or-not-ready, nodes: node-c}",
+		"endpoint.regenerate: {selector: all, nodes: \"\"}",
+		"endpoint.regenerate: {selector: all, nodes: []}",
+		"endpoint.regenerate: {selector: all, nodes: [7]}",
+		"endpoint.regenerate: {selector: all, nodes: {a: b}}",
+		"endpoint.regenerate: {selector: all, nodes: ../x}",
+		"endpoint.regenerate: {nodes: node-a}",
+		"k8s.restart: {ref: apps/v1 Deployment web/till, nodes: []}",
+		"k8s.restart: {ref: apps/v1 Deployment web/till, nodes: true}",
+		"k8s.evict: {selector: endpoints-not-ready, nodes: [\"\"]}",
+	};
+	struct stage s;
+
+	stage_new(&s);
+	publish(&s, "node-a");
+	publish(&s, "node-b");
+	stage_put(&s, "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepNode, metadata: {name: "
+		      "node-c}}");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *said = plan_of(&s, rows[i].op);
+
+		if (!str_eq(said, rows[i].want))
+			fail_msg("%s: \"%s\"", rows[i].op, said);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		if (!str_starts(plan_of(&s, refused[i]), "refused"))
+			fail_msg("%s is not refused", refused[i]);
+	}
 	stage_free(&s);
 }
 
@@ -215,6 +264,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_eviction_is_bounded_by_what_it_names),
+		cmocka_unit_test(nodes_are_those_that_are_named),
 		cmocka_unit_test(a_restart_takes_one_node_at_a_time),
 		cmocka_unit_test(words_that_would_do_nothing_are_refused),
 		cmocka_unit_test(what_is_out_of_force_is_known_until_it_is_back),

@@ -689,6 +689,29 @@ TEST(what_does_not_come_to_be_so_fails_and_can_be_taken_back)
 	stage_free(&s);
 }
 
+TEST(whether_it_is_so_already_is_asked_behind_the_approval)
+{
+	struct error err = ERROR_INIT;
+	struct attempt t = {.kill_at = -1};
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "limits", "{\"data\": {\"size\": \"2\"}}");
+	run = until_approval(&s, "alice");
+	/* Somebody has changed it while people agreed. */
+	stage_patch(&s, KIND_CONFIG_MAP, "web", "limits", "{\"data\": {\"size\": \"1\"}}");
+	if (attempt_approve(&s, "bob", run, "agree", &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(resume(&s, "alice", "alice", run, false).exit, 0);
+	assert_string_equal(size_of(&s), "2");
+	attempt_open(&t, &s, "alice", "alice");
+	assert_int_equal(attempt_find(&t, run, &err), 0);
+	assert_string_equal(doc_find_str(t.r.answers, "raise.status"), "changed");
+	attempt_close(&t);
+	stage_free(&s);
+}
+
 TEST(undone_at_once_by_steps_of_its_own)
 {
 	struct error err = ERROR_INIT;
@@ -1262,8 +1285,13 @@ TEST(what_a_hop_noted_need_not_have_been_watched)
 TEST(a_filter_that_is_passed_over_would_answer_another_question)
 {
 	static const char *const wrong[] = {
-		"{\"verdit\": \"DROPPED\"}", "{\"verdict\": \"droped\"}",
-		"{\"drop_reason\": \"POLICY\"}", "{\"fault\": \"yes\"}", "{\"begin\": 1}"};
+		"{\"verdit\": \"DROPPED\"}",
+		"{\"verdict\": \"droped\"}",
+		"{\"verdict\": \"FORWARDED\", \"drop_reason\": \"POLICY_DENIED\"}",
+		"{\"verdict\": \"AUDIT\", \"fault\": \"true\"}",
+		"{\"drop_reason\": \"POLICY\"}",
+		"{\"fault\": \"yes\"}",
+		"{\"begin\": 1}"};
 	struct asked k = {.t = {.kill_at = -1}};
 	struct source_question q = {.source = "flows", .limit = 10, .timeout_ns = NS_PER_S};
 
@@ -1283,6 +1311,316 @@ TEST(a_filter_that_is_passed_over_would_answer_another_question)
 	stage_free(&k.s);
 }
 
+/* --- agents that are not heard -----------------------------------------------------------------
+ */
+
+#define WELL                                                                                       \
+	"{\"status\": {\"ready\": true, \"endpoints\": [{\"id\": 1, \"namespace\": \"web\", "      \
+	"\"state\": \"ready\", \"policyRevision\": 1}], \"health\": {\"mapErrors\": 0, "           \
+	"\"endpoints\": {\"missing\": 0}, \"programs\": {\"wrong\": 0, \"ids\": []}, \"maps\": "   \
+	"[{\"name\": \"policy\", \"layout\": 1, \"entries\": 3, \"max\": 100}]}}}"
+
+static void publish(struct stage *s, const char *node, const char *json)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	if (doc_read_json(&s->arena, json, strlen(json), NULL, &d, &err) ||
+	    kube_patch(s->cluster.client, &s->arena, object_kind(KIND_SIDESTEP_NODE), NULL, node,
+		       "status", KUBE_PATCH_MERGE, d, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+static const struct doc *ask(struct asked *k, const char *source, uint64_t timeout_s)
+{
+	const struct source_question q = {
+		.source = source, .limit = 10, .timeout_ns = timeout_s * NS_PER_S};
+	struct error err = ERROR_INIT;
+
+	if (source_ask(&k->t.r.sources, &q, &k->a, &k->d, &err))
+		fail_msg("%s: %s", source, err.msg);
+	return k->d;
+}
+
+/* Every count is there, or none is, and then says why. */
+static void counts_are_known(struct asked *k, const char *why)
+{
+	static const struct {
+		const char *source, *fields;
+	} rows[] = {{"endpoints", "count all not_ready stale sidecars missing"},
+		    {"maps", "count full failed_updates"},
+		    {"hooks", "count"},
+		    {"flows", "count"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct doc *d = ask(k, rows[i].source, 4);
+		char *fields = arena_strdup(&k->a, rows[i].fields);
+
+		for (const char *f; (f = strsep(&fields, " "));) {
+			const char *said = doc_find_str(doc_get(d, "unseen"), f);
+
+			if (!doc_get(d, f) != (why != NULL) || (why && !strstr(said, why)))
+				fail_msg("%s.%s: %s", rows[i].source, f, str_or_empty(said));
+		}
+	}
+}
+
+TEST(an_agent_that_is_not_heard_is_not_counted_as_well)
+{
+	struct asked k = {.t = {.kill_at = -1}};
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	publish(&k.s, "node-a", WELL);
+	counts_are_known(&k, NULL);
+	assert_int_equal(doc_find_int(ask(&k, "endpoints", 4), "all", -1), 1);
+	fake_clock_advance(&k.s.clock, 62 * NS_PER_S);
+	counts_are_known(&k, "node-a silent for more than a minute");
+	assert_int_equal(doc_len(doc_get(ask(&k, "endpoints", 4), "unheard_nodes")), 1);
+	/* What is no word of an agent is known all the same. */
+	assert_int_equal(doc_find_int(ask(&k, "nodes", 4), "count", -1), 1);
+	stage_tick(&k.s);
+	counts_are_known(&k, NULL);
+	publish(&k.s, "node-a", "{\"status\": {\"ready\": false}}");
+	counts_are_known(&k, "node-a not ready");
+	stage_tick(&k.s);
+	stage_put(&k.s, "{apiVersion: v1, kind: Node, metadata: {name: node-b}}");
+	counts_are_known(&k, "node-b without an agent");
+	assert_string_equal(doc_find_str(ask(&k, "maps", 4), "missing_nodes[0]"), "node-b");
+	stage_put(&k.s, "{apiVersion: sidestep.dev/v1alpha1, kind: SidestepNode, metadata: {name: "
+			"node-b}}");
+	publish(&k.s, "node-b", WELL);
+	counts_are_known(&k, NULL);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+/* An agent that has begun a moment ago counts its maps later. */
+struct later {
+	struct asked *k;
+	struct doc *status;
+};
+
+static void published(void *arg, struct kube_result *result)
+{
+	(void)arg;
+	assert_int_equal(result->code, 0);
+}
+
+static void publish_counts(void *arg)
+{
+	struct later *l = arg;
+	const struct kube_request q = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_SIDESTEP_NODE),
+				       .name = "node-a",
+				       .subresource = "status",
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = l->status};
+
+	kube_start(l->k->s.cluster.client, &q, published, NULL);
+}
+
+TEST(maps_that_are_about_to_be_counted_are_waited_for)
+{
+#define MAPS(entries)                                                                              \
+	"{\"status\": {\"health\": {\"maps\": [{\"name\": \"policy\", \"layout\": 1" entries       \
+	", \"max\": 100}]}}}"
+	struct asked k = {.t = {.kill_at = -1}};
+	struct later later = {.k = &k};
+	struct loop_timer *timer;
+	uint64_t began;
+	const char *json = MAPS(", \"entries\": 4");
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	publish(&k.s, "node-a", WELL);
+	publish(&k.s, "node-a", MAPS(""));
+	began = clock_now_ns(&k.s.clock.clock);
+	assert_null(doc_get(ask(&k, "maps", 20), "full"));
+	assert_non_null(
+		strstr(doc_find_str(k.d, "unseen.full"), "node-a has not counted its maps"));
+	assert_int_equal(clock_now_ns(&k.s.clock.clock) - began, 10 * NS_PER_S);
+	assert_int_equal(doc_read_json(&k.a, json, strlen(json), NULL, &later.status, NULL), 0);
+	timer = loop_timer_new(k.s.loop, publish_counts, &later);
+	loop_timer_set(timer, 3 * NS_PER_S);
+	began = clock_now_ns(&k.s.clock.clock);
+	assert_int_equal(doc_find_int(ask(&k, "maps", 20), "full", -1), 0);
+	assert_in_range(clock_now_ns(&k.s.clock.clock) - began, 3 * NS_PER_S, 5 * NS_PER_S);
+	loop_timer_free(timer);
+#undef MAPS
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+/* What a step reads, without a run around it. */
+static struct done read_step(struct asked *k, const struct runbook_step *step, const char *json)
+{
+	const struct scope scope = {.r = &k->t.r, .mode = MODE_DIAGNOSE, .prefix = ""};
+	struct done d = {.status = STATUS_OK};
+	struct error err = ERROR_INIT;
+	struct doc *data;
+
+	assert_int_equal(doc_read_json(&k->a, json, strlen(json), NULL, &data, &err), 0);
+	act_read(&scope, step, data, &k->a, &d);
+	k->d = d.answer;
+	return d;
+}
+
+TEST(a_list_counts_all_and_is_about_what_it_names)
+{
+	static const struct step_k8s wrong[] = {
+		{.list = "v1 ConfigMap web/limits"},
+		{.list = "v1 ConfigMap", .namespace = ""},
+		{.list = "v1 ConfigMap", .selector = ""},
+		{.list = "v1 Node", .namespace = "web"},
+		{.get = "v1 ConfigMap web/limits", .namespace = "shop"},
+		{.get = "v1 ConfigMap web/limits", .selector = "a=b"},
+		{.get = "v1 ConfigMap web/limits", .limit = {true, 1}},
+	};
+	struct step_k8s list = {.list = "v1 ConfigMap", .namespace = "web", .limit = {true, 1}};
+	struct runbook_step step = {.kind = STEP_K8S, .k8s = &list, .timeout = "5s"};
+	struct asked k = {.t = {.kill_at = -1}};
+	const struct doc *d;
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	d = read_step(&k, &step, "{}").answer;
+	assert_int_equal(doc_find_int(d, "count", -1), 2);
+	assert_int_equal(doc_len(doc_get(d, "rows")), 1);
+	assert_true(doc_bool_or(doc_get(d, "more"), false));
+	/* More than a page. */
+	for (int i = 0; i < 600; i++)
+		stage_put(&k.s, arena_printf(&k.s.arena,
+					     "{apiVersion: v1, kind: ConfigMap, metadata: {name: "
+					     "c%d, namespace: web}}",
+					     i));
+	list.limit.value = 550;
+	d = read_step(&k, &step, "{}").answer;
+	assert_int_equal(doc_find_int(d, "count", -1), 602);
+	assert_int_equal(doc_len(doc_get(d, "rows")), 550);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct step_k8s one = wrong[i];
+
+		step.k8s = &one;
+		if (read_step(&k, &step, "{}").status != STATUS_INCONCLUSIVE)
+			fail_msg("row %zu is asked", i);
+	}
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+TEST(since_bounds_everything_that_is_counted)
+{
+	struct source_question q = {.source = "policies", .limit = 10, .timeout_ns = NS_PER_S};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct error err = ERROR_INIT;
+	char when[CLOCK_RFC3339_SIZE];
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	for (int i = 0; i < 2; i++) {
+		stage_put(&k.s, arena_printf(&k.a,
+					     "{apiVersion: networking.k8s.io/v1, kind: "
+					     "NetworkPolicy, metadata: {name: p%d, namespace: web},"
+					     " spec: {podSelector: {}}}",
+					     i));
+		if (!i)
+			fake_clock_advance(&k.s.clock, 3600 * NS_PER_S);
+	}
+	/* It began long ago and goes on. */
+	clock_rfc3339(clock_wall_ns(&k.s.clock.clock), 0, when);
+	stage_put(&k.s, arena_printf(&k.a,
+				     "{apiVersion: v1, kind: Event, metadata: {name: e, namespace: "
+				     "web}, type: Warning, involvedObject: {kind: Pod, namespace: "
+				     "web, name: p}, eventTime: '2020-01-01T00:00:00.000000Z', "
+				     "series: {count: 9, lastObservedTimestamp: '%s'}}",
+				     when));
+	if (source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(k.d, "count", -1), 2);
+	assert_null(doc_get(k.d, "changed"));
+	assert_non_null(doc_find_str(k.d, "unseen.changed"));
+	q.since_ns = 600 * NS_PER_S;
+	if (source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(k.d, "count", -1), 1);
+	assert_int_equal(doc_find_int(k.d, "changed", -1), 1);
+	assert_int_equal(doc_find_int(k.d, "all", -1), 2);
+	assert_string_equal(doc_find_str(k.d, "changed_names[0]"), "web/p1");
+	q.source = "events";
+	if (source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(doc_find_int(k.d, "count", -1), 1);
+	assert_string_equal(doc_find_str(k.d, "rows[0].time"), when);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+TEST(lines_of_a_log_are_counted_where_they_are_all)
+{
+	static const struct {
+		const char *text;
+		int64_t limit, count;
+	} rows[] = {{"", 10, 0}, {"a\nb\nc\n", 10, 3}, {"a\nb", 10, 2}, {"a\nb\nc\n", 3, -1}};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct error err = ERROR_INIT;
+	const char *dir;
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	stage_put(&k.s, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: web}, spec: "
+			"{containers: [{name: c, image: \"c:1\"}]}}");
+	dir = arena_printf(&k.a, "%s/%s", k.s.dir, kube_uid(stage_get(&k.s, KIND_POD, "web", "p")));
+	assert_int_equal(mkdir(dir, 0700), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct doc *filter = doc_map(&k.a);
+		const struct source_question q = {.source = "logs",
+						  .filter = filter,
+						  .limit = rows[i].limit,
+						  .timeout_ns = NS_PER_S};
+
+		doc_set_string(&k.a, filter, "namespace", "web");
+		doc_set_string(&k.a, filter, "pod", "p");
+		if (io_write_file_atomic(arena_printf(&k.a, "%s/c.log", dir), rows[i].text,
+					 strlen(rows[i].text), 0600, &err) ||
+		    source_ask(&k.t.r.sources, &q, &k.a, &k.d, &err))
+			fail_msg("%s", err.msg);
+		assert_int_equal(doc_find_int(k.d, "count", -1), rows[i].count);
+		assert_int_equal(doc_find_str(k.d, "unseen.count") == NULL, rows[i].count >= 0);
+	}
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
+TEST(a_time_that_cannot_be_read_is_no_question_about_all_time)
+{
+	static const char *const wrong[] = {"yesterday", "", "0s", "5"};
+	struct asked k = {.t = {.kill_at = -1}};
+	struct step_query q = {.source = "events", .since = "${params.since}"};
+	const struct runbook_step step = {.kind = STEP_QUERY, .query = &q, .timeout = "5s"};
+
+	stage_new(&k.s);
+	attempt_open(&k.t, &k.s, "alice", "alice");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		const struct done d = read_step(
+			&k, &step,
+			arena_printf(&k.a, "{\"params\": {\"since\": \"%s\"}}", wrong[i]));
+
+		assert_null(d.answer);
+		assert_int_equal(d.status, STATUS_INCONCLUSIVE);
+		assert_non_null(strstr(d.why, "no duration"));
+	}
+	assert_non_null(read_step(&k, &step, "{\"params\": {\"since\": \"5m\"}}").answer);
+	arena_release(&k.a);
+	attempt_close(&k.t);
+	stage_free(&k.s);
+}
+
 TEST(a_version_is_within_its_bounds)
 {
 	assert_true(version_within("0.3.0", ">=0.1"));
@@ -1297,6 +1635,12 @@ TEST(a_version_is_within_its_bounds)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
+	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
+	cmocka_unit_test(since_bounds_everything_that_is_counted),
+	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
+	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
+	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
+	cmocka_unit_test(a_time_that_cannot_be_read_is_no_question_about_all_time),
 	cmocka_unit_test(what_a_hop_noted_need_not_have_been_watched),
 	cmocka_unit_test(a_filter_that_is_passed_over_would_answer_another_question),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
@@ -1307,6 +1651,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reading_leaves_nothing_and_proposing_changes_nothing),
 	cmocka_unit_test(a_run_is_a_case_that_leads_to_the_same),
 	cmocka_unit_test(what_does_not_come_to_be_so_fails_and_can_be_taken_back),
+	cmocka_unit_test(whether_it_is_so_already_is_asked_behind_the_approval),
 	cmocka_unit_test(undone_at_once_by_steps_of_its_own),
 	cmocka_unit_test(what_cannot_be_seen_pauses_and_is_asked_again),
 	cmocka_unit_test(a_secret_is_neither_written_nor_replaced),
