@@ -243,10 +243,10 @@ static void ask_agents(struct look *l)
 			seen(l, FINDING_UNKNOWN, scope, "its agent has published nothing");
 			continue;
 		}
-		if (world_is_silent(n->status, clock_wall_ns(l->s->in->clock))) {
+		wrong = world_silence(l->s->a, n->status, clock_wall_ns(l->s->in->clock));
+		if (wrong) {
 			seen(l, FINDING_UNKNOWN, scope,
-			     arena_printf(l->s->a, "its agent is silent since %s",
-					  n->status->updated ? n->status->updated : "always"));
+			     arena_printf(l->s->a, "its agent %s", wrong));
 			continue;
 		}
 		wrong = n->status->ready ? endpoint_astray(n->status, l->s->a)

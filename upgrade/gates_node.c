@@ -92,14 +92,15 @@ enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 {
 	const struct sidestep_node *s = n->status;
 	struct arena *a = q->out->arena;
+	const char *silence;
 
 	if (!s) {
 		*ret_words = arena_printf(a, "the agent of %s has published nothing", n->name);
 		return FINDING_UNKNOWN;
 	}
-	if (asking_is_silent(q, s)) {
-		*ret_words = arena_printf(a, "the agent of %s is silent since %s", n->name,
-					  s->updated ? s->updated : "always");
+	silence = world_silence(a, s, clock_wall_ns(q->u->cluster->clock));
+	if (silence) {
+		*ret_words = arena_printf(a, "the agent of %s %s", n->name, silence);
 		return FINDING_UNKNOWN;
 	}
 	if (!str_eq(s->version, side->version)) {

@@ -22,13 +22,41 @@ const struct world_node *world_node(const struct world *w, const char *name)
 	return NULL;
 }
 
-bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns)
+static bool is_far(int64_t later, int64_t earlier)
 {
+	int64_t apart;
+
+	return __builtin_sub_overflow(later, earlier, &apart) || apart > (int64_t)AGENT_SILENT_NS;
+}
+
+const char *world_silence(struct arena *a, const struct sidestep_node *s, int64_t wall_ns)
+{
+	char now[CLOCK_RFC3339_SIZE];
 	int64_t at;
 
 	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
-		return true;
-	return wall_ns - at > (int64_t)AGENT_SILENT_NS;
+		return "is silent since always";
+	clock_rfc3339(wall_ns, 0, now);
+	if (wall_ns > at && is_far(wall_ns, at))
+		return arena_printf(
+			a,
+			"is silent since %s (by this machine's clock it is %s: one that "
+			"is wrong makes every agent so)",
+			s->updated, now);
+	/* What is dated later than now would never grow old. */
+	if (at > wall_ns && is_far(at, wall_ns))
+		return arena_printf(a,
+				    "dates what it says %s, and by this machine's clock it is %s: "
+				    "set the one that is wrong",
+				    s->updated, now);
+	return NULL;
+}
+
+bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	return world_silence(&a, s, wall_ns) != NULL;
 }
 
 bool world_is_astray(const struct world *w, const struct world_node *n, const char *last)

@@ -50,7 +50,11 @@ int world_of(struct world *w, struct arena *a, const struct upgrade *u, const st
  * it through such a tool, this one among them, so its own run stands in nobody's way.
  */
 bool world_is_rival(const struct doc *run);
-/* It has published nothing for long, or nobody knows when. */
+/*
+ * It has published nothing for long, or nobody knows when: what there is to say of it ("is silent
+ * since ..."), with both clocks. NULL: it speaks.
+ */
+const char *world_silence(struct arena *a, const struct sidestep_node *s, int64_t wall_ns);
 bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns);
 /* Beside node `last`, with which a way back ends: it has the version of the other end. */
 bool world_is_astray(const struct world *w, const struct world_node *n, const char *last);

@@ -12,6 +12,7 @@
 #include "lib/run/runs.h"
 #include "tests/support/test.h"
 #include "tests/unit/upgrade/attempt.h"
+#include "upgrade/world.h"
 
 #define BOTH(version) "worker-2=" version " worker-3=" version " template=" version
 #define ALL(version)                                                                               \
@@ -1149,6 +1150,33 @@ TEST(a_pod_of_the_run_is_like_the_agents_and_is_tried_again)
 	stand_in_free(&w);
 }
 
+TEST(clocks_that_differ_are_named_whichever_is_ahead)
+{
+	static const struct {
+		const char *updated, *says;
+	} rows[] = {
+		{"2026-11-24T10:00:00Z", "silent since 2026-11-24T10:00:00Z (by this machine's "
+					 "clock it is 2026-11-24T10:05:00Z"},
+		{"2026-11-24T10:04:30Z", NULL},
+		{"2026-11-24T10:05:30Z", NULL},
+		{"2026-11-24T10:10:00Z", "dates what it says 2026-11-24T10:10:00Z, and by this "
+					 "machine's clock it is 2026-11-24T10:05:00Z"},
+		{NULL, "silent since always"},
+	};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	int64_t now;
+
+	assert_int_equal(clock_parse_rfc3339("2026-11-24T10:05:00Z", &now), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct sidestep_node n = {.updated = rows[i].updated};
+		const char *words = world_silence(&a, &n, now);
+
+		assert_int_equal(words != NULL, rows[i].says != NULL);
+		if (words && !strstr(words, rows[i].says))
+			fail_msg("%s", words);
+	}
+}
+
 /* --- the lock --- */
 
 #define LEASES_FAIL                                                                                \
@@ -1391,6 +1419,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
 		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
 		cmocka_unit_test(a_pod_of_the_run_is_like_the_agents_and_is_tried_again),
+		cmocka_unit_test(clocks_that_differ_are_named_whichever_is_ahead),
 		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
 		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
 		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
