@@ -12,7 +12,7 @@
 #include "lib/run/runs.h"
 #include "tests/support/test.h"
 #include "tests/unit/upgrade/attempt.h"
-#include "upgrade/world.h"
+#include "upgrade/recall.h"
 
 #define BOTH(version) "worker-2=" version " worker-3=" version " template=" version
 #define ALL(version)                                                                               \
@@ -1177,6 +1177,46 @@ TEST(clocks_that_differ_are_named_whichever_is_ahead)
 	}
 }
 
+static size_t with_evidence(const struct attempt *t, const char *gate)
+{
+	const struct journal *j = t->session.journal;
+	size_t n = 0;
+
+	for (size_t i = 0; i < journal_count(j); i++)
+		n += str_eq(doc_find_str(journal_at(j, i)->body, "gate"), gate) &&
+		     doc_get(journal_at(j, i)->body, "evidence");
+	return n;
+}
+
+/* What every node was like is kept once, however often somebody tries. */
+TEST(a_first_look_that_fails_leaves_no_evidence)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.world = &w;
+	t.finalize = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, attempt_plan(&w, "0.3.0"));
+	unready_control(&t);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(attempt_go(&t), CLI_BLOCKED);
+		assert_int_equal(with_evidence(&t, G_SOUND), 0);
+		attempt_close(&t);
+		attempt_open(&t, &w, "mine", -1);
+		attempt_find(&t, false);
+	}
+	stand_in_patch_status(&w, KIND_NODE, NULL, "control",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	assert_int_equal(with_evidence(&t, G_SOUND), 1);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- the lock --- */
 
 #define LEASES_FAIL                                                                                \
@@ -1420,6 +1460,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
 		cmocka_unit_test(a_pod_of_the_run_is_like_the_agents_and_is_tried_again),
 		cmocka_unit_test(clocks_that_differ_are_named_whichever_is_ahead),
+		cmocka_unit_test(a_first_look_that_fails_leaves_no_evidence),
 		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
 		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
 		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
