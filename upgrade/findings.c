@@ -188,6 +188,10 @@ static void ask_strategy(struct look *l)
 
 static void ask_versions(struct look *l)
 {
+	for (size_t i = 0; i < l->w->left_out.n; i++)
+		seen(l, FINDING_SKIP, arena_printf(l->s->a, "node/%s", l->w->left_out.items[i]),
+		     "the DaemonSet is not meant to run there (its node selector, affinity or "
+		     "tolerations)");
 	for (size_t i = 0; i < l->w->n_nodes; i++) {
 		const struct world_node *n = &l->w->nodes[i];
 		const char *scope = arena_printf(l->s->a, "node/%s", n->name);

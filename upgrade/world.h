@@ -16,6 +16,7 @@
 struct world_node {
 	const char *name;
 	bool ready, control_plane;
+	bool left_out; /* the DaemonSet is not meant to run here */
 	/* Its agent's pod that is not on its way out; NULL: none. */
 	const struct pod *pod;
 	const struct doc *pod_object;
@@ -36,8 +37,9 @@ struct world {
 	struct arena *arena;
 	const struct upgrade *upgrade;
 	const struct doc *daemonset; /* NULL: there is none */
-	struct world_node *nodes;    /* by name */
+	struct world_node *nodes;    /* by name; without those that are meant to have no agent */
 	size_t n_nodes;
+	struct strings left_out; /* names of those */
 };
 
 int world_look(struct world *w, struct arena *a, const struct upgrade *u, struct error *err);

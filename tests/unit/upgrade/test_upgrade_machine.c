@@ -1217,6 +1217,39 @@ TEST(a_first_look_that_fails_leaves_no_evidence)
 	stand_in_free(&w);
 }
 
+/* A node of another kind, and one that is kept for others: neither is the mesh's. */
+TEST(a_node_that_the_agents_are_not_meant_for_is_in_nobodys_way)
+{
+	static const char *const nodes[] = {
+		"{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": \"cloud\", "
+		"\"labels\": {\"kind\": \"virtual\"}}}",
+		"{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": \"kept\"}, "
+		"\"spec\": {\"taints\": [{\"key\": \"team\", \"value\": \"other\", \"effect\": "
+		"\"NoSchedule\"}]}}",
+	};
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+		stand_in_create(&w, nodes[i]);
+	expect_finding(&w, "0.3.0", NULL, CLI_INCONCLUSIVE, "mixed-versions", "it has no agent");
+	stand_in_patch(
+		&w, KIND_DAEMON_SET, "kube-system", "sidestep",
+		"{\"spec\": {\"template\": {\"spec\": {\"tolerations\": [{\"key\": \"team\", "
+		"\"value\": \"ours\"}], \"affinity\": {\"nodeAffinity\": "
+		"{\"requiredDuringSchedulingIgnoredDuringExecution\": {\"nodeSelectorTerms\": "
+		"[{\"matchExpressions\": [{\"key\": \"kind\", \"operator\": \"NotIn\", "
+		"\"values\": [\"virtual\"]}]}]}}}}}}}");
+	expect_finding(&w, "0.3.0", NULL, CLI_OK, "mixed-versions", "is not meant to run there");
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 /* --- the lock --- */
 
 #define LEASES_FAIL                                                                                \
@@ -1461,6 +1494,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_pod_of_the_run_is_like_the_agents_and_is_tried_again),
 		cmocka_unit_test(clocks_that_differ_are_named_whichever_is_ahead),
 		cmocka_unit_test(a_first_look_that_fails_leaves_no_evidence),
+		cmocka_unit_test(a_node_that_the_agents_are_not_meant_for_is_in_nobodys_way),
 		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
 		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
 		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
