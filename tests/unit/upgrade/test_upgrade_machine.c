@@ -1130,7 +1130,6 @@ static void fail_one_pull(struct attempt *t)
 
 TEST(a_pod_of_the_run_is_like_the_agents_and_is_tried_again)
 {
-	auto_release(arena) struct arena a = ARENA_INIT;
 	static struct attempt t;
 	struct stand_in w;
 
