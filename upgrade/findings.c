@@ -188,6 +188,10 @@ static void ask_strategy(struct look *l)
 
 static void ask_versions(struct look *l)
 {
+	for (size_t i = 0; i < l->w->left_out.n; i++)
+		seen(l, FINDING_SKIP, arena_printf(l->s->a, "node/%s", l->w->left_out.items[i]),
+		     "the DaemonSet is not meant to run there (its node selector, affinity or "
+		     "tolerations)");
 	for (size_t i = 0; i < l->w->n_nodes; i++) {
 		const struct world_node *n = &l->w->nodes[i];
 		const char *scope = arena_printf(l->s->a, "node/%s", n->name);
@@ -243,10 +247,10 @@ static void ask_agents(struct look *l)
 			seen(l, FINDING_UNKNOWN, scope, "its agent has published nothing");
 			continue;
 		}
-		if (world_is_silent(n->status, clock_wall_ns(l->s->in->clock))) {
+		wrong = world_silence(l->s->a, n->status, clock_wall_ns(l->s->in->clock));
+		if (wrong) {
 			seen(l, FINDING_UNKNOWN, scope,
-			     arena_printf(l->s->a, "its agent is silent since %s",
-					  n->status->updated ? n->status->updated : "always"));
+			     arena_printf(l->s->a, "its agent %s", wrong));
 			continue;
 		}
 		wrong = n->status->ready ? endpoint_astray(n->status, l->s->a)

@@ -170,23 +170,23 @@ static enum finding_result kept(struct asking *q, const struct world_node *n,
 	return FINDING_FAIL;
 }
 
-/* An agent that is broken must not keep the way back shut: then it is said what that costs. */
-static const char *hopeless(struct asking *q, const struct world_node *n, const struct doc *request,
-			    const char *why)
+/*
+ * An agent that is broken must not keep the way back shut: then it is said what that costs. How
+ * long it had is counted here, not between the API's clock and ours.
+ */
+static const char *hopeless(struct asking *q, const struct world_node *n, const char *why)
 {
 	const char *wrong = asking_pod(q, n, &q->u->to);
-	int64_t made;
+	uint64_t now = clock_now_ns(q->u->cluster->clock);
 
 	q->out->final = false;
 	if (wrong)
 		return wrong;
-	if (!request ||
-	    clock_parse_rfc3339(str_or_empty(doc_find_str(request, "metadata.creationTimestamp")),
-				&made))
-		return NULL;
-	if (clock_wall_ns(q->u->cluster->clock) - made < (int64_t)q->u->profile.prepare_ns)
-		return NULL;
-	return why;
+	if (q->u->preparing != q->args) {
+		q->u->preparing = q->args;
+		q->u->preparing_since = now;
+	}
+	return now - q->u->preparing_since < q->u->profile.prepare_ns ? NULL : why;
 }
 
 /* Of one node: pass with words when it is not worth waiting for. */
@@ -208,7 +208,7 @@ static int prepare_node(struct asking *q, const struct world_node *n, const stru
 	*ret_words = not_done(q, request, n->name);
 	if (!*ret_words)
 		*ret_result = kept(q, n, older, ret_words);
-	why = *ret_words && back ? hopeless(q, n, object, *ret_words) : NULL;
+	why = *ret_words && back ? hopeless(q, n, *ret_words) : NULL;
 	if (!why)
 		return 0;
 	*ret_result = FINDING_PASS;

@@ -113,6 +113,9 @@ struct upgrade {
 	/* See recall.h. The first two belong to one gate of one step. */
 	struct statuses first, previous, before, usual, again;
 	const void *asked_for, *asked_by;
+	/* The way back that agents prepare for, and since when by our own clock. */
+	const void *preparing;
+	uint64_t preparing_since;
 	char failed_pod[256]; /* why the last pod of a run failed; "": none did */
 };
 void upgrade_release(struct upgrade *u);

@@ -184,7 +184,8 @@ static const struct cli_command commands[] = {
 		 "Each node that was changed gets the old image and its agent's pod anew, after "
 		 "its agent has kept\nthe connections in the older layout, too. Works after an "
 		 "interrupted, a stopped and a finished\nrun, but not behind U15: then a downgrade "
-		 "is a hop of its own (exit 3).\n\n"
+		 "is a hop of its own (exit 3). Nor is a run\ntaken back that a later one stands "
+		 "on: that one goes first.\n\n"
 		 "Examples:\n"
 		 "  sidestep upgrade rollback --dry-run\n"
 		 "  sidestep upgrade rollback\n",

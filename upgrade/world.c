@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/object/selector.h"
 
 static struct world_node *find(struct world *w, const char *name)
 {
@@ -22,13 +23,41 @@ const struct world_node *world_node(const struct world *w, const char *name)
 	return NULL;
 }
 
-bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns)
+static bool is_far(int64_t later, int64_t earlier)
 {
+	int64_t apart;
+
+	return __builtin_sub_overflow(later, earlier, &apart) || apart > (int64_t)AGENT_SILENT_NS;
+}
+
+const char *world_silence(struct arena *a, const struct sidestep_node *s, int64_t wall_ns)
+{
+	char now[CLOCK_RFC3339_SIZE];
 	int64_t at;
 
 	if (!s->updated || clock_parse_rfc3339(s->updated, &at))
-		return true;
-	return wall_ns - at > (int64_t)AGENT_SILENT_NS;
+		return "is silent since always";
+	clock_rfc3339(wall_ns, 0, now);
+	if (wall_ns > at && is_far(wall_ns, at))
+		return arena_printf(
+			a,
+			"is silent since %s (by this machine's clock it is %s: one that "
+			"is wrong makes every agent so)",
+			s->updated, now);
+	/* What is dated later than now would never grow old. */
+	if (at > wall_ns && is_far(at, wall_ns))
+		return arena_printf(a,
+				    "dates what it says %s, and by this machine's clock it is %s: "
+				    "set the one that is wrong",
+				    s->updated, now);
+	return NULL;
+}
+
+bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+
+	return world_silence(&a, s, wall_ns) != NULL;
 }
 
 bool world_is_astray(const struct world *w, const struct world_node *n, const char *last)
@@ -48,6 +77,82 @@ bool world_is_rival(const struct doc *run)
 	return !str_eq(tool, "runbook") && !str_eq(tool, "approval") &&
 	       !str_eq(state, run_state_name(RUN_DONE)) &&
 	       !str_eq(state, run_state_name(RUN_ROLLED_BACK));
+}
+
+/* --- where the agents are meant to be --- */
+
+/* What cannot be read leaves nobody out. */
+static bool term_holds(struct arena *a, const struct doc *term, const struct node *n)
+{
+	struct label_selector s = {0};
+
+	return doc_get(term, "matchFields") ||
+	       bind_decode(a, &label_selector_table, term, "", &s, NULL, NULL) ||
+	       label_selector_matches(&s, &n->meta.labels);
+}
+
+static bool is_selected(struct arena *a, const struct doc *spec, const struct node *n)
+{
+	const struct doc *terms = doc_find(
+		spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+		      ".nodeSelectorTerms");
+	bool holds = !doc_len(terms);
+
+	doc_foreach_entry (doc_get(spec, "nodeSelector"), e)
+		if (!str_eq(strmap_get(&n->meta.labels, e->key), doc_str(e->value)))
+			return false;
+	doc_foreach_item (terms, term)
+		holds |= term_holds(a, term, n);
+	return holds;
+}
+
+static bool is_tolerated(const struct doc *spec, const struct doc *taint)
+{
+	const char *key = str_or_empty(doc_find_str(taint, "key"));
+	const char *effect = str_or_empty(doc_find_str(taint, "effect"));
+
+	/* Those that come and go with a node's state every DaemonSet tolerates. */
+	if (str_starts(key, "node.kubernetes.io/") || str_eq(effect, "PreferNoSchedule"))
+		return true;
+	doc_foreach_item (doc_get(spec, "tolerations"), t) {
+		const char *its = str_or_empty(doc_find_str(t, "key"));
+		const char *only = str_or_empty(doc_find_str(t, "effect"));
+
+		if ((!str_empty(its) && !str_eq(its, key)) ||
+		    (!str_empty(only) && !str_eq(only, effect)))
+			continue;
+		if (str_eq(doc_find_str(t, "operator"), "Exists") ||
+		    (!str_empty(its) && str_eq(str_or_empty(doc_find_str(t, "value")),
+					       str_or_empty(doc_find_str(taint, "value")))))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever made the DaemonSet may leave nodes out (of another kind, say): they have no agent. */
+static bool is_left_out(const struct world *w, const struct doc *object, const struct node *n)
+{
+	const struct doc *spec = doc_find(w->daemonset, "spec.template.spec");
+
+	doc_foreach_item (doc_find(object, "spec.taints"), taint)
+		if (spec && !is_tolerated(spec, taint))
+			return true;
+	return spec && !is_selected(w->arena, spec, n);
+}
+
+/* One that has an agent all the same is asked like the others. */
+static void drop_left_out(struct world *w)
+{
+	const char **names = arena_array(w->arena, w->n_nodes + 1, const char *);
+	size_t n = 0;
+
+	w->left_out = (struct strings){names, 0};
+	for (size_t i = 0; i < w->n_nodes; i++)
+		if (!w->nodes[i].left_out || w->nodes[i].pods)
+			w->nodes[n++] = w->nodes[i];
+		else
+			names[w->left_out.n++] = w->nodes[i].name;
+	w->n_nodes = n;
 }
 
 static bool is_control_plane(const struct node *n)
@@ -76,6 +181,7 @@ static int take_nodes(struct world *w, const struct doc *list, struct error *err
 			.name = n->meta.name,
 			.ready = condition_true(n->conditions, n->n_conditions, "Ready"),
 			.control_plane = is_control_plane(n),
+			.left_out = is_left_out(w, d, n),
 		};
 	}
 	qsort(w->nodes, w->n_nodes, sizeof(*w->nodes), by_name);
@@ -183,6 +289,7 @@ int world_of(struct world *w, struct arena *a, const struct upgrade *u, const st
 	r = take_nodes(w, nodes, err);
 	if (!r)
 		r = take_pods(w, pods, err);
+	drop_left_out(w);
 	return r ? r : take_statuses(w, statuses, err);
 }
 

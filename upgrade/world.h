@@ -16,6 +16,7 @@
 struct world_node {
 	const char *name;
 	bool ready, control_plane;
+	bool left_out; /* the DaemonSet is not meant to run here */
 	/* Its agent's pod that is not on its way out; NULL: none. */
 	const struct pod *pod;
 	const struct doc *pod_object;
@@ -36,8 +37,9 @@ struct world {
 	struct arena *arena;
 	const struct upgrade *upgrade;
 	const struct doc *daemonset; /* NULL: there is none */
-	struct world_node *nodes;    /* by name */
+	struct world_node *nodes;    /* by name; without those that are meant to have no agent */
 	size_t n_nodes;
+	struct strings left_out; /* names of those */
 };
 
 int world_look(struct world *w, struct arena *a, const struct upgrade *u, struct error *err);
@@ -50,7 +52,11 @@ int world_of(struct world *w, struct arena *a, const struct upgrade *u, const st
  * it through such a tool, this one among them, so its own run stands in nobody's way.
  */
 bool world_is_rival(const struct doc *run);
-/* It has published nothing for long, or nobody knows when. */
+/*
+ * It has published nothing for long, or nobody knows when: what there is to say of it ("is silent
+ * since ..."), with both clocks. NULL: it speaks.
+ */
+const char *world_silence(struct arena *a, const struct sidestep_node *s, int64_t wall_ns);
 bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns);
 /* Beside node `last`, with which a way back ends: it has the version of the other end. */
 bool world_is_astray(const struct world *w, const struct world_node *n, const char *last);

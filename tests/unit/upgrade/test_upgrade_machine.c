@@ -12,6 +12,7 @@
 #include "lib/run/runs.h"
 #include "tests/support/test.h"
 #include "tests/unit/upgrade/attempt.h"
+#include "upgrade/recall.h"
 
 #define BOTH(version) "worker-2=" version " worker-3=" version " template=" version
 #define ALL(version)                                                                               \
@@ -1278,7 +1279,6 @@ static void fail_one_pull(struct attempt *t)
 
 TEST(a_pod_of_the_run_is_like_the_agents_and_is_tried_again)
 {
-	auto_release(arena) struct arena a = ARENA_INIT;
 	static struct attempt t;
 	struct stand_in w;
 
@@ -1293,6 +1293,106 @@ TEST(a_pod_of_the_run_is_like_the_agents_and_is_tried_again)
 	attempt_whole(&t, &w, "0.3.0", CLI_OK);
 	assert_string_equal(((struct upgrade *)t.session.env)->failed_pod,
 			    "on worker-1 the pod failed: Evicted");
+	attempt_expect_state(&w, ALL("0.3.0"));
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+TEST(clocks_that_differ_are_named_whichever_is_ahead)
+{
+	static const struct {
+		const char *updated, *says;
+	} rows[] = {
+		{"2026-11-24T10:00:00Z", "silent since 2026-11-24T10:00:00Z (by this machine's "
+					 "clock it is 2026-11-24T10:05:00Z"},
+		{"2026-11-24T10:04:30Z", NULL},
+		{"2026-11-24T10:05:30Z", NULL},
+		{"2026-11-24T10:10:00Z", "dates what it says 2026-11-24T10:10:00Z, and by this "
+					 "machine's clock it is 2026-11-24T10:05:00Z"},
+		{NULL, "silent since always"},
+	};
+	auto_release(arena) struct arena a = ARENA_INIT;
+	int64_t now;
+
+	assert_int_equal(clock_parse_rfc3339("2026-11-24T10:05:00Z", &now), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct sidestep_node n = {.updated = rows[i].updated};
+		const char *words = world_silence(&a, &n, now);
+
+		assert_int_equal(words != NULL, rows[i].says != NULL);
+		if (words && !strstr(words, rows[i].says))
+			fail_msg("%s", words);
+	}
+}
+
+static size_t with_evidence(const struct attempt *t, const char *gate)
+{
+	const struct journal *j = t->session.journal;
+	size_t n = 0;
+
+	for (size_t i = 0; i < journal_count(j); i++)
+		n += str_eq(doc_find_str(journal_at(j, i)->body, "gate"), gate) &&
+		     doc_get(journal_at(j, i)->body, "evidence");
+	return n;
+}
+
+/* What every node was like is kept once, however often somebody tries. */
+TEST(a_first_look_that_fails_leaves_no_evidence)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.world = &w;
+	t.finalize = true;
+	attempt_open(&t, &w, "mine", -1);
+	attempt_start(&t, attempt_plan(&w, "0.3.0"));
+	unready_control(&t);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(attempt_go(&t), CLI_BLOCKED);
+		assert_int_equal(with_evidence(&t, G_SOUND), 0);
+		attempt_close(&t);
+		attempt_open(&t, &w, "mine", -1);
+		attempt_find(&t, false);
+	}
+	stand_in_patch_status(&w, KIND_NODE, NULL, "control",
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"True\"}]}}");
+	assert_int_equal(attempt_go(&t), CLI_OK);
+	assert_int_equal(with_evidence(&t, G_SOUND), 1);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* A node of another kind, and one that is kept for others: neither is the mesh's. */
+TEST(a_node_that_the_agents_are_not_meant_for_is_in_nobodys_way)
+{
+	static const char *const nodes[] = {
+		"{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": \"cloud\", "
+		"\"labels\": {\"kind\": \"virtual\"}}}",
+		"{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": \"kept\"}, "
+		"\"spec\": {\"taints\": [{\"key\": \"team\", \"value\": \"other\", \"effect\": "
+		"\"NoSchedule\"}]}}",
+	};
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+		stand_in_create(&w, nodes[i]);
+	expect_finding(&w, "0.3.0", NULL, CLI_INCONCLUSIVE, "mixed-versions", "it has no agent");
+	stand_in_patch(
+		&w, KIND_DAEMON_SET, "kube-system", "sidestep",
+		"{\"spec\": {\"template\": {\"spec\": {\"tolerations\": [{\"key\": \"team\", "
+		"\"value\": \"ours\"}], \"affinity\": {\"nodeAffinity\": "
+		"{\"requiredDuringSchedulingIgnoredDuringExecution\": {\"nodeSelectorTerms\": "
+		"[{\"matchExpressions\": [{\"key\": \"kind\", \"operator\": \"NotIn\", "
+		"\"values\": [\"virtual\"]}]}]}}}}}}}");
+	expect_finding(&w, "0.3.0", NULL, CLI_OK, "mixed-versions", "is not meant to run there");
+	memset(&t, 0, sizeof(t));
+	t.finalize = true;
+	attempt_whole(&t, &w, "0.3.0", CLI_OK);
 	attempt_expect_state(&w, ALL("0.3.0"));
 	attempt_close(&t);
 	stand_in_free(&w);
@@ -1544,6 +1644,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_run_that_another_stands_on_is_not_taken_back),
 		cmocka_unit_test(a_pod_that_is_drained_on_the_way_down_was_prepared),
 		cmocka_unit_test(a_pod_of_the_run_is_like_the_agents_and_is_tried_again),
+		cmocka_unit_test(clocks_that_differ_are_named_whichever_is_ahead),
+		cmocka_unit_test(a_first_look_that_fails_leaves_no_evidence),
+		cmocka_unit_test(a_node_that_the_agents_are_not_meant_for_is_in_nobodys_way),
 		cmocka_unit_test(a_node_that_leaves_makes_no_plan_stale),
 		cmocka_unit_test(an_api_that_is_away_for_a_while_takes_the_lock_from_nobody),
 		cmocka_unit_test(a_lock_that_somebody_took_pauses_by_name),
