@@ -193,8 +193,10 @@ static bool has_changed(const struct runner *r)
 	return false;
 }
 
-static bool waits_for_approval(const struct runner *r, const char *step)
+bool run_waits_for_approval(const struct runner *r, const struct run_end *end)
 {
+	const char *step = end->waiting;
+
 	for (size_t i = 0; i < journal_count(r->journal); i++) {
 		const struct journal_record *rec = journal_at(r->journal, i);
 
@@ -245,7 +247,7 @@ struct doc *run_advice(struct runner *r, const struct run_end *end)
 	return list;
 }
 
-const char *run_next_words(struct runner *r, const struct run_end *end)
+static const char *next_words(struct runner *r, const struct run_end *end)
 {
 	struct arena *a = &r->arena;
 	const char *back = has_changed(r)
@@ -255,7 +257,7 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 						  r->run)
 				   : "nothing was changed";
 
-	if (!end->ended && end->exit == CLI_WAITING && waits_for_approval(r, end->waiting))
+	if (!end->ended && end->exit == CLI_WAITING && run_waits_for_approval(r, end))
 		return arena_printf(
 			a,
 			"they type 'sidestep runbook approve %s %s', then 'sidestep "
@@ -279,6 +281,20 @@ const char *run_next_words(struct runner *r, const struct run_end *end)
 		return "it is over; what it changed is as it was, but for what says it was left";
 	return arena_printf(a, "'sidestep runbook report %s' tells it; %s%s", r->run, back,
 			    has_changed(r) ? "" : further(r));
+}
+
+const char *run_next_words(struct runner *r, const struct run_end *end)
+{
+	struct arena *a = &r->arena;
+	const struct run_options *o = &r->options;
+	const char *typed = cluster_typed(a, NULL, "kubeconfig", o->kubeconfig);
+
+	typed = cluster_typed(a, typed, "context", o->context);
+	typed = cluster_typed(a, typed, "state", o->state);
+	typed = cluster_typed(a, typed, "evidence", o->evidence);
+	if (o->no_cluster)
+		typed = arena_printf(a, "%s --no-cluster", str_or_empty(typed));
+	return cluster_retype(a, next_words(r, end), typed);
 }
 
 struct doc *run_account(struct runner *r)

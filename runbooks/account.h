@@ -27,6 +27,8 @@ void run_account_report(const struct doc *account, struct report *report);
 int run_fixture(struct runner *r, struct doc **ret_fixture, struct error *err);
 /* What the runbook says to go on with, as it is typed: a list, in the runner's arena. */
 struct doc *run_advice(struct runner *r, const struct run_end *end);
+/* It waits for somebody to agree, not for an answer. */
+bool run_waits_for_approval(const struct runner *r, const struct run_end *end);
 /* What can be typed next, one sentence. */
 const char *run_next_words(struct runner *r, const struct run_end *end);
 /*

@@ -184,7 +184,7 @@ static int plan_apply(struct change_plan *p, const struct doc *args, struct erro
 	if (!live)
 		add(p, "create", CHANGE_CREATE, ref, object, NULL, false);
 	else
-		add(p, "patch", CHANGE_PATCH, ref, object, live, false);
+		add(p, "patch", CHANGE_PATCH, ref, by_names(a, live, object), live, false);
 	return 0;
 }
 

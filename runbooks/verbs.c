@@ -64,8 +64,13 @@ static void print_doc(const struct cli_call *call, const struct doc *d, int form
 	put_doc(call->out, d, format == PRINT_JSON ? FORMAT_JSON : FORMAT_YAML);
 }
 
-static const char *ending(int code, bool ended)
+static const char *ending(const struct runner *r, const struct run_end *end)
 {
+	const int code = end->exit;
+	const bool ended = end->ended;
+
+	if (code == CLI_WAITING && !run_waits_for_approval(r, end))
+		return "waiting for an answer";
 	if (code == CLI_OK)
 		return "it has come to a conclusion";
 	if (code == CLI_INTERRUPTED && ended)
@@ -110,8 +115,7 @@ static int tell(const struct cli_call *call, struct runner *r, const struct run_
 			    : end->outcome           ? "in doubt: "
 						     : "",
 			    shown(&r->arena, end->why));
-	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit,
-		    ending(end->exit, end->ended));
+	strbuf_addf(&out, "run %s, exit %d: %s\n", r->run, end->exit, ending(r, end));
 	if (doc_len(doc_get(r->evidence.index, "files")))
 		strbuf_addf(&out, "evidence: %s\n", r->evidence.dir);
 	say_advice(r, end, &out);

@@ -26,7 +26,9 @@ static int tell(struct session *s, FILE *out, enum run_state state, bool back)
 			fprintf(out, "now: %s\n", doc_str(words));
 	}
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
-	fprintf(out, "next: %s\n", run_next(s->tool, &a, s->subject, s->journal, &status, false));
+	fprintf(out, "next: %s\n",
+		cluster_retype(&a, run_next(s->tool, &a, s->subject, s->journal, &status, false),
+			       s->cluster.typed));
 	return run_exit_code(state, back);
 }
 

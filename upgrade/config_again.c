@@ -58,12 +58,20 @@ int config_refuse_unfinished(struct session *s, const char *name, struct error *
 		return 0;
 	if (r)
 		return error_set(err, r, "%s", why.msg);
-	return error_set(
-		err, -EBUSY,
-		"the last apply of configuration %s has not ended: 'sidestep config "
-		"resume' goes on with it, 'sidestep config abort' takes it back, 'sidestep "
-		"config status' tells how it stands",
-		name);
+	why = (struct error)ERROR_INIT;
+	error_set(&why, -EBUSY,
+		  "the last apply of configuration %s has not ended: 'sidestep config resume %s' "
+		  "goes on with it, 'sidestep config abort %s' takes it back, 'sidestep config "
+		  "status %s' tells how it stands",
+		  name, name, name, name);
+	return error_set(err, -EBUSY, "%s", cluster_retype(&s->arena, why.msg, s->cluster.typed));
+}
+
+const char *config_typed(struct arena *a, const char *typed,
+			 const struct config_where_options *where)
+{
+	typed = cluster_typed(a, typed, "name", where->place.name);
+	return cluster_typed(a, typed, "digest-key", where->place.digest_key);
 }
 
 static const char *what(const struct cli_call *call)
@@ -80,14 +88,18 @@ static const char *what(const struct cli_call *call)
 static int resume(const void *arg, struct session *s, struct error *err)
 {
 	const struct cli_call *call = arg;
+	const struct config_again_opts *o = call->opts;
 
+	s->cluster.typed = config_typed(&s->arena, s->cluster.typed, &o->where);
 	return config_go_on(s, call->out, err);
 }
 
 static int take_back(const void *arg, struct session *s, struct error *err)
 {
 	const struct cli_call *call = arg;
+	const struct config_again_opts *o = call->opts;
 
+	s->cluster.typed = config_typed(&s->arena, s->cluster.typed, &o->where);
 	return config_go_back(s, call->out, true, err);
 }
 
@@ -134,6 +146,8 @@ static int with_cluster(const struct cli_call *call,
 
 	if (r)
 		return r;
+	c.typed = cluster_typed(&a, c.typed, "state", o->where.place.state);
+	c.typed = config_typed(&a, c.typed, &o->where);
 	config_tool_init(&tool, NULL);
 	r = fn(call, &tool.tool, &c, &a, err);
 	cluster_release(&c);

@@ -42,6 +42,7 @@ static int errand_open(struct errand *e, const struct cli_call *call, struct err
 	r = session_open(&e->session, &e->tool.tool, &so, err);
 	if (r)
 		return r;
+	e->session.cluster.typed = config_typed(&e->session.arena, e->session.cluster.typed, where);
 	r = config_place_open(&e->place, &e->session.arena, &e->session.cluster, &where->place,
 			      err);
 	if (r)

@@ -518,6 +518,11 @@ static int look(struct config_proposal *p, const struct config_request *q, struc
 	if (r)
 		return r;
 	describe(p, q);
+	/* Before anything is looked at, let alone done; at the end it would be too late. */
+	if (p->about.as)
+		r = store_name_check(p->place->store, p->about.as, err);
+	if (r)
+		return r;
 	r = config_live_place(s, p->place->cluster, err);
 	if (!r)
 		r = config_read_applied(s, p->place, p->about.prune, &p->about.base, err);

@@ -88,9 +88,8 @@ void config_tool_init(struct config_tool *t, const char *digest_key)
 			 .lease_namespace = CONFIG_HOME,
 			 .lock_prefix = "config.",
 			 .back = "abort",
-			 .once_over =
-				 "'sidestep config history' shows what was applied, 'rollback' "
-				 "goes to an earlier revision",
+			 .once_over = "'sidestep config history' shows what was applied, 'sidestep "
+				      "config rollback REVISION' goes to an earlier revision",
 			 .take_plan = take_plan,
 			 .begin = begin,
 			 .ended = ended,

@@ -72,6 +72,8 @@ static bool is_theirs(const struct compare *c, const struct diff_path *path, con
 		if (t->applied && holds(&c->s, path, t->applied, t->live, false))
 			return false;
 		return !owner->manager || !is_us(c, owner->manager);
+	case THEIRS_AGGREGATED:
+		return doc_get(c->o->desired ? c->o->desired : c->o->live, "aggregationRule");
 	case THEIRS_ALLOCATED:
 		return raw_zero(t->desired);
 	}
@@ -275,10 +277,23 @@ static bool try_keyed(struct compare *c, const struct diff_path *path, struct th
 	return ok;
 }
 
+/* Kept by somebody else as one: an item of it is nobody's to put back. */
+static bool is_gathered(const struct compare *c, const struct diff_path *path)
+{
+	const struct field_rule *r = c->manifests ? NULL : field_theirs(c->s.kind, path);
+
+	return r && r->what == THEIRS_AGGREGATED &&
+	       doc_get(c->o->desired ? c->o->desired : c->o->live, "aggregationRule");
+}
+
 static void compare_list(struct compare *c, const struct diff_path *path, struct three t)
 {
 	const size_t n = doc_len(t.live);
 
+	if (is_gathered(c, path)) {
+		leaf(c, path, t);
+		return;
+	}
 	if (try_keyed(c, path, t))
 		return;
 	/* Items that lack the keys they should have, or share them, are nobody's single items. */

@@ -215,6 +215,7 @@ static const struct field_rule theirs[] = {
 	{"ValidatingWebhookConfiguration", "webhooks.clientConfig.caBundle", THEIRS_MANAGED, NULL},
 	{"CustomResourceDefinition", "webhook.clientConfig.caBundle", THEIRS_MANAGED, NULL},
 	{"APIService", "^spec.caBundle", THEIRS_MANAGED, NULL},
+	{"ClusterRole", "^rules", THEIRS_AGGREGATED, NULL},
 	{"Service", "^spec.clusterIP", THEIRS_ALLOCATED, NULL},
 	{"Service", "^spec.clusterIPs", THEIRS_ALLOCATED, NULL},
 	{"Service", "^spec.ports.nodePort", THEIRS_ALLOCATED, NULL},

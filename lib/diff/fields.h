@@ -39,7 +39,8 @@ enum value_kind {
 enum theirs_when {
 	THEIRS_SCALED,  /* somebody wrote it through /scale, or an autoscaler targets the object */
 	THEIRS_MANAGED, /* it is not what was applied, and not ours or nobody can tell whose */
-	THEIRS_ALLOCATED, /* the manifest leaves it empty: the server chooses */
+	THEIRS_AGGREGATED, /* a controller gathers it: the object has an aggregationRule */
+	THEIRS_ALLOCATED,  /* the manifest leaves it empty: the server chooses */
 };
 
 struct field_rule {

@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/run/cluster.h"
 
+#include <string.h>
+
 #include "lib/base/macros.h"
+#include "lib/base/str.h"
 #include "lib/kube/lease.h"
 
 #define PATIENCE_NS   (120 * NS_PER_S)
 #define FIRST_WAIT_NS (200 * NS_PER_MS)
 #define LAST_WAIT_NS  (2 * NS_PER_S)
+
+const char *cluster_typed(struct arena *a, const char *typed, const char *name, const char *value)
+{
+	const char *quote = value && strpbrk(value, " \t") ? "\"" : "";
+
+	return value ? arena_printf(a, "%s --%s %s%s%s", str_or_empty(typed), name, quote, value,
+				    quote)
+		     : typed;
+}
+
+const char *cluster_retype(struct arena *a, const char *words, const char *typed)
+{
+	static const char command[] = "'sidestep ";
+	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
+	const char *from = words, *at;
+
+	if (str_empty(typed))
+		return words;
+	while ((at = strstr(from, command))) {
+		const char *end = strchr(at + 1, '\'');
+
+		if (!end)
+			break;
+		strbuf_add(&out, from, (size_t)(end - from));
+		strbuf_addf(&out, "%s'", typed);
+		from = end + 1;
+	}
+	strbuf_adds(&out, from);
+	return arena_strdup(a, strbuf_cstr(&out));
+}
 
 int cluster_open(struct cluster *c, struct arena *a, const char *kubeconfig, const char *context,
 		 const char *manager, struct error *err)
@@ -20,6 +53,8 @@ int cluster_open(struct cluster *c, struct arena *a, const char *kubeconfig, con
 		return r;
 	*c = (struct cluster){.loop = loop_new(NULL), .clock = clock_system()};
 	c->client = kube_client_new(c->loop, &config, &options);
+	c->typed = cluster_typed(a, NULL, "kubeconfig", kubeconfig);
+	c->typed = cluster_typed(a, c->typed, "context", context);
 	return 0;
 }
 

@@ -20,7 +20,14 @@ struct cluster {
 	const char *pause;       /* why to stop at the next safe point; NULL = go on */
 	const struct kube_lease
 		*lock; /* without it nothing is written any more; NULL: none is needed */
+	/* The options that led here, as they must be typed again: " --context lab"; NULL: none. */
+	const char *typed;
 };
+
+/* " --name value" behind what was typed (NULL: nothing), in a; value NULL: as it is. */
+const char *cluster_typed(struct arena *a, const char *typed, const char *name, const char *value);
+/* Words with every 'sidestep ...' in them followed by what was typed, in a. */
+const char *cluster_retype(struct arena *a, const char *words, const char *typed);
 
 /* The API by kubeconfig and context (NULL: the usual places). manager: who owns the fields that are
  * written, "sidestep-migrate". */

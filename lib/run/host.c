@@ -53,7 +53,7 @@ static int host_read(void *ctx, const struct doc *ref, struct arena *a, struct d
  */
 static bool made_by_us(const struct doc *sent, const struct doc *live)
 {
-	return live && change_patch_holds(live, sent);
+	return change_landed(&(struct change){.kind = CHANGE_CREATE, .forward = sent}, live);
 }
 
 static int write_create(struct run_host *h, const struct object_kind *k, const struct doc *ref,

@@ -109,7 +109,9 @@ int run_tell(struct session *s, FILE *out, enum run_state state, bool rollback)
 
 	run_say(s, out, state);
 	run_status(&a, s->journal, s->steps, s->n_steps, &status);
-	fprintf(out, "next: %s\n", run_next(s->tool, &a, s->subject, s->journal, &status, false));
+	fprintf(out, "next: %s\n",
+		cluster_retype(&a, run_next(s->tool, &a, s->subject, s->journal, &status, false),
+			       s->cluster.typed));
 	return run_exit_code(state, rollback);
 }
 
@@ -191,7 +193,9 @@ static struct doc *status_doc(const struct run_tool *tool, struct cluster *c, st
 	if (!status.reason && status.state == RUN_ROLLED_BACK)
 		status.reason = run_why_stopped(j);
 	doc_set_string(a, d, "reason", status.reason);
-	doc_set_string(a, d, "next", run_next(tool, a, run->subject, j, &status, alive));
+	doc_set_string(
+		a, d, "next",
+		cluster_retype(a, run_next(tool, a, run->subject, j, &status, alive), c->typed));
 	doc_set_int(a, d, "changesDone", status.changes_done);
 	doc_set_int(a, d, "changesUndone", status.changes_undone);
 	doc_set_string(a, d, "began", doc_find_str(journal_at(j, 0)->body, "time"));

@@ -47,6 +47,7 @@ int session_open(struct session *s, const struct run_tool *tool, const struct se
 		arena_release(&s->arena);
 		return r;
 	}
+	s->cluster.typed = cluster_typed(&s->arena, s->cluster.typed, "state", o->state);
 	s->state = o->state ? arena_strdup(&s->arena, o->state) : session_state_dir(&s->arena);
 	progress_init(&s->progress, stderr, clock_system());
 	for (size_t i = 0; i < ARRAY_SIZE(signos); i++)

@@ -2,6 +2,8 @@
 /* One change, its inverse, and the comparison that says whether it happened. */
 #include "lib/step/change.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -116,6 +118,87 @@ enum change_state change_state(const struct change *c, const struct doc *live,
 	if (live && c->backward && change_patch_holds(live, c->backward))
 		return CHANGE_BEFORE;
 	return CHANGE_FOREIGN;
+}
+
+/* "1024Mi", "0.5", 500m as one number; NAN for what is no quantity. */
+static double quantity(const struct doc *d)
+{
+	static const struct {
+		const char *suffix;
+		double factor;
+	} rows[] = {{"", 1},        {"m", 1e-3},    {"u", 1e-6},    {"n", 1e-9},
+		    {"k", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12},
+		    {"P", 1e15},    {"E", 1e18},    {"Ki", 1024},   {"Mi", 0x1p20},
+		    {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60}};
+	const char *s = doc_str(d);
+	char *end;
+	double n;
+
+	if (d->kind == DOC_INT)
+		return (double)d->integer;
+	if (str_empty(s) || !strchr("+-.0123456789", s[0]) || strpbrk(s, "xX"))
+		return NAN;
+	n = strtod(s, &end);
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && end > s; i++)
+		if (str_eq(end, rows[i].suffix))
+			return n * rows[i].factor;
+	return NAN;
+}
+
+static bool same_scalar(const struct doc *x, const struct doc *y)
+{
+	const double a = quantity(x), b = quantity(y);
+
+	return doc_equal(x, y) || fabs(a - b) <= 1e-9 * fabs(a);
+}
+
+/* As change_patch_holds(), but for what a server adds to the items of lists, and for quantities. */
+static bool holds_more(const struct doc *live, const struct doc *patch)
+{
+	if (patch->kind == DOC_NULL)
+		return !live || live->kind == DOC_NULL;
+	if (patch->kind == DOC_LIST) {
+		if (!live || live->kind != DOC_LIST || doc_len(live) != doc_len(patch))
+			return false;
+		doc_foreach_item (patch, it)
+			if (!holds_more(doc_at(live, it_i), it))
+				return false;
+		return true;
+	}
+	if (patch->kind != DOC_MAP)
+		return live && same_scalar(live, patch);
+	if (live && live->kind != DOC_MAP)
+		return false;
+	doc_foreach_entry (patch, e)
+		if (!holds_more(doc_get(live, e->key), e->value))
+			return false;
+	return live || doc_len(patch) > 0;
+}
+
+bool change_landed(const struct change *c, const struct doc *live)
+{
+	if (!live || !c->forward || !holds_more(live, c->forward))
+		return false;
+	if (c->kind == CHANGE_CREATE)
+		return str_empty(c->digest);
+	if (c->kind != CHANGE_PATCH || !c->backward)
+		return false;
+	/* What was there is there as well: only a change that takes nothing away is like that. */
+	return !holds_more(live, c->backward) ||
+	       (holds_more(c->forward, c->backward) && !holds_more(c->backward, c->forward));
+}
+
+#define ANSWER_MAX_BYTES (64u << 10)
+struct doc *change_answer(struct arena *a, const struct change *c, const struct doc *now)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	struct doc *answer;
+
+	if (c->kind != CHANGE_PATCH || !now || change_patch_holds(now, c->forward))
+		return NULL;
+	answer = change_inverse_patch(a, now, c->forward);
+	doc_write_json(answer, DOC_COMPACT, &text);
+	return text.len <= ANSWER_MAX_BYTES ? answer : NULL;
 }
 
 /* Depth first: the leaf that holds neither value. */

@@ -36,6 +36,12 @@ struct change {
 	 * DELETE is to remove: so an edit by somebody else, in any field, is seen.
 	 */
 	const char *digest;
+	/*
+	 * PATCH: what the server made of forward, where that is something else (defaults in the
+	 * items of a list, a quantity as it writes it): forward's leaves with its values. NULL: the
+	 * same, or nobody has noted it.
+	 */
+	const struct doc *answer;
 	/* The inverse is not to be made: what stays behind is wanted (a restart stamp, evidence).
 	 */
 	bool keep;
@@ -66,6 +72,16 @@ int change_prepare(struct arena *a, struct change *c, const struct doc *live, st
  */
 enum change_state change_state(const struct change *c, const struct doc *live,
 			       const char *live_digest);
+
+/*
+ * For a change that was announced and not noted as done: live is neither as before nor as sent, but
+ * it is what a server may have made of what was sent, by defaults in the items of lists and by
+ * writing quantities its own way. What an item does not name is nobody's business here, as it is
+ * for maps; whoever was killed in between cannot know more.
+ */
+bool change_landed(const struct change *c, const struct doc *live);
+/* What is to be noted of a change that is made, as change.answer; NULL: nothing. */
+struct doc *change_answer(struct arena *a, const struct change *c, const struct doc *now);
 
 /* The object that a ref names, as people do: "ConfigMap/shop/rates"; a ref that has no kind and
  * name as it is, as JSON. */

@@ -68,6 +68,7 @@ static void note_done(struct journaled_change *jc, const struct journal_record *
 	jc->done = true;
 	if (jc->change.kind == CHANGE_CREATE)
 		jc->change.digest = doc_str(doc_get(r->body, "digest"));
+	jc->change.answer = doc_get(r->body, "answer");
 }
 
 /* Where the step was begun last: from there on records tell of it as it is now. */

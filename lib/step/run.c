@@ -129,6 +129,9 @@ static int note_done(struct step_run *run, const char *step, const struct change
 		run->host->digest(run->host->ctx, now, digest, sizeof(digest));
 		doc_set_string(a, body, "digest", digest);
 	}
+	/* Of what takes back nothing is taken back. */
+	if (!undo && change_answer(a, c, now))
+		doc_set(a, body, "answer", change_answer(a, c, now));
 	doc_set_bool(a, body, "written", written);
 	return run_note(run, "done", body, err);
 }
@@ -217,6 +220,8 @@ static int attempt(struct step_run *run, const struct step *step, struct change 
 			return r;
 	}
 	state = change_state(c, live, digest);
+	if (state == CHANGE_FOREIGN && announced && !undo && change_landed(c, live))
+		state = CHANGE_AFTER;
 	if (state == CHANGE_FOREIGN)
 		return conflict(run, step, c, live, ret_state, err);
 	now = live;

@@ -30,7 +30,7 @@ static bool inverse_of(struct arena *a, const struct journaled_change *jc, struc
 	case CHANGE_PATCH:
 		out->kind = CHANGE_PATCH;
 		out->forward = c->backward;
-		out->backward = c->forward;
+		out->backward = c->answer ? c->answer : c->forward;
 		return true;
 	case CHANGE_CREATE:
 		out->kind = CHANGE_DELETE;
@@ -45,15 +45,19 @@ static bool inverse_of(struct arena *a, const struct journaled_change *jc, struc
 	return false;
 }
 
-/* An unfinished intent whose object still stands as before needs no undoing; -1: negative errno. */
-static int was_made(struct step_run *run, const struct journaled_change *jc, struct error *err)
+/*
+ * An unfinished intent whose object still stands as before needs no undoing; negative errno. Of one
+ * that landed and was not noted, what the server made of it is filled in.
+ */
+static int was_made(struct step_run *run, struct journaled_change *jc, struct error *err)
 {
+	struct arena *a = journal_arena(run->journal);
 	const struct step_host *host = run->host;
 	struct doc *live = NULL;
 	char digest[128] = "";
 	int r;
 
-	r = host->read(host->ctx, jc->change.ref, journal_arena(run->journal), &live, err);
+	r = host->read(host->ctx, jc->change.ref, a, &live, err);
 	if (r < 0)
 		return r;
 	if (live)
@@ -62,12 +66,24 @@ static int was_made(struct step_run *run, const struct journaled_change *jc, str
 		return 0;
 	if (jc->done)
 		return 1;
-	return change_state(&jc->change, live, digest) == CHANGE_BEFORE ? 0 : 1;
+	switch (change_state(&jc->change, live, digest)) {
+	case CHANGE_BEFORE:
+		return 0;
+	case CHANGE_AFTER:
+		return 1;
+	case CHANGE_FOREIGN:
+		break;
+	}
+	if (change_landed(&jc->change, live)) {
+		jc->change.answer = change_answer(a, &jc->change, live);
+		if (jc->change.kind == CHANGE_CREATE)
+			jc->change.digest = arena_strdup(a, digest);
+	}
+	return 1;
 }
 
-static int undo_change(struct step_run *run, const struct step *step,
-		       const struct journaled_change *jc, enum run_state *ret_state,
-		       struct error *err)
+static int undo_change(struct step_run *run, const struct step *step, struct journaled_change *jc,
+		       enum run_state *ret_state, struct error *err)
 {
 	struct arena *a = journal_arena(run->journal);
 	struct journaled_change known;
@@ -80,6 +96,7 @@ static int undo_change(struct step_run *run, const struct step *step,
 		r = was_made(run, jc, err);
 		if (r <= 0)
 			return r;
+		inverse_of(a, jc, &inverse);
 	}
 	return run_change(run, step, &inverse, true, ret_state, err);
 }

@@ -237,6 +237,38 @@ int store_find(struct store *s, struct arena *a, const char *word,
 	return 0;
 }
 
+/* What begins with a digit is a number or an id. */
+static bool good_name(const char *name, const char *ref)
+{
+	return isalpha((unsigned char)name[0]) && !str_eq(name, "newest") &&
+	       git_reference_is_valid_name(ref);
+}
+
+static int bad_name(const char *name, struct error *err)
+{
+	return error_set(err, -EINVAL,
+			 "'%s' is no name for a revision: it begins with a letter, and is not "
+			 "'newest'",
+			 name);
+}
+
+int store_name_check(struct store *s, const char *name, struct error *err)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	const char *ref = arena_printf(&a, TAGS "%s", name);
+	git_reference *found = NULL;
+	int r;
+
+	if (!good_name(name, ref))
+		return bad_name(name, err);
+	r = git_reference_lookup(&found, s->repo, ref);
+	git_reference_free(found);
+	if (r == GIT_ENOTFOUND)
+		return 0;
+	return r < 0 ? store_git_error(err, r, name)
+		     : error_set(err, -EEXIST, "there is a revision '%s' already", name);
+}
+
 int store_name(struct store *s, const struct store_revision *revision, const char *name,
 	       struct error *err)
 {
@@ -246,13 +278,8 @@ int store_name(struct store *s, const struct store_revision *revision, const cha
 	git_oid id;
 	int r = 0;
 
-	/* What begins with a digit is a number or an id. */
-	if (!isalpha((unsigned char)name[0]) || str_eq(name, "newest") ||
-	    !git_reference_is_valid_name(ref))
-		r = error_set(err, -EINVAL,
-			      "'%s' is no name for a revision: it begins with a letter, and is not "
-			      "'newest'",
-			      name);
+	if (!good_name(name, ref))
+		r = bad_name(name, err);
 	else if (git_oid_fromstr(&id, revision->id) < 0)
 		r = error_set(err, -EINVAL, "'%s' is no id of a revision", revision->id);
 	if (!r) {

@@ -68,6 +68,9 @@ int store_find(struct store *s, struct arena *a, const char *word,
 /* Its documents, by path. */
 int store_files(struct store *s, struct arena *a, const struct store_revision *revision,
 		struct store_file **ret_files, size_t *ret_n, struct error *err);
+/* Whether a name may be given to a new revision: -EINVAL for what is none, -EEXIST for one that a
+ * revision has. */
+int store_name_check(struct store *s, const char *name, struct error *err);
 /* Gives a revision a name, which must begin with a letter and be free: -EEXIST, -EINVAL. */
 int store_name(struct store *s, const struct store_revision *revision, const char *name,
 	       struct error *err);

@@ -117,7 +117,8 @@ def plan_and_apply(jo, api):
     jo.types("apply", plan, "--yes", want=3, says="Secret/shop/bank: the value of data.pin is not known")
     jo.types("apply", plan, "-f", one, "-n", "shop", "--dry-run", says='+  eur: "1.1"')
     jo.types("apply", plan, "-f", one, "-n", "shop", want=7, says="approve it with --yes")
-    jo.types("apply", plan, "-f", one, "-n", "shop", "--yes", "-m", "the first rates", "--as", "opening", says="revision 1")
+    jo.types("apply", plan, "-f", one, "-n", "shop", "--yes", "-m", "the first rates", "--as", "opening",
+             says=("revision 1", f"'sidestep config history --kubeconfig {api.kubeconfig} --state {jo.state}'"))
     check(api.rate() == "1.1" and api.pin() == PLANTED[0], "it is there")
     jo.types("apply", plan, "-f", one, "-n", "shop", "--yes", want=1, says="no longer fits")
     jo.types("apply", "-f", one, "-n", "shop", says="nothing to do")
@@ -185,7 +186,8 @@ def killed(jo, may, api):
                            stderr=subprocess.PIPE, text=True)
     while not api.ask("GET", "/apis/sidestep.dev/v1alpha1/sidestepruns")["items"][-1]["spec"]["journal"][-1].count("intent"):
         check(run.poll() is None, "it ended before it could be killed")
-    may.types("apply", "-f", three, "-n", "shop", "--yes", want=1, says="has not ended")
+    may.types("apply", "-f", three, "-n", "shop", "--yes", want=1,
+              says=("has not ended", f"'sidestep config abort main --kubeconfig {api.kubeconfig} --state {may.state}'"))
     may.types("resume", "--yes", want=1, says=("is at main already", "until"))
     run.send_signal(signal.SIGKILL)
     run.communicate()

@@ -21,6 +21,9 @@
 #define HPA(down)                                                                                  \
 	"apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nspec: {behavior: "             \
 	"{scaleDown: " down "}}\n"
+#define ROLE "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n"
+#define GATHERED(rules)                                                                            \
+	ROLE "aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]}\n" rules "\n"
 #define JOB(spec)    "apiVersion: batch/v1\nkind: Job\nspec: " spec "\n"
 #define DRIVER       "apiVersion: storage.k8s.io/v1\nkind: CSIDriver\n"
 #define MANAGED(who) "managedFields: [{manager: " who ", operation: Update, fieldsV1: {'f:spec': "
@@ -81,6 +84,16 @@ static const struct row {
 	 HOOK "webhooks: [{name: i, clientConfig: {caBundle: Q0E=}}]",
 	 HOOK "webhooks: [{name: i, clientConfig: {caBundle: Q0I=}}]",
 	 "change replace webhooks[name=i].clientConfig.caBundle\n"},
+	{"rules that a controller gathers", GATHERED("rules: []"),
+	 GATHERED("rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]"),
+	 GATHERED("rules: []"), "theirs keep rules\n"},
+	{"rules that a controller gathers, as many", GATHERED("rules: [{verbs: [list]}]"),
+	 GATHERED("rules: [{verbs: [get]}]"), GATHERED("rules: [{verbs: [list]}]"),
+	 "theirs keep rules\n"},
+	{"rules of one's own", ROLE "rules: []", ROLE "rules: [{verbs: [get]}]", ROLE "rules: []",
+	 "drift replace rules\n"},
+	{"gathered no more", GATHERED("rules: []"), GATHERED("rules: [{verbs: [get]}]"),
+	 ROLE "rules: []", "drift replace rules\nchange remove aggregationRule\n"},
 	{"an address the server chose", SERVICE "spec: {clusterIP: ''}",
 	 SERVICE "spec: {clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7]}",
 	 SERVICE "spec: {clusterIP: ''}", "theirs keep spec.clusterIP\n"},

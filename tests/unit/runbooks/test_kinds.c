@@ -59,6 +59,12 @@ TEST(a_person_is_asked_and_everything_else_is_done)
 	assert_int_equal(end.exit, 7);
 	assert_non_null(strstr(end.why, "which one in web?"));
 	assert_non_null(strstr(run_next_words(&t.r, &end), "--answer which=VALUE"));
+	assert_false(run_waits_for_approval(&t.r, &end));
+	/* What was given must be given again. */
+	t.r.options.context = "the lab";
+	t.r.options.no_cluster = true;
+	assert_non_null(strstr(run_next_words(&t.r, &end), "VALUE --context \"the lab\" --state "));
+	assert_non_null(strstr(run_next_words(&t.r, &end), " --no-cluster' answers"));
 	attempt_close(&t);
 	end = on(&s, &t, run, "which=limits");
 	assert_int_equal(end.exit, 0);

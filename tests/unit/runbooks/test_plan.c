@@ -66,6 +66,12 @@ static const char *plan_of(struct stage *s, const char *op)
 				said = arena_printf(a, "%s %s", said, doc_find_str(pod, "name"));
 		doc_foreach_item (doc_find(p.record, "changes[0].forward.spec.nodes"), node)
 			said = arena_printf(a, "%s %s", said, doc_str(node));
+		doc_foreach_item (doc_find(p.record, "changes[0].forward.spec.template.spec."
+						     "containers"),
+				  c)
+			said = arena_printf(a, "%s %s:%s:%zu", said, doc_find_str(c, "name"),
+					    str_or_empty(doc_find_str(c, "image")),
+					    doc_len(doc_get(c, "ports")));
 		if (doc_get(p.record, "suspends"))
 			said = arena_printf(a, "%s suspends", said);
 	}
@@ -143,6 +149,24 @@ TEST(nodes_are_those_that_are_named)
 		if (!str_starts(plan_of(&s, refused[i]), "refused"))
 			fail_msg("%s is not refused", refused[i]);
 	}
+	stage_free(&s);
+}
+
+/* An object that names a part of a workload changes that part: neither ports nor sidecars go. */
+TEST(an_apply_leaves_what_it_does_not_name)
+{
+	struct stage s;
+
+	stage_new(&s);
+	stage_put(&s, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: part, namespace: "
+		      "web}\nspec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: "
+		      "{a: b}}, spec: {containers: [{name: side, image: s}, {name: web, image: "
+		      "'x:1', ports: [{containerPort: 80}]}]}}}\n");
+	assert_string_equal(plan_of(&s, "k8s.apply: {object: {apiVersion: apps/v1, kind: "
+					"Deployment, metadata: {name: part, namespace: web}, spec: "
+					"{template: {spec: {containers: [{name: web, image: "
+					"'x:2'}]}}}}}"),
+			    " side:s:0 web:x:2:1");
 	stage_free(&s);
 }
 
@@ -266,6 +290,7 @@ int main(void)
 		cmocka_unit_test(an_eviction_is_bounded_by_what_it_names),
 		cmocka_unit_test(nodes_are_those_that_are_named),
 		cmocka_unit_test(a_restart_takes_one_node_at_a_time),
+		cmocka_unit_test(an_apply_leaves_what_it_does_not_name),
 		cmocka_unit_test(words_that_would_do_nothing_are_refused),
 		cmocka_unit_test(what_is_out_of_force_is_known_until_it_is_back),
 		cmocka_unit_test(a_suspension_is_noted_as_one),

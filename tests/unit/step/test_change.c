@@ -81,6 +81,47 @@ TEST(creation_and_deletion)
 	assert_int_equal(change_state(&drop, NULL, ""), CHANGE_AFTER);
 }
 
+/* Between a write and its note only this is left to judge by. */
+TEST(what_a_server_makes_of_it_has_landed)
+{
+	static const struct {
+		const char *before, *forward, *live;
+		bool landed;
+	} rows[] = {
+		{"[{\"name\":\"w\"}]", "[{\"name\":\"w\",\"image\":\"i\"}]",
+		 "[{\"name\":\"w\",\"image\":\"i\",\"pull\":\"Always\"}]", true},
+		{"\"512Mi\"", "\"1024Mi\"", "\"1Gi\"", true},
+		{"\"1\"", "0.5", "\"500m\"", false}, /* the server reads no real number */
+		{"\"1\"", "\"0.5\"", "\"500m\"", true},
+		{"1", "2", "\"2\"", true},
+		{"\"512Mi\"", "\"1024Mi\"", "\"2Gi\"", false},
+		/* Another hand: an item more, another value. */
+		{"[1]", "[1,2]", "[1,2,3]", false},
+		{"[{\"a\":1}]", "[{\"a\":2}]", "[{\"a\":3,\"b\":1}]", false},
+		/* Taken away is not taken away while it is there, whatever else is. */
+		{"[{\"name\":\"w\",\"env\":1}]", "[{\"name\":\"w\"}]",
+		 "[{\"name\":\"w\",\"env\":1,\"theirs\":2}]", false},
+		{"[{\"name\":\"w\",\"env\":1}]", "[{\"name\":\"w\"}]",
+		 "[{\"name\":\"w\",\"pull\":\"Always\"}]", true},
+		{"\"no\"", "\"yes\"", "\"0x1\"", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct doc *live = doc_map(&arena), *forward = doc_map(&arena),
+			   *before = doc_map(&arena);
+		const struct change c = {
+			.kind = CHANGE_PATCH, .forward = forward, .backward = before};
+
+		doc_set(&arena, live, "x", json(rows[i].live));
+		doc_set(&arena, forward, "x", json(rows[i].forward));
+		doc_set(&arena, before, "x", json(rows[i].before));
+		if (change_landed(&c, live) != rows[i].landed)
+			fail_msg("row %zu", i);
+		if (rows[i].landed)
+			assert_true(doc_equal(change_answer(&arena, &c, live), live));
+	}
+}
+
 static int clear(UNUSED void **state)
 {
 	arena_release(&arena);
@@ -108,6 +149,7 @@ int main(void)
 		cmocka_unit_test_teardown(inverse_takes_a_patch_back, clear),
 		cmocka_unit_test_teardown(a_patched_object_is_before_after_or_foreign, clear),
 		cmocka_unit_test_teardown(creation_and_deletion, clear),
+		cmocka_unit_test_teardown(what_a_server_makes_of_it_has_landed, clear),
 		cmocka_unit_test(a_ref_is_told_as_people_name_an_object),
 	};
 

@@ -26,7 +26,7 @@ static int relabel(UNUSED void *env, UNUSED const struct step *step, struct step
 	step_add_change(out, CHANGE_PATCH, "label", world_ref(a, "ns"),
 			parse(a, "{\"labels\":{\"inject\":\"off\",\"rev\":null}}"));
 	step_add_change(out, CHANGE_CREATE, "policy", world_ref(a, "policy"),
-			parse(a, "{\"spec\":{\"allow\":[\"a\"]}}"));
+			parse(a, "{\"spec\":{\"allow\":[{\"name\":\"a\"}]}}"));
 	return 0;
 }
 
@@ -40,6 +40,9 @@ static int restart(void *env, UNUSED const struct step *step, struct step_change
 	/* Another stamp each time it is asked: the journal's counts, not this one. */
 	doc_setf(a, patch, "restarted", "%d", w->boundary);
 	step_add_change(out, CHANGE_PATCH, "restart", world_ref(a, "app"), patch);
+	step_add_change(out, CHANGE_PATCH, "grow", world_ref(a, "app"),
+			parse(a, "{\"containers\":[{\"name\":\"web\",\"memory\":\"1024Mi\"},"
+				 "{\"name\":\"log\"}]}"));
 	step_add_change(out, CHANGE_DELETE, "old", world_ref(a, "old"), NULL);
 	return 0;
 }
@@ -107,7 +110,9 @@ static void begin(struct fixture *f)
 {
 	world_init(&f->w);
 	world_put(&f->w, "ns", "{\"labels\":{\"inject\":\"on\",\"rev\":\"x\",\"team\":\"t\"}}");
-	world_put(&f->w, "app", "{\"mode\":\"good\",\"replicas\":2}");
+	world_put(&f->w, "app",
+		  "{\"mode\":\"good\",\"replicas\":2,\"containers\":[{\"name\":\"web\","
+		  "\"memory\":\"512Mi\",\"pull\":\"Always\"}]}");
 	world_put(&f->w, "old", "{\"spec\":{\"x\":1},\"version\":7}");
 	f->start = world_text(&f->w);
 	f->run = (struct step_run){&f->w, &f->w.host, steps, ARRAY_SIZE(steps), NULL};
@@ -154,6 +159,8 @@ static void assert_final(struct fixture *f)
 	assert_string_equal(doc_find_str(o, "ns.labels.team"), "t");
 	assert_non_null(doc_find(o, "policy.spec"));
 	assert_non_null(doc_find(o, "app.restarted"));
+	assert_string_equal(doc_find_str(o, "app.containers[0].memory"), "1Gi");
+	assert_string_equal(doc_find_str(o, "app.containers[1].pull"), "Always");
 	assert_null(doc_find(o, "old"));
 }
 
@@ -173,10 +180,10 @@ static void there_and_back(void **state)
 	assert_false(killed(f, 0, step_run, &s));
 	assert_int_equal(s, RUN_DONE);
 	assert_final(f);
-	assert_int_equal(f->w.writes, 4);
+	assert_int_equal(f->w.writes, 5);
 	assert_int_equal(f->w.copies + 1, journal_count(f->run.journal));
 	assert_false(killed(f, 0, step_run, &s));
-	assert_int_equal(f->w.writes, 4);
+	assert_int_equal(f->w.writes, 5);
 	assert_false(killed(f, 0, step_rollback, &s));
 	assert_int_equal(s, RUN_ROLLED_BACK);
 	assert_start(f);
@@ -197,7 +204,7 @@ static void killed_anywhere_it_resumes_to_the_same_end(void **state)
 			assert_false(killed(f, 0, step_run, &s));
 		assert_int_equal(s, RUN_DONE);
 		assert_final(f);
-		assert_int_equal(f->w.writes, 4);
+		assert_int_equal(f->w.writes, 5);
 		finish(f);
 		assert_true(at < 200);
 	}
@@ -276,7 +283,9 @@ static void one_step_taken_back_alone_is_carried_out_anew(void **state)
 		assert_false(is_taking_back(f));
 		assert_string_equal(doc_find_str(f->w.objects, "ns.labels.inject"), "on");
 		assert_null(doc_find(f->w.objects, "policy.spec"));
-		world_put(&f->w, "app", "{\"mode\":\"good\",\"replicas\":2}");
+		world_put(&f->w, "app",
+			  "{\"mode\":\"good\",\"replicas\":2,\"containers\":[{\"name\":\"web\","
+			  "\"memory\":\"512Mi\",\"pull\":\"Always\"}]}");
 		if (killed(f, at, step_run, &s))
 			assert_false(killed(f, 0, step_run, &s));
 		assert_int_equal(s, RUN_DONE);

@@ -31,6 +31,21 @@ static int world_read(void *ctx, const struct doc *ref, struct arena *a, struct 
 	return 0;
 }
 
+/* As an API server: defaults in the items of lists, and quantities in its own words. */
+static void fill_in(struct arena *a, struct doc *d)
+{
+	doc_foreach_item (d, it) {
+		fill_in(a, it);
+		if (it->kind == DOC_MAP && !doc_get(it, "pull"))
+			doc_set_string(a, it, "pull", "Always");
+	}
+	doc_foreach_entry (d, e) {
+		fill_in(a, e->value);
+		if (str_eq(doc_str(e->value), "1024Mi"))
+			e->value = doc_string(a, "1Gi");
+	}
+}
+
 static int world_write(void *ctx, enum change_kind kind, const struct doc *ref,
 		       const struct doc *body, const struct doc *live, struct arena *a,
 		       struct doc **ret_now, struct error *err)
@@ -56,6 +71,7 @@ static int world_write(void *ctx, enum change_kind kind, const struct doc *ref,
 	else
 		doc_set(&w->arena, w->objects, name,
 			doc_clone(&w->arena, doc_merge_patch(&w->arena, live, body)));
+	fill_in(&w->arena, doc_get(w->objects, name));
 	*ret_now = doc_clone(a, doc_get(w->objects, name));
 	return 0;
 }

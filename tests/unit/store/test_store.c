@@ -122,7 +122,11 @@ TEST(revisions_are_found_by_what_they_are_called)
 	world_init(&w);
 	assert_int_equal(store_find(w.store, &w.a, "newest", &found, &w.err), -ENOENT);
 	assert_int_equal(commit(&w, 1, NULL, &r), 0);
+	assert_int_equal(store_name_check(w.store, "before-upgrade", &w.err), 0);
 	assert_int_equal(store_name(w.store, &r, "before-upgrade", &w.err), 0);
+	assert_int_equal(store_name_check(w.store, "before-upgrade", &w.err), -EEXIST);
+	assert_int_equal(store_name_check(w.store, "7", &w.err), -EINVAL);
+	assert_int_equal(store_name_check(w.store, "a..b", &w.err), -EINVAL);
 	assert_int_equal(store_name(w.store, &r, "before-upgrade", &w.err), -EEXIST);
 	assert_int_equal(store_name(w.store, &r, "7", &w.err), -EINVAL);
 	assert_int_equal(store_name(w.store, &r, "newest", &w.err), -EINVAL);

@@ -145,12 +145,35 @@ TEST(a_revision_that_does_not_say_deletes_nothing)
 	api_free(&w);
 }
 
+/* What the end would refuse is refused at the beginning. */
+TEST(a_name_is_looked_at_before_anything_is_done)
+{
+	static const struct {
+		const char *as;
+		int want;
+	} rows[] = {{"2026-01", -EINVAL}, {"newest", -EINVAL}, {"first", -EEXIST}, {"second", 0}};
+	static struct apply t;
+	struct api w;
+
+	api_new(&w);
+	must_apply(&w, "mine", &(struct apply_options){.manifests = ROLE, .as = "first"});
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		apply_open(&t, &w, i % 2 ? "mine" : "theirs", -1);
+		assert_int_equal(apply_propose(&t, &(struct apply_options){.manifests = ROLE SHOP,
+									   .as = rows[i].as}),
+				 rows[i].want);
+		apply_close(&t);
+	}
+	api_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_there_before_stays),
 		cmocka_unit_test(what_loses_data_goes_only_by_name),
 		cmocka_unit_test(a_revision_that_does_not_say_deletes_nothing),
+		cmocka_unit_test(a_name_is_looked_at_before_anything_is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
