@@ -304,6 +304,28 @@ static int asked_at(struct runner *r, const char *step, const struct doc *data, 
 	return run_record(r, "asked", body, err);
 }
 
+int answer_asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct error *err)
+{
+	struct arena *a = journal_arena(r->journal);
+	char when[CLOCK_RFC3339_SIZE];
+	struct doc *body;
+
+	for (size_t i = journal_count(r->journal); i--;) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "changed"))
+			break;
+		if (str_eq(rec->type, "question") && str_eq(doc_find_str(rec->body, "step"), step))
+			return clock_parse_rfc3339(str_or_empty(doc_find_str(rec->body, "at")),
+						   ret_ns);
+	}
+	*ret_ns = clock_wall_ns(r->cluster.clock);
+	body = doc_map(a);
+	doc_set_string(a, body, "step", step);
+	doc_set_string(a, body, "at", clock_rfc3339(*ret_ns, 3, when));
+	return run_record(r, "question", body, err);
+}
+
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;

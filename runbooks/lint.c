@@ -113,6 +113,9 @@ static const struct check rules[] = {
 	ROW("RBL-033", "what is done is known when it is agreed to", "approvals", SEVERITY_BLOCKER, rule_foreseen,
 	    "Ask and read before the approve step what the operation is filled in with.",
 	    "An approval is of the operations as they are filled in when it is asked for; what comes to be known later nobody agreed to."),
+	ROW("RBL-034", "nothing relies on what is not built", "shape", SEVERITY_ERROR, rule_built,
+	    "Leave the field out, or do it by steps.",
+	    "A condition that the schema has and nobody looks at would be taken for one that holds."),
 };
 /* clang-format on */
 

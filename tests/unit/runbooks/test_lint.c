@@ -26,7 +26,7 @@ static const char good[] =
 	"- {name: namespace, type: k8s-name, required: true}\n"
 	"- {name: unit, type: string, required: true}\n"
 	"- {name: token, type: string, secret: true, from: env, required: true}\n"
-	"requires: {checks: [KRN-001], lock: namespace}\n"
+	"requires: {rbac: [list nodes], lock: namespace}\n"
 	"modes: {default: diagnose, allowed: [diagnose, propose, execute]}\n"
 	"vars: {label: \"${params.namespace}\"}\n"
 	"steps:\n"
@@ -37,7 +37,7 @@ static const char good[] =
 	"  query: {source: flows, filter: {namespace: \"${vars.label}\"}, since: 5m, limit: 100}\n"
 	"  register: drops\n"
 	"  timeout: 30s\n"
-	"  retry: {attempts: 3, base: 2s, on: [timeout]}\n"
+	"  retry: {attempts: 3, base: 2s, backoff: constant}\n"
 	"  evidence: [{name: drops.json, from: drops.rows, redact: default, max: 1MiB}]\n"
 	"- id: second\n"
 	"  title: agents\n"
@@ -211,6 +211,8 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"max_fail: 0, do: [{" PATCH_OF("put", "${item.name}") ", rollback: {steps: [{" PATCH_OF(   \
 		"back", "${item.name}") "}]}}]}\n"
 
+#define GATE "- {id: gate, title: t, kind: gate, mutates: false, gate: G-READY, timeout: 5s}\n"
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
 
@@ -268,7 +270,17 @@ static const struct {
 	{"RBL-011", "source: agents, limit", "source: agents, filter: {x: y}, limit", NULL},
 	{"RBL-011", "k8s.patch:", "k8s.exec:", "RBL-017"},
 	{"RBL-011", "patch: {data", "pitch: {data", NULL},
-	{"RBL-011", "KRN-001", "sh -c id", NULL},
+	{"RBL-011", "rbac: [list nodes]", "checks: [sh -c id]", "RBL-034"},
+	{"RBL-034", "rbac: [list nodes]", "checks: [KRN-001]", NULL},
+	{"RBL-034", "rbac: [list nodes]", "capabilities: [CAP_BPF]", NULL},
+	{"RBL-034", "mesh: \">=0.1", "kernel: \">=5.10\", mesh: \">=0.1", NULL},
+	{"RBL-034", "backoff: constant", "on: [timeout]", NULL},
+	{"RBL-034", "backoff: constant", "backoff: exponentail", NULL},
+	{"RBL-034", "kind: decide\n", "kind: decide\n  timeout: 5s\n", NULL},
+	{"RBL-034", "kind: decide\n", "kind: decide\n  on_timeout: abort\n", NULL},
+	{"RBL-034", "kind: decide\n", "kind: decide\n  retry: {attempts: 2, base: 1s}\n", NULL},
+	{"RBL-034", "kind: decide\n", "kind: decide\n  on_error: {action: ask}\n", NULL},
+	{"RBL-034", "- id: fix\n", GATE "- id: fix\n", NULL},
 	{"RBL-011",
 	 "  risk: high\n  precheck: [{expr: drops.count == 0}]\n  op: {k8s.patch: {ref: \"v1 "
 	 "ConfigMap ${params.namespace}/x\", patch: {data: {size: \"${params.unit}\"}}}}\n",
