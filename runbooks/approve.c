@@ -341,6 +341,7 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 		       arena_printf(a, "%s %s, version %" PRId64 "%s",
 				    file ? "somebody's runbook" : "the shipped runbook", r->rb.name,
 				    r->rb.version, file ? arena_printf(a, ", of %s", file) : ""));
+	doc_set_string(a, d, "plan", r->digest);
 	doc_set_string(a, d, "digest", wanted_digest(r, step));
 	doc_set_string(a, d, "requester", doc_find_str(r->plan, "requester.name"));
 	doc_set_string(a, d, "expires", s->approvers->expires);
@@ -624,8 +625,13 @@ int approval_of_file(struct arena *a, const char *state, const char *run, const 
 	if (rc)
 		return rc;
 	wanted_of(a, d, ret);
-	if (!str_eq(ret->run, run) || !str_eq(ret->step, step) || !ret->digest)
+	if (!str_eq(ret->run, run) || !str_eq(ret->step, step) || !ret->digest || !ret->changes)
 		return error_set(err, -EINVAL, "%s is of something else", path);
+	/* What is read is what is agreed to. */
+	if (!str_eq(ret->digest, wanted_digest_of(a, str_or_empty(doc_find_str(d, "plan")), run,
+						  step, ret->changes)))
+		return error_set(err, -EPERM,
+				 "%s shows something else than it asks to be agreed to", path);
 	return 0;
 }
 
