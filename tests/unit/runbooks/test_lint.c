@@ -259,6 +259,7 @@ static const struct {
 	{"RBL-010", "when: drops.count > 0, cause", "when: nothing.count > 0, cause", NULL},
 	{"RBL-010", "label: \"${params.namespace}\"",
 	 "label: \"${params.namespace}${drops.count}\"", NULL},
+	{"RBL-010", "vars: {label", "vars: {late: \"${vars.label}\", label", NULL},
 	{"RBL-010", "- id: choose\n", WITHIN "- id: choose\n", NULL},
 	{"RBL-010", "- id: fix\n", UNDONE_FOR_EACH "- id: fix\n", NULL},
 	{"RBL-011", "source: agents", "source: tea-leaves", NULL},
