@@ -357,7 +357,7 @@ static const char *given_answer(const struct runner *r, const char *id)
 }
 
 static int act_ask(const struct scope *s, const struct runbook_step *step, const struct doc *data,
-		   struct done *d)
+		   struct done *d, struct error *ret_err)
 {
 	struct arena *a = &s->r->arena;
 	const struct param p = {
@@ -366,7 +366,16 @@ static int act_ask(const struct scope *s, const struct runbook_step *step, const
 	const char *prompt = walk_text(a, step->ask->prompt, data, &why);
 	struct error err = ERROR_INIT;
 	struct doc *value = NULL;
+	int64_t asked;
+	int rc = answer_asked_at(s->r, scope_key(s, step), &asked, ret_err);
 
+	if (rc)
+		return rc;
+	if (clock_wall_ns(s->r->cluster.clock) - asked >
+	    (int64_t)duration_ns(step->ask->expires, 24 * 3600 * NS_PER_S)) {
+		act_cannot(d, "nobody answered in time");
+		return 0;
+	}
 	if (text && param_check(a, &p, text, &value, &err) == 0) {
 		d->answer = doc_map(a);
 		doc_set(a, d->answer, "value", value);
@@ -426,7 +435,7 @@ int act(const struct scope *s, const struct runbook_step *step, const struct doc
 	case STEP_APPROVE:
 		return act_approve(s, step, data, d, err);
 	case STEP_ASK:
-		return act_ask(s, step, data, d);
+		return act_ask(s, step, data, d, err);
 	case STEP_FOREACH:
 		return act_foreach(s, step, data, d, err);
 	case STEP_PARALLEL:

@@ -304,6 +304,28 @@ static int asked_at(struct runner *r, const char *step, const struct doc *data, 
 	return run_record(r, "asked", body, err);
 }
 
+int answer_asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct error *err)
+{
+	struct arena *a = journal_arena(r->journal);
+	char when[CLOCK_RFC3339_SIZE];
+	struct doc *body;
+
+	for (size_t i = journal_count(r->journal); i--;) {
+		const struct journal_record *rec = journal_at(r->journal, i);
+
+		if (str_eq(rec->type, "changed"))
+			break;
+		if (str_eq(rec->type, "question") && str_eq(doc_find_str(rec->body, "step"), step))
+			return clock_parse_rfc3339(str_or_empty(doc_find_str(rec->body, "at")),
+						   ret_ns);
+	}
+	*ret_ns = clock_wall_ns(r->cluster.clock);
+	body = doc_map(a);
+	doc_set_string(a, body, "step", step);
+	doc_set_string(a, body, "at", clock_rfc3339(*ret_ns, 3, when));
+	return run_record(r, "question", body, err);
+}
+
 static struct doc *wanted_doc(struct runner *r, const char *step, const struct runbook_step *s)
 {
 	struct arena *a = &r->arena;
@@ -319,6 +341,7 @@ static struct doc *wanted_doc(struct runner *r, const char *step, const struct r
 		       arena_printf(a, "%s %s, version %" PRId64 "%s",
 				    file ? "somebody's runbook" : "the shipped runbook", r->rb.name,
 				    r->rb.version, file ? arena_printf(a, ", of %s", file) : ""));
+	doc_set_string(a, d, "plan", r->digest);
 	doc_set_string(a, d, "digest", wanted_digest(r, step));
 	doc_set_string(a, d, "requester", doc_find_str(r->plan, "requester.name"));
 	doc_set_string(a, d, "expires", s->approvers->expires);
@@ -602,8 +625,13 @@ int approval_of_file(struct arena *a, const char *state, const char *run, const 
 	if (rc)
 		return rc;
 	wanted_of(a, d, ret);
-	if (!str_eq(ret->run, run) || !str_eq(ret->step, step) || !ret->digest)
+	if (!str_eq(ret->run, run) || !str_eq(ret->step, step) || !ret->digest || !ret->changes)
 		return error_set(err, -EINVAL, "%s is of something else", path);
+	/* What is read is what is agreed to. */
+	if (!str_eq(ret->digest, wanted_digest_of(a, str_or_empty(doc_find_str(d, "plan")), run,
+						  step, ret->changes)))
+		return error_set(err, -EPERM,
+				 "%s shows something else than it asks to be agreed to", path);
 	return 0;
 }
 

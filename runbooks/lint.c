@@ -116,6 +116,9 @@ static const struct check rules[] = {
 	ROW("RBL-034", "what bounds a step says something", "limits", SEVERITY_ERROR, rule_values,
 	    "Write a value that the table knows, or leave the field out and mean all.",
 	    "A bound that is empty or cannot be read is no bound: the step would be about everything."),
+	ROW("RBL-035", "nothing relies on what is not built", "shape", SEVERITY_ERROR, rule_built,
+	    "Leave the field out, or do it by steps.",
+	    "A condition that the schema has and nobody looks at would be taken for one that holds."),
 };
 /* clang-format on */
 

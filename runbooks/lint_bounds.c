@@ -8,6 +8,7 @@
 #include "runbooks/known.h"
 #include "runbooks/lint_internal.h"
 #include "runbooks/template.h"
+#include "runbooks/transcript.h"
 
 #define RULE(name_)                                                                                \
 	int name_(UNUSED const struct check *check, void *env, UNUSED struct report *report,       \
@@ -44,6 +45,49 @@ static bool argv_of(struct lint *l, const struct site *s, struct argv *ret)
 	return true;
 }
 
+/* A value of the parameter cannot begin with a dash. */
+static bool never_dash(const struct lint *l, const struct expr *e)
+{
+	const struct param *p;
+
+	if (!e || e->op != EXPR_FIELD || e->items[0]->op != EXPR_NAME ||
+	    !str_eq(e->items[0]->text, "params"))
+		return false;
+	p = lint_param(&l->rb, e->text);
+	return p &&
+	       (p->type == PARAM_K8S_NAME || p->type == PARAM_DURATION || p->type == PARAM_BOOL);
+}
+
+/* ${params.NAME} of type k8s-name, and nothing else that is filled in. */
+static bool only_names(struct lint *l, const char *host)
+{
+	struct template t = {0};
+
+	if (template_parse(l->arena, host, &t, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < t.n; i++) {
+		const struct expr *e = t.parts[i].expr;
+
+		if (e && (!never_dash(l, e) || lint_param(&l->rb, e->text)->type != PARAM_K8S_NAME))
+			return false;
+	}
+	return true;
+}
+
+/* A target of systemd's would be the node's end, and a pattern more than one. */
+static bool restarts_services(struct lint *l, const struct known_command *row, const struct argv *v,
+			      size_t words)
+{
+	if (!str_eq(row->words, "systemctl restart"))
+		return true;
+	for (size_t i = words; i < v->n; i++) {
+		if (!str_ends(v->words[i], ".service") || strpbrk(v->words[i], "*?[") ||
+		    !only_names(l, v->words[i]))
+			return false;
+	}
+	return v->n > words;
+}
+
 RULE(rule_argv)
 {
 	struct lint *l = env;
@@ -72,25 +116,15 @@ RULE(rule_argv)
 		else if (v.n > words && !row->more)
 			lint_fail(l, v.path, "\"%s\" takes no further argument, not \"%s\"",
 				  row->words, v.words[words]);
+		else if (!restarts_services(l, row, &v, words))
+			lint_fail(l, v.path,
+				  "systemctl restarts a service by its name: NAME.service");
 		else if (row->mutates != lint_changes(s))
 			lint_fail(l, v.path, "\"%s\" %s", row->words,
 				  row->mutates ? "changes something: mutates is true"
 					       : "only reads: mutates is false");
 	}
 	return 0;
-}
-
-/* A value of the parameter cannot begin with a dash. */
-static bool never_dash(const struct lint *l, const struct expr *e)
-{
-	const struct param *p;
-
-	if (!e || e->op != EXPR_FIELD || e->items[0]->op != EXPR_NAME ||
-	    !str_eq(e->items[0]->text, "params"))
-		return false;
-	p = lint_param(&l->rb, e->text);
-	return p &&
-	       (p->type == PARAM_K8S_NAME || p->type == PARAM_DURATION || p->type == PARAM_BOOL);
 }
 
 RULE(rule_dashes)
@@ -175,22 +209,6 @@ RULE(rule_refs)
 	return 0;
 }
 
-/* ${params.NAME} of type k8s-name, and nothing else that is filled in. */
-static bool only_names(struct lint *l, const char *host)
-{
-	struct template t = {0};
-
-	if (template_parse(l->arena, host, &t, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < t.n; i++) {
-		const struct expr *e = t.parts[i].expr;
-
-		if (e && (!never_dash(l, e) || lint_param(&l->rb, e->text)->type != PARAM_K8S_NAME))
-			return false;
-	}
-	return true;
-}
-
 static bool within_cluster(struct lint *l, const char *url)
 {
 	const char *host, *port;
@@ -210,14 +228,42 @@ static bool within_cluster(struct lint *l, const char *url)
 		only_names(l, host));
 }
 
+/* In diagnose already, and to whoever answers there. */
+static void carried(void *ctx, const struct expr *name)
+{
+	const char **found = ctx;
+
+	if (!str_eq(name->text, "params") && !str_eq(name->text, "vars"))
+		*found = name->text;
+}
+
+static const char *carried_away(struct lint *l, const char *url)
+{
+	const char *found = NULL;
+	struct template t = {0};
+
+	if (template_parse(l->arena, url, &t, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < t.n; i++) {
+		if (t.parts[i].expr)
+			expr_walk_names(t.parts[i].expr, carried, &found);
+	}
+	return found;
+}
+
 RULE(rule_urls)
 {
 	struct lint *l = env;
 
 	for (size_t i = 0; i < l->n_sites; i++) {
 		const struct site *s = &l->sites[i];
+		const char *away = s->step->http ? carried_away(l, s->step->http->url) : NULL;
 
-		if (s->step->http && !within_cluster(l, s->step->http->url))
+		if (away)
+			lint_fail(l, lint_path(l, s, "http.url"),
+				  "%s would leave by the address: only parameters stand in one",
+				  away);
+		else if (s->step->http && !within_cluster(l, s->step->http->url))
 			lint_fail(l, lint_path(l, s, "http.url"),
 				  "want http(s)://SERVICE.NAMESPACE.svc or localhost: what a "
 				  "runbook knows does not leave the cluster");
@@ -343,21 +389,12 @@ RULE(rule_sizes)
 /* --- hidden characters --------------------------------------------------------------------------
  */
 
-/* Controls, and what turns the direction of text around or has no width. */
 static bool hides(const char *text)
 {
-	static const char *const marks[] = {
-		"\xe2\x80\x8b", "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x8f",
-		"\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae",
-		"\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9", "\xef\xbb\xbf"};
+	size_t n;
 
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if ((*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f ||
-		    (*p == 0xc2 && p[1] < 0xa0))
-			return true;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
-		if (strstr(text, marks[i]))
+	for (; *text; text += n) {
+		if (unseen_at(text, &n) && *text != '\n' && *text != '\t')
 			return true;
 	}
 	return false;

@@ -109,6 +109,7 @@ LINT_RULE(rule_idempotent);
 LINT_RULE(rule_approved);
 LINT_RULE(rule_approvers);
 LINT_RULE(rule_foreseen);
+LINT_RULE(rule_built);
 LINT_RULE(rule_argv);
 LINT_RULE(rule_dashes);
 LINT_RULE(rule_timeouts);

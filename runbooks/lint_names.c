@@ -43,6 +43,11 @@ static void check_name(struct lint *l, const struct text *t, const struct expr *
 		lint_fail(l, t->path, "there is no parameter %s", param);
 	if (var && !strmap_get(&l->rb.vars, var))
 		lint_fail(l, t->path, "there is no variable %s", var);
+	else if (var && !t->site && !t->sees_own)
+		lint_fail(l, t->path,
+			  "variables are filled in of parameters, in no order that is promised: "
+			  "%s may be unknown",
+			  var);
 	if (e->op == EXPR_NAME && !lint_reserved(e->text) && !loop_item(t->site, e->text) &&
 	    !lint_registered(l, t, e->text))
 		lint_fail(l, t->path,

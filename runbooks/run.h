@@ -7,9 +7,10 @@
  * the same place; a change that was begun and not ended is judged by its object (lib/step).
  *
  * Records beside those of lib/step: answer {step, status, why, answer, evidence}, change {step,
- * changes}, deed {step, phase, ...} for what is no change of an object, approved {step, by},
- * captured {step, evidence} behind a change that failed, changed {digest, runbook} when a changed
- * file was accepted, conclusion {outcome, cause, exit,
+ * changes}, deed {step, phase, ...} for what is no change of an object, asked {step, at, changes}
+ * for an approval (wanted.h), question {step, at} for an answer, approved {step, by}, captured
+ * {step, evidence} behind a change that failed, changed {digest, runbook} when a changed file was
+ * accepted, conclusion {outcome, cause, exit,
  * ...}.
  *
  * A run's folder is <state>/runbooks/<run>: plan.json (the runbook itself, mode, parameters, who

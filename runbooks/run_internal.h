@@ -120,6 +120,8 @@ const struct runbook_step *change_step_of(const struct runner *r, const char *ke
 /* approve.c */
 int act_approve(const struct scope *s, const struct runbook_step *step, const struct doc *data,
 		struct done *d, struct error *err);
+/* When a step first asked a person for an answer; noted once. */
+int answer_asked_at(struct runner *r, const char *step, int64_t *ret_ns, struct error *err);
 /* Forgets the approvals of a copied journal for which there are no votes. */
 int approvals_recount(struct runner *r, struct error *err);
 

@@ -3,17 +3,42 @@
 
 #include "lib/base/str.h"
 
-/* How many bytes at p are one character that is not shown: C1 controls, directions, no width. */
-static size_t unseen(const unsigned char *p)
+/* Controls, and what turns the direction of text around, has no width or looks like nothing. */
+static bool unseen(uint32_t c)
 {
-	if (*p == 0xc2 && p[1] < 0xa0 && p[1])
-		return 2;
-	if (*p == 0xe2 && p[1] == 0x80 &&
-	    ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae)))
-		return 3;
-	if (*p == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)
-		return 3;
-	return *p == 0xef && p[1] == 0xbb && p[2] == 0xbf ? 3 : 0;
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{0x7f, 0x9f},     {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},
+		{0x115f, 0x1160}, {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},
+		{0x2028, 0x202e}, {0x2060, 0x206f},   {0x2800, 0x2800},   {0x3164, 0x3164},
+		{0xd800, 0xf8ff}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+		{0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0x10ffff}};
+
+	if (c < ' ')
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	}
+	return false;
+}
+
+bool unseen_at(const char *text, size_t *ret_bytes)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	const unsigned more = *p < 0x80 ? 0 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
+	uint32_t c = more ? *p & (0x3fu >> more) : *p;
+
+	for (unsigned i = 1; i <= more; i++) {
+		if ((p[i] & 0xc0) != 0x80) {
+			*ret_bytes = i; /* no character at all */
+			return true;
+		}
+		c = c << 6 | (p[i] & 0x3fu);
+	}
+	*ret_bytes = more + 1;
+	return unseen(c);
 }
 
 const char *shown(struct arena *a, const char *text)
@@ -21,15 +46,16 @@ const char *shown(struct arena *a, const char *text)
 	auto_release(strbuf) struct strbuf out = STRBUF_INIT;
 
 	for (const char *p = str_or_empty(text); *p;) {
-		const size_t n = unseen((const unsigned char *)p);
+		size_t n;
+		const bool no = unseen_at(p, &n);
 
 		if (*p == '\n' && p[1])
 			strbuf_addf(&out, "\n%34s", "");
-		else if (n || ((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+		else if (no && *p != '\t')
 			strbuf_adds(&out, *p == '\n' ? "" : "?");
 		else
-			strbuf_addc(&out, *p);
-		p += n ? n : 1;
+			strbuf_addf(&out, "%.*s", (int)n, p);
+		p += n;
 	}
 	return arena_strdup(a, strbuf_cstr(&out));
 }

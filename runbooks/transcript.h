@@ -17,3 +17,6 @@ void transcript_steps(const struct walk *w, struct strbuf *out);
 void transcript_end(const struct walk *w, struct strbuf *out);
 /* Of a recorded case: its name, mode and parameters, steps, end. */
 void transcript_case(const struct fixture *f, const struct walk *w, struct strbuf *out);
+/* Whether the first character of text (not empty) is a control, turns the text around, or is
+ * nothing to see; how many bytes it has. */
+bool unseen_at(const char *text, size_t *ret_bytes);

@@ -129,11 +129,10 @@ struct doc *wanted_changes(struct runner *r, const struct doc *data)
 {
 	struct arena *a = &r->arena;
 	const struct doc *params = doc_get(r->plan, "params");
-	const struct showing w = {a, data ? doc_clone(a, data) : doc_map(a), doc_list(a)};
+	const struct showing w = {a, doc_clone(a, data), doc_list(a)};
 
 	/* Secrets are in no plan. */
-	if (data)
-		doc_set(a, w.data, "params", params ? doc_clone(a, params) : doc_map(a));
+	doc_set(a, w.data, "params", params ? doc_clone(a, params) : doc_map(a));
 	show_steps(&w, r->rb.steps, r->rb.n_steps, doc_list(a));
 	show_steps(&w, r->rb.finally, r->rb.n_finally, doc_list(a));
 	return w.list;
@@ -156,22 +155,27 @@ const struct journal_record *wanted_asked(const struct runner *r, const char *st
 	return NULL;
 }
 
+const char *wanted_digest_of(struct arena *a, const char *plan, const char *run, const char *step,
+			     const struct doc *changes)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	char digest[DIGEST_HEX + 1];
+	/* An API server gives keys back in its own order. */
+	struct doc *sorted = doc_clone(a, changes);
+
+	doc_sort_keys(sorted);
+	strbuf_addf(&text, "%s\n%s\n%s\n", plan, run, step);
+	doc_write_json(sorted, DOC_COMPACT, &text);
+	return arena_strdup(a, digest_sha256(strbuf_cstr(&text), text.len, digest));
+}
+
 const char *wanted_digest(struct runner *r, const char *step)
 {
 	const struct journal_record *asked = wanted_asked(r, step);
-	struct arena *a = &r->arena;
-	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
-	char digest[DIGEST_HEX + 1];
-	struct doc *sorted;
 
-	if (!asked)
-		return NULL;
-	/* An API server gives keys back in its own order. */
-	sorted = doc_clone(a, doc_get(asked->body, "changes"));
-	doc_sort_keys(sorted);
-	strbuf_addf(&text, "%s\n%s\n%s\n", r->digest, r->run, step);
-	doc_write_json(sorted, DOC_COMPACT, &text);
-	return arena_strdup(a, digest_sha256(strbuf_cstr(&text), text.len, digest));
+	return asked ? wanted_digest_of(&r->arena, r->digest, r->run, step,
+					doc_get(asked->body, "changes"))
+		     : NULL;
 }
 
 /* As JSON, which is how a journal keeps them. */
@@ -220,7 +224,17 @@ static bool same(const struct doc *written, const struct doc *was, const struct 
 
 bool wanted_fits(struct runner *r, const struct journal_record *asked)
 {
-	return same(wanted_changes(r, NULL), doc_get(asked->body, "changes"), NULL);
+	const struct doc *data =
+		walk_data(&r->arena, &r->rb, r->mode, doc_get(r->plan, "params"), NULL);
+	struct run_end end;
+	struct walk w;
+
+	/* What is known within a list is not known here; elsewhere it is what the run answered. */
+	if (!strpbrk(str_or_empty(doc_find_str(asked->body, "step")), "[./")) {
+		runner_status(r, &w, &end);
+		data = w.data;
+	}
+	return same(wanted_changes(r, data), doc_get(asked->body, "changes"), NULL);
 }
 
 /* Every item is one of the list that was shown. */

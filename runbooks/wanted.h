@@ -23,7 +23,10 @@ const struct journal_record *wanted_asked(const struct runner *r, const char *st
 bool wanted_same(const struct journal_record *asked, const struct doc *changes);
 /* What an approval of it names; NULL: it was not asked for. */
 const char *wanted_digest(struct runner *r, const char *step);
-/* The record shows what the steps of the runbook do, but for what is filled in. */
+const char *wanted_digest_of(struct arena *a, const char *plan, const char *run, const char *step,
+			     const struct doc *changes);
+/* The record shows what the steps of the runbook do, by what the run was answered so far; what is
+ * not known yet is whatever it is. */
 bool wanted_fits(struct runner *r, const struct journal_record *asked);
 /* Why what the step would do now is not what was shown; NULL. */
 const char *wanted_differs(const struct scope *s, const struct runbook_step *step,

@@ -352,6 +352,11 @@ def lines_of_ours(w):
             change[member] += f"\n{FORGED}"
     with open(asked[0], "w", encoding="utf-8") as f:
         json.dump(wanted, f)
+    done = w.call("approve", run, "agree", "--no-cluster", "--dry-run")
+    check(done.returncode == 3 and b"shows something else" in done.stderr, f"shows what is not asked: {done.stdout!r} {done.stderr!r}")
+    wanted["digest"] = hashlib.sha256(f"{wanted['plan']}\n{run}\nagree\n{compact(wanted['changes'], sort_keys=True)}".encode()).hexdigest()
+    with open(asked[0], "w", encoding="utf-8") as f:
+        json.dump(wanted, f)
     text = w.call("approve", run, "agree", "--no-cluster", "--dry-run").stdout.decode()
     check(FORGED in text and f"\n{FORGED}" not in text, f"approve: {text}")
     replanned(w, run, forge)

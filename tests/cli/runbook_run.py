@@ -68,7 +68,7 @@ steps:
   mutates: true
   risk: medium
   idempotency_key: once
-  op: {command: {argv: [systemctl, restart, sidestep-is-not-there]}}
+  op: {command: {argv: [systemctl, restart, sidestep-is-not-there.service]}}
   timeout: 10s
   verify: {expr: kernel.exit == 0 and disk.exit == 0, poll: 10ms, within: 1s, stable: 2}
   rollback: {inverse: none, reason: it was not there}
@@ -78,7 +78,7 @@ steps:
   mutates: true
   risk: medium
   idempotency_key: once
-  command: {argv: [systemctl, restart, "sidestep-${params.unit}"], output: 4KiB}
+  command: {argv: [systemctl, restart, "sidestep-${params.unit}.service"], output: 4KiB}
   timeout: 10s
   verify: {expr: kernel.exit == 0 and disk.exit == 0, poll: 10ms, within: 1s, stable: 2}
   rollback: {inverse: none, reason: it was not there}
@@ -252,7 +252,7 @@ def agreed_by_another(w):
     out = w.call("run", w.file("agreed.yaml", AGREED), "--no-cluster", "--mode", "execute", "--yes", want=7)
     run = re.search(r"^run (\S+):", out).group(1)
     shown = w.call("approve", run, "agree", "--no-cluster", "--dry-run")
-    check('"argv":["systemctl","restart","sidestep-not-there-either"]' in shown, shown)
+    check('"argv":["systemctl","restart","sidestep-not-there-either.service"]' in shown, shown)
     check("systemctl" in shown and "risk medium" in shown and "way back none: it was not there" in shown, shown)
     w.call("approve", run, "agree", "--no-cluster", "--yes", want=3)
     spool = os.path.join(w.state, "approvals")

