@@ -1382,6 +1382,93 @@ TEST(maps_that_are_about_to_be_counted_are_waited_for)
 	stage_free(&k.s);
 }
 
+/* --- evictions ---------------------------------------------------------------------------------
+ */
+
+static void patch_status(struct stage *s, enum object_kind_id kind, const char *name,
+			 const char *json)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	if (doc_read_json(&s->arena, json, strlen(json), NULL, &d, &err) ||
+	    kube_patch(s->cluster.client, &s->arena, object_kind(kind), "web", name, "status",
+		       KUBE_PATCH_MERGE, d, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+#define BUDGET(allowed)                                                                            \
+	"{\"status\": {\"observedGeneration\": 1, \"currentHealthy\": 1, \"desiredHealthy\": 1, "  \
+	"\"expectedPods\": 1, \"disruptionsAllowed\": " allowed "}}"
+
+/* A pod whose endpoint is not ready, and whose budget lets nobody go. */
+static void guarded_pod(struct stage *s)
+{
+	stage_put(s, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: web, labels: "
+		     "{app: p}}, spec: {nodeName: node-a, containers: [{name: c, image: "
+		     "\"c:1\"}]}}");
+	patch_status(s, KIND_POD, "p",
+		     "{\"status\": {\"phase\": \"Running\", \"conditions\": [{\"type\": "
+		     "\"Ready\", \"status\": \"True\"}]}}");
+	stage_put(s, "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b, "
+		     "namespace: web}, spec: {minAvailable: 1, selector: {matchLabels: {app: "
+		     "p}}}}");
+	patch_status(s, KIND_POD_DISRUPTION_BUDGET, "b", BUDGET("0"));
+	publish(s, "node-a",
+		arena_printf(&s->arena,
+			     "{\"status\": {\"endpoints\": [{\"id\": 1, \"namespace\": \"web\", "
+			     "\"pod\": \"p\", \"uid\": \"%s\", \"state\": \"not-ready\"}]}}",
+			     kube_uid(stage_get(s, KIND_POD, "web", "p"))));
+}
+
+static void allow_one(void *arg)
+{
+	struct later *l = arg;
+	const struct kube_request q = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_POD_DISRUPTION_BUDGET),
+				       .namespace_ = "web",
+				       .name = "b",
+				       .subresource = "status",
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = l->status};
+
+	kube_start(l->k->s.cluster.client, &q, published, NULL);
+}
+
+TEST(a_budget_that_forbids_it_now_is_waited_for)
+{
+	static const char json[] = BUDGET("1");
+
+	for (int allowed = 0; allowed < 2; allowed++) {
+		struct asked k = {.t = {.kill_at = -1}};
+		struct later later = {.k = &k};
+		struct error err = ERROR_INIT;
+		struct loop_timer *timer;
+		struct run_end end;
+		const char *run;
+
+		stage_new(&k.s);
+		guarded_pod(&k.s);
+		assert_int_equal(doc_read_json(&k.a, json, strlen(json), NULL, &later.status, NULL),
+				 0);
+		run = until_approval_of(&k.s, "alice", "evict");
+		if (attempt_approve(&k.s, "bob", run, "agree", &err) ||
+		    attempt_approve(&k.s, "bert", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		timer = loop_timer_new(k.s.loop, allow_one, &later);
+		if (allowed)
+			loop_timer_set(timer, 20 * NS_PER_S);
+		end = resume(&k.s, "alice", "alice", run, false);
+		if (end.exit != (allowed ? 0 : 3))
+			fail_msg("exit %d: %s", end.exit, str_or_empty(end.why));
+		if (!allowed)
+			assert_non_null(strstr(end.why, "pod web/p: "));
+		loop_timer_free(timer);
+		arena_release(&k.a);
+		stage_free(&k.s);
+	}
+}
+
 /* What a step reads, without a run around it. */
 static struct done read_step(struct asked *k, const struct runbook_step *step, const char *json)
 {
@@ -1565,6 +1652,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
 	cmocka_unit_test(since_bounds_everything_that_is_counted),
+	cmocka_unit_test(a_budget_that_forbids_it_now_is_waited_for),
 	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
 	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
 	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
