@@ -1612,6 +1612,57 @@ TEST(lines_of_a_log_are_counted_where_they_are_all)
 	stage_free(&k.s);
 }
 
+TEST(a_foreach_takes_every_item_or_none)
+{
+	static const struct {
+		const char *items, *said; /* of each; NULL: unknown */
+	} rows[] = {
+		{"[1, 2.5, true, 5m, 'x']", "1 2.5 true 5m x"},
+		{"[1, nodes.rows[0].node]", NULL},
+		{"[[1, gone]]", NULL},
+		{"params.list", "7 y"},
+	};
+	struct runbook_step note = {
+		.id = "say", .title = "t", .kind = STEP_NOTE, .note = "${item}"};
+	struct asked k = {.t = {.kill_at = -1}};
+
+	stage_new(&k.s);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct runbook_step each = {
+			.id = arena_printf(&k.s.arena, "each%zu", i),
+			.title = "t",
+			.kind = STEP_FOREACH,
+			.items = rows[i].items,
+			.steps = &note,
+			.n_steps = 1,
+		};
+		static const char json[] = "{\"params\": {\"list\": [7, \"y\"]}}";
+		struct scope scope = {.r = &k.t.r, .mode = MODE_DIAGNOSE, .prefix = ""};
+		struct done d = {.status = STATUS_OK};
+		struct error err = ERROR_INIT;
+		const char *said = "";
+		struct doc *data;
+
+		k.t = (struct attempt){.kill_at = -1};
+		attempt_open(&k.t, &k.s, "alice", "alice");
+		if (attempt_start(&k.t, "raise", MODE_DIAGNOSE, &err))
+			fail_msg("%s", err.msg);
+		scope.rb = &k.t.r.rb;
+		assert_int_equal(doc_read_json(&k.s.arena, json, strlen(json), NULL, &data, &err),
+				 0);
+		if (act(&scope, &each, data, &d, &err))
+			fail_msg("%s", err.msg);
+		doc_foreach_entry (k.t.r.answers, e)
+			said = arena_printf(&k.s.arena, "%s%s%s", said, *said ? " " : "",
+					    doc_find_str(e->value, "answer.says"));
+		if (!d.answer != !rows[i].said || !str_eq(said, str_or_empty(rows[i].said)))
+			fail_msg("%s: %s (%s)", rows[i].items, said, str_or_empty(d.why));
+		attempt_close(&k.t);
+		fake_clock_advance(&k.s.clock, 2 * NS_PER_S);
+	}
+	stage_free(&k.s);
+}
+
 TEST(a_time_that_cannot_be_read_is_no_question_about_all_time)
 {
 	static const char *const wrong[] = {"yesterday", "", "0s", "5"};
@@ -1653,6 +1704,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
 	cmocka_unit_test(since_bounds_everything_that_is_counted),
 	cmocka_unit_test(a_budget_that_forbids_it_now_is_waited_for),
+	cmocka_unit_test(a_foreach_takes_every_item_or_none),
 	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
 	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
 	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
