@@ -13,6 +13,7 @@
 #include "lib/object/sidestep.h"
 #include "lib/run/report.h"
 #include "runbooks/fit.h"
+#include "runbooks/params.h"
 #include "runbooks/run_internal.h"
 #include "tests/support/test.h"
 #include "tests/unit/runbooks/stage.h"
@@ -1612,6 +1613,47 @@ TEST(lines_of_a_log_are_counted_where_they_are_all)
 	stage_free(&k.s);
 }
 
+TEST(a_default_is_checked_as_what_is_given)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *one = doc_int(&a, 1), *many = doc_int(&a, 9), *m5 = doc_string(&a, "5m"),
+		   *h1 = doc_string(&a, "1h"), *text = doc_string(&a, "7");
+	const struct {
+		struct param p;
+		const char *given; /* NULL: its default */
+		int code;
+	} rows[] = {
+		{{.type = PARAM_INT, .fallback = many}, NULL, 0},
+		{{.type = PARAM_INT, .fallback = text}, NULL, 0},
+		{{.type = PARAM_INT, .fallback = many, .max = one}, NULL, -1},
+		{{.type = PARAM_INT, .fallback = m5}, NULL, -1},
+		{{.type = PARAM_INT, .required = true, .max = text}, "3", -1},
+		{{.type = PARAM_DURATION, .fallback = m5, .max = h1}, NULL, 0},
+		{{.type = PARAM_DURATION, .fallback = h1, .max = m5}, NULL, -1},
+		{{.type = PARAM_DURATION, .fallback = one}, NULL, -1},
+		{{.type = PARAM_DURATION, .required = true, .min = one}, "2s", -1},
+		{{.type = PARAM_BOOL, .fallback = doc_bool(&a, true)}, NULL, 0},
+		{{.type = PARAM_K8S_NAME, .fallback = doc_string(&a, "")}, NULL, -1},
+		{{.type = PARAM_STRING, .fallback = doc_list(&a)}, NULL, -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct param p = rows[i].p;
+		const struct runbook rb = {.name = "x", .params = &p, .n_params = 1};
+		const char *given = arena_printf(&a, "d=%s", str_or_empty(rows[i].given));
+		struct param_values v;
+		struct error err = ERROR_INIT;
+		int rc;
+
+		p.name = "d";
+		rc = params_read(&a, &rb, &given, rows[i].given ? 1 : 0, &v, &err);
+		if (!rc != !rows[i].code)
+			fail_msg("row %zu: %d %s", i, rc, err.msg);
+		if (!rc)
+			assert_non_null(doc_get(v.values, "d"));
+	}
+}
+
 TEST(a_foreach_takes_every_item_or_none)
 {
 	static const struct {
@@ -1704,6 +1746,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
 	cmocka_unit_test(since_bounds_everything_that_is_counted),
 	cmocka_unit_test(a_budget_that_forbids_it_now_is_waited_for),
+	cmocka_unit_test(a_default_is_checked_as_what_is_given),
 	cmocka_unit_test(a_foreach_takes_every_item_or_none),
 	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
 	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
