@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the kinds of steps do. What is asked of others is in act_read.c, what changes something in
  * change.c, approvals in approve.c. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -174,33 +175,68 @@ static void sum_up(struct arena *a, const struct tally *t, int64_t max_fail, str
 		d->answer = NULL;
 }
 
+static struct doc *list_doc(struct arena *a, const struct expr_value *v, const char **ret_why);
+
+/* A value as data has it; NULL: it is unknown, and why. */
+static struct doc *value_doc(struct arena *a, const struct expr_value *v, const char **ret_why)
+{
+	const struct expr e = {.op = EXPR_DURATION, .number = llabs(v->number)};
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+
+	switch (v->type) {
+	case EXPR_T_STRING:
+		return doc_string(a, v->text);
+	case EXPR_T_INT:
+		return doc_int(a, v->number);
+	case EXPR_T_BOOL:
+		return doc_bool(a, v->number);
+	case EXPR_T_REAL:
+		return doc_real(a, v->real);
+	case EXPR_T_DURATION:
+		strbuf_adds(&text, v->number < 0 ? "-" : "");
+		expr_print(&e, &text);
+		return doc_string(a, strbuf_cstr(&text));
+	case EXPR_T_LIST:
+		return v->doc ? doc_clone(a, v->doc) : list_doc(a, v, ret_why);
+	case EXPR_T_MAP:
+		return doc_clone(a, v->doc);
+	case EXPR_T_UNKNOWN:
+		break;
+	}
+	*ret_why = v->text;
+	return NULL;
+}
+
+/* All of them, or none: what is left out would be left undone. */
+static struct doc *list_doc(struct arena *a, const struct expr_value *v, const char **ret_why)
+{
+	struct doc *list = doc_list(a), *one;
+
+	for (size_t i = 0; i < v->n; i++) {
+		one = value_doc(a, &v->values[i], ret_why);
+		if (!one)
+			return NULL;
+		doc_append(a, list, one);
+	}
+	return list;
+}
+
 static const struct doc *items_of(struct arena *a, const char *text, const struct doc *data,
 				  const char **ret_why)
 {
 	const struct expr *e = NULL;
 	struct error err = ERROR_INIT;
 	struct expr_value v;
-	struct doc *list;
 
 	if (expr_parse(a, text, &e, &err) < 0) {
 		*ret_why = arena_strdup(a, err.msg);
 		return NULL;
 	}
 	v = expr_eval(a, e, data);
-	if (v.type == EXPR_T_LIST && v.doc)
-		return v.doc;
-	if (v.type != EXPR_T_LIST) {
-		*ret_why = v.type == EXPR_T_UNKNOWN ? v.text : "it is no list";
-		return NULL;
-	}
-	list = doc_list(a);
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.values[i].type == EXPR_T_STRING)
-			doc_append(a, list, doc_string(a, v.values[i].text));
-		else if (v.values[i].type == EXPR_T_INT)
-			doc_append(a, list, doc_int(a, v.values[i].number));
-	}
-	return list;
+	if (v.type == EXPR_T_LIST)
+		return v.doc ? v.doc : list_doc(a, &v, ret_why);
+	*ret_why = v.type == EXPR_T_UNKNOWN ? v.text : "it is no list";
+	return NULL;
 }
 
 static bool stops(const struct tally *t, int64_t max_fail)

@@ -10,8 +10,12 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/kube/lease.h"
 #include "runbooks/run_internal.h"
 #include "runbooks/wanted.h"
+
+/* How long budgets are waited for, where a step has no timeout of its own. */
+#define EVICTIONS_NS (300 * NS_PER_S)
 
 /* --- deeds -------------------------------------------------------------------------------------
  */
@@ -43,34 +47,75 @@ static int note_deed(struct runner *r, const char *key, const char *phase, const
 	return run_record(r, "deed", body, err);
 }
 
-static int remove_pod(struct runner *r, const char *op, const char *ns, const char *name,
-		      const char *uid, struct error *err)
+/* Gone, or another of that name: it was done. */
+static int still_there(struct runner *r, const struct doc *pod, bool *ret_there, struct error *err)
+{
+	struct doc *live = NULL;
+	int rc = cluster_get(&r->cluster, &r->arena, object_kind(KIND_POD),
+			     doc_find_str(pod, "namespace"), doc_find_str(pod, "name"), &live, err);
+
+	*ret_there = !rc && live && str_eq(kube_uid(live), doc_find_str(pod, "uid")) &&
+		     !kube_deleting(live);
+	return rc;
+}
+
+static int delete_pod(struct runner *r, const struct doc *pod, struct error *err)
 {
 	const struct kube_request q = {.verb = KUBE_DELETE,
 				       .kind = object_kind(KIND_POD),
-				       .namespace_ = ns,
-				       .name = name,
-				       .uid = uid};
+				       .namespace_ = doc_find_str(pod, "namespace"),
+				       .name = doc_find_str(pod, "name"),
+				       .uid = doc_find_str(pod, "uid")};
 
-	if (str_eq(op, "evict"))
-		return kube_evict(r->cluster.client, ns, name, NULL, err);
 	return cluster_do(&r->cluster, &q, &r->arena, NULL, err);
 }
 
-static int remove_pods(struct runner *r, const struct doc *deed, struct error *err)
+static int lock_held(const struct runner *r, struct error *err)
 {
-	doc_foreach_item (doc_get(deed, "pods"), p) {
-		const char *ns = doc_find_str(p, "namespace"), *name = doc_find_str(p, "name");
-		const char *uid = doc_find_str(p, "uid");
-		struct doc *live = NULL;
-		int rc = cluster_get(&r->cluster, &r->arena, object_kind(KIND_POD), ns, name, &live,
-				     err);
+	if (!r->cluster.lock || kube_lease_held(r->cluster.lock))
+		return 0;
+	return error_set(err, -EINTR, "the lock of this run was lost");
+}
 
-		/* Gone, or another of that name: it was done. */
-		if (!rc && live && str_eq(kube_uid(live), uid) && !kube_deleting(live))
-			rc = remove_pod(r, doc_find_str(deed, "op"), ns, name, uid, err);
+/* A budget that forbids it now lets it happen once others are ready; a server comes back. */
+static int evict_pod(struct runner *r, const struct doc *pod, uint64_t until, struct error *err)
+{
+	for (;;) {
+		uint64_t again = 0;
+		bool there;
+		struct error why = ERROR_INIT;
+		int rc = still_there(r, pod, &there, err);
+
+		if (rc || !there)
+			return rc;
+		rc = lock_held(r, err);
+		if (rc)
+			return rc;
+		rc = kube_evict(r->cluster.client, doc_find_str(pod, "namespace"),
+				doc_find_str(pod, "name"), doc_find_str(pod, "uid"), &again, &why);
+		if (!again || clock_now_ns(r->cluster.clock) >= until)
+			return rc ? error_set(err, rc, "%s", why.msg) : 0;
+		if (runner_wait(r, again, err) < 0)
+			return -EINTR;
+	}
+}
+
+static int remove_pods(struct change_plan *p, const struct doc *deed, struct error *err)
+{
+	struct runner *r = p->s->r;
+	const uint64_t until =
+		clock_now_ns(r->cluster.clock) + duration_ns(p->step->timeout, EVICTIONS_NS);
+	const bool evict = str_eq(doc_find_str(deed, "op"), "evict");
+
+	doc_foreach_item (doc_get(deed, "pods"), pod) {
+		bool there;
+		int rc = still_there(r, pod, &there, err);
+
+		if (!rc && there)
+			rc = evict ? evict_pod(r, pod, until, err) : delete_pod(r, pod, err);
 		if (rc && rc != -ENOENT)
-			return error_wrap(err, rc, "pod %s/%s", ns, name);
+			return error_wrap(err, rc, "pod %s/%s", doc_find_str(pod, "namespace"),
+					  doc_find_str(pod, "name"));
 	}
 	return 0;
 }
@@ -306,7 +351,7 @@ static int do_deed(struct change_plan *p, const struct doc *deed, struct doc **r
 	if (!rc)
 		rc = str_eq(doc_find_str(deed, "op"), "command")
 			     ? do_command(p, deed, &own, ret_answer, err)
-			     : remove_pods(r, deed, err);
+			     : remove_pods(p, deed, err);
 	return rc ? rc : note_deed(r, p->key, "done", NULL, NULL, *ret_answer, err);
 }
 

@@ -113,7 +113,7 @@ static const struct check rules[] = {
 	ROW("RBL-033", "what is done is known when it is agreed to", "approvals", SEVERITY_BLOCKER, rule_foreseen,
 	    "Ask and read before the approve step what the operation is filled in with.",
 	    "An approval is of the operations as they are filled in when it is asked for; what comes to be known later nobody agreed to."),
-	ROW("RBL-034", "what bounds a step says something", "limits", SEVERITY_ERROR, rule_values,
+	ROW("RBL-034", "what bounds a step or a parameter says something", "limits", SEVERITY_ERROR, rule_values,
 	    "Write a value that the table knows, or leave the field out and mean all.",
 	    "A bound that is empty or cannot be read is no bound: the step would be about everything."),
 	ROW("RBL-035", "nothing relies on what is not built", "shape", SEVERITY_ERROR, rule_built,

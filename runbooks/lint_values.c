@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 #include "runbooks/known.h"
 #include "runbooks/lint_internal.h"
+#include "runbooks/params.h"
 #include "runbooks/template.h"
 
 #define RULE(name_)                                                                                \
@@ -131,6 +132,12 @@ static void check_question(struct lint *l, const struct site *s)
 	    (doc_get(q->filter, "drop_reason") || doc_get(q->filter, "fault")))
 		lint_fail(l, lint_path(l, s, s->step->flows ? "flows.filter" : "query.filter"),
 			  "drop_reason and fault are of verdict DROPPED");
+	doc_foreach_entry (q ? q->filter : NULL, e) {
+		if (doc_str(e->value) && !*doc_str(e->value))
+			lint_fail(l,
+				  lint_path(l, s, s->step->flows ? "flows.filter" : "query.filter"),
+				  "filter %s is empty: leave it out, or name something", e->key);
+	}
 	if (q && q->since && !is_time(l, q->since, 0))
 		lint_fail(l, lint_path(l, s, s->step->flows ? "flows.since" : "query.since"),
 			  "want a duration like 15m, or a parameter of type duration: what cannot "
@@ -155,9 +162,22 @@ static void check_objects(struct lint *l, const struct site *s)
 		lint_fail(l, path, "an empty namespace or selector means all: leave it out");
 }
 
+static void check_params(struct lint *l)
+{
+	for (size_t i = 0; i < l->rb.n_params; i++) {
+		struct error err = ERROR_INIT;
+		struct doc *value;
+
+		if (param_default(l->arena, &l->rb.params[i], &value, &err) < 0)
+			lint_fail(l, arena_printf(l->arena, "params[%zu]", i), "%s", err.msg);
+	}
+}
+
 RULE(rule_values)
 {
 	struct lint *l = env;
+
+	check_params(l);
 
 	for (size_t i = 0; i < l->n_sites; i++) {
 		check_operation(l, &l->sites[i]);

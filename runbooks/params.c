@@ -33,6 +33,41 @@ static bool plain(const char *s)
 	return true;
 }
 
+/* --- bounds ------------------------------------------------------------------------------------
+ */
+
+static int bound_of_int(const struct doc *d, int64_t *ret)
+{
+	if (d && d->kind != DOC_INT)
+		return -EINVAL;
+	*ret = doc_int_or(d, *ret);
+	return 0;
+}
+
+static int bound_of_duration(const struct doc *d, uint64_t *ret)
+{
+	return d && (!doc_str(d) || str_to_duration_ns(doc_str(d), ret, NULL) < 0) ? -EINVAL : 0;
+}
+
+static int bounds_fit(struct arena *a, const struct param *p, struct error *err)
+{
+	uint64_t least = 0, most = UINT64_MAX;
+	int64_t min = INT64_MIN, max = INT64_MAX;
+
+	if (!p->min && !p->max)
+		return 0;
+	if (p->type == PARAM_DURATION)
+		return bound_of_duration(p->min, &least) || bound_of_duration(p->max, &most) ||
+				       least > most
+			       ? bad(a, p, err, "min and max are durations like 15m, min first")
+			       : 0;
+	if (p->type != PARAM_INT)
+		return bad(a, p, err, "only an int or a duration has a min and a max");
+	return bound_of_int(p->min, &min) || bound_of_int(p->max, &max) || min > max
+		       ? bad(a, p, err, "min and max are whole numbers, min first")
+		       : 0;
+}
+
 static int read_int(struct arena *a, const struct param *p, const char *text, struct doc **ret,
 		    struct error *err)
 {
@@ -52,12 +87,12 @@ static int read_duration(struct arena *a, const struct param *p, const char *tex
 
 	if (str_to_duration_ns(text, &ns, NULL) < 0)
 		return bad(a, p, err, "want a duration like 15m");
-	if ((doc_str(p->min) && str_to_duration_ns(doc_str(p->min), &min, NULL) < 0) ||
-	    (doc_str(p->max) && str_to_duration_ns(doc_str(p->max), &max, NULL) < 0))
-		return bad(a, p, err, "its bounds are no durations");
+	bound_of_duration(p->min, &min);
+	bound_of_duration(p->max, &max);
 	if (ns < min || ns > max)
-		return error_set(err, -ERANGE, "parameter %s: want %s to %s", p->name,
-				 str_or_empty(doc_str(p->min)), str_or_empty(doc_str(p->max)));
+		return error_set(err, -ERANGE, "parameter %s: %s%s%s%s", p->name,
+				 p->min ? "at least " : "", str_or_empty(doc_str(p->min)),
+				 p->max ? " at most " : "", str_or_empty(doc_str(p->max)));
 	*ret = doc_string(a, text);
 	return 0;
 }
@@ -77,6 +112,10 @@ static int read_choice(struct arena *a, const struct param *p, const char *text,
 int param_check(struct arena *a, const struct param *p, const char *text, struct doc **ret,
 		struct error *err)
 {
+	const int rc = bounds_fit(a, p, err);
+
+	if (rc)
+		return rc;
 	if (strlen(text) > PARAM_MAX_BYTES)
 		return bad(a, p, err, "it is longer than 1 KiB");
 	if (!plain(text))
@@ -105,6 +144,23 @@ int param_check(struct arena *a, const struct param *p, const char *text, struct
 	}
 	*ret = doc_string(a, text);
 	return 0;
+}
+
+int param_default(struct arena *a, const struct param *p, struct doc **ret, struct error *err)
+{
+	auto_release(strbuf) struct strbuf text = STRBUF_INIT;
+	const struct doc *d = p->fallback;
+
+	*ret = NULL;
+	if (!d || p->secret || doc_get(d, "discover"))
+		return bounds_fit(a, p, err);
+	if (d->kind == DOC_LIST || d->kind == DOC_MAP || d->kind == DOC_NULL)
+		return bad(a, p, err, "its default is no value");
+	if (doc_str(d))
+		strbuf_adds(&text, doc_str(d));
+	else
+		doc_write_json(d, DOC_COMPACT, &text);
+	return param_check(a, p, strbuf_cstr(&text), ret, err);
 }
 
 static const char *given_value(struct arena *a, const char *const *given, size_t n,
@@ -189,9 +245,10 @@ static int read_one(struct arena *a, const struct param *p, const char *text,
 				 p->name, param_type_names[p->type]);
 	if (doc_get(p->fallback, "discover"))
 		v->discover[v->n_discover++] = p;
-	else if (p->fallback)
-		doc_set(a, v->values, p->name, doc_clone(a, p->fallback));
-	return 0;
+	rc = param_default(a, p, &value, err);
+	if (!rc && value)
+		doc_set(a, v->values, p->name, value);
+	return rc;
 }
 
 int params_read(struct arena *a, const struct runbook *rb, const char *const *given, size_t n,

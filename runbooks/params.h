@@ -26,3 +26,7 @@ int params_read(struct arena *a, const struct runbook *rb, const char *const *gi
 /* One value; also of what was discovered, or of a called runbook's arguments. */
 int param_check(struct arena *a, const struct param *p, const char *text, struct doc **ret_value,
 		struct error *err);
+/* Its default, checked as what is given is; NULL: it has none that stands there. -EINVAL also when
+ * its bounds are none. */
+int param_default(struct arena *a, const struct param *p, struct doc **ret_value,
+		  struct error *err);

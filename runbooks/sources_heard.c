@@ -67,7 +67,7 @@ int source_heard(struct source_env *env, struct answer *s, const struct sidestep
 
 	if (!env->cluster->client)
 		return 0;
-	r = cluster_list(env->cluster, s->a, object_kind(KIND_NODE), NULL, &nodes, err);
+	r = source_list(env, s->a, KIND_NODE, NULL, &nodes, err);
 	if (r)
 		return r;
 	source_missing(s->a, s->doc, nodes, agents, n);

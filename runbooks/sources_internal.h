@@ -19,6 +19,10 @@ void answer_unseen(struct arena *a, struct doc *answer, const char *field, const
 int source_unseen(struct error *err, const char *why);
 const char *filter_of(const struct source_question *q, const char *field);
 
+/* All of a kind; an error also where a server says that it does not have what every server has. */
+int source_list(struct source_env *env, struct arena *a, enum object_kind_id id, const char *ns,
+		struct doc **ret, struct error *err);
+
 #define SOURCE_AGENT_LABEL "sidestep"
 /* Plays this role in the mesh ("agent"); NULL: any of ours. */
 bool source_plays(const struct doc *object, const char *role);

@@ -14,7 +14,7 @@ int source_ask_nodes(struct source_env *env, const struct source_question *q, st
 {
 	struct doc *list;
 	int64_t ready = 0;
-	int r = cluster_list(env->cluster, s->a, object_kind(KIND_NODE), NULL, &list, err);
+	int r = source_list(env, s->a, KIND_NODE, NULL, &list, err);
 
 	(void)q;
 	if (r)
@@ -49,16 +49,13 @@ static bool lately(const struct source_env *env, const struct source_question *q
 static const char *event_time(const struct source_env *env, const struct doc *d)
 {
 	static const char *const fields[] = {"series.lastObservedTimestamp", "lastTimestamp",
-					     "eventTime", "firstTimestamp",
-					     "metadata.creationTimestamp"};
+					     "eventTime"};
 	const char *newest = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		const char *at = doc_find_str(d, fields[i]);
 
-		/* the last two only where there is nothing better */
-		if (at &&
-		    (!newest || (i < 3 && source_age_ns(env, at) < source_age_ns(env, newest))))
+		if (at && (!newest || source_age_ns(env, at) < source_age_ns(env, newest)))
 			newest = at;
 	}
 	return newest;
@@ -69,8 +66,7 @@ int source_ask_events(struct source_env *env, const struct source_question *q, s
 {
 	struct doc *list;
 	int64_t warnings = 0;
-	int r = cluster_list(env->cluster, s->a, object_kind(KIND_EVENT), filter_of(q, "namespace"),
-			     &list, err);
+	int r = source_list(env, s->a, KIND_EVENT, filter_of(q, "namespace"), &list, err);
 
 	if (r)
 		return r;
@@ -159,8 +155,7 @@ int source_ask_policies(struct source_env *env, const struct source_question *q,
 		doc_set_list(s->a, s->doc, "changed_names");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct doc *list;
-		int r = cluster_list(env->cluster, s->a, object_kind(kinds[i]),
-				     filter_of(q, "namespace"), &list, err);
+		int r = source_list(env, s->a, kinds[i], filter_of(q, "namespace"), &list, err);
 
 		if (r)
 			return r;
@@ -230,8 +225,7 @@ int source_ask_rollout(struct source_env *env, const struct source_question *q, 
 
 		if (kind && !str_eq(kind, object_kind(kinds[i])->kind))
 			continue;
-		r = cluster_list(env->cluster, s->a, object_kind(kinds[i]),
-				 filter_of(q, "namespace"), &list, err);
+		r = source_list(env, s->a, kinds[i], filter_of(q, "namespace"), &list, err);
 		if (r)
 			return r;
 		doc_foreach_item (list, d) {

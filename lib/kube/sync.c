@@ -251,7 +251,9 @@ int kube_put(struct kube_client *client, struct arena *a, const struct object_ki
 	return r;
 }
 
-int kube_evict(struct kube_client *client, const char *namespace_, const char *pod,
+#define EVICT_AGAIN_NS NS_PER_S
+
+int kube_evict(struct kube_client *client, const char *namespace_, const char *pod, const char *uid,
 	       uint64_t *ret_retry_ns, struct error *err)
 {
 	struct arena a = ARENA_INIT;
@@ -270,9 +272,16 @@ int kube_evict(struct kube_client *client, const char *namespace_, const char *p
 	meta = doc_set_map(&a, body, "metadata");
 	doc_set_string(&a, meta, "name", pod);
 	doc_set_string(&a, meta, "namespace", namespace_);
+	if (uid)
+		doc_set_string(
+			&a,
+			doc_set_map(&a, doc_set_map(&a, body, "deleteOptions"), "preconditions"),
+			"uid", uid);
 	r = kube_wait(client, &q, &result, err);
-	if (r == -EBUSY && ret_retry_ns)
-		*ret_retry_ns = result.retry_after_ns;
+	if (ret_retry_ns)
+		*ret_retry_ns = r && kube_retryable(&result)
+					? MAX(result.retry_after_ns, EVICT_AGAIN_NS)
+					: 0;
 	kube_result_release(&result);
 	arena_release(&a);
 	return r;

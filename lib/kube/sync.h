@@ -36,8 +36,11 @@ int kube_delete(struct kube_client *client, const struct object_kind *kind, cons
  * a manifest mean here. */
 int kube_put(struct kube_client *client, struct arena *a, const struct object_kind *kind,
 	     const struct doc *object, struct doc **ret_object, struct error *err);
-/* policy/v1 eviction. -EBUSY: a budget forbids it now; *ret_retry_ns (may be NULL) says when. */
-int kube_evict(struct kube_client *client, const char *namespace_, const char *pod,
+/*
+ * policy/v1 eviction, of the pod of that uid (NULL: of that name). *ret_retry_ns (may be NULL) is
+ * 0, or when to ask again: -EBUSY, a budget forbids it now, or the server could not.
+ */
+int kube_evict(struct kube_client *client, const char *namespace_, const char *pod, const char *uid,
 	       uint64_t *ret_retry_ns, struct error *err);
 /*
  * Watches one object (name) or a kind (NULL) until check(arg, object) says true for one; object is

@@ -151,7 +151,9 @@ TEST(writes_carry_body_type_and_manager)
 	assert_string_equal(strbuf_cstr(&s.last_body),
 			    "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
 			    "\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"u\"}}");
-	assert_int_equal(kube_evict(s.client, "a", "p", NULL, NULL), 0);
+	assert_int_equal(kube_evict(s.client, "a", "p", "u", NULL, NULL), 0);
+	assert_non_null(strstr(strbuf_cstr(&s.last_body),
+			       "\"deleteOptions\":{\"preconditions\":{\"uid\":\"u\"}}"));
 	arena_release(&a);
 	scripted_stop(&s);
 }

@@ -144,7 +144,7 @@ TEST(the_good_one_is_clean_and_its_program_is_named)
 #define VERIFY                                                                                     \
 	"  verify: {expr: drops.count == 0 and agents.ready, poll: 5s, within: 5m, stable: 3, "    \
 	"sources: 2}\n"
-#define PATCH                                                                                      \
+#define PATCHED                                                                                    \
 	"{k8s.patch: {ref: \"v1 ConfigMap ${params.namespace}/x\", patch: {data: {size: "          \
 	"\"${params.unit}\"}}}}"
 #define RESTART(unit) "{command: {argv: [systemctl, restart, \"" unit "\"], output: 1KiB}}"
@@ -350,11 +350,11 @@ static const struct {
 	{"RBL-021", ARGV, "argv: [ip, netns, exec, x, sh]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, restart, x]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, restart, poweroff.target]", NULL},
-	{"RBL-021", PATCH, RESTART("poweroff.target"), "RBL-017"},
-	{"RBL-021", PATCH, RESTART("*.service"), "RBL-017"},
-	{"RBL-021", PATCH, RESTART("${params.namespace}"), "RBL-017"},
-	{"RBL-021", PATCH, RESTART("x${params.unit}.service"), "RBL-017"},
-	{"RBL-017", PATCH, RESTART("x${params.namespace}.service"), NULL},
+	{"RBL-021", PATCHED, RESTART("poweroff.target"), "RBL-017"},
+	{"RBL-021", PATCHED, RESTART("*.service"), "RBL-017"},
+	{"RBL-021", PATCHED, RESTART("${params.namespace}"), "RBL-017"},
+	{"RBL-021", PATCHED, RESTART("x${params.unit}.service"), "RBL-017"},
+	{"RBL-017", PATCHED, RESTART("x${params.namespace}.service"), NULL},
 	{"RBL-021", ARGV, "argv: [uname, -a, x]", NULL},
 	{"RBL-021", ARGV, "argv: [systemctl, show]", NULL},
 	{"RBL-022", "unit-${params.unit}", "${params.unit}", NULL},
@@ -430,6 +430,21 @@ static const struct {
 	{"RBL-034", "{namespace: \"${vars.label}\"}", "{verdict: AUDIT, fault: \"true\"}", NULL},
 	{"RBL-034", "{namespace: \"${vars.label}\"}",
 	 "{verdict: FORWARDED, drop_reason: POLICY_DENIED}", NULL},
+	{"RBL-034", "type: k8s-name, required: true", "type: k8s-name, default: \"\"", NULL},
+	{"RBL-034", "type: k8s-name, required: true", "type: k8s-name, default: \"A B\"", NULL},
+	{"RBL-034", "type: string, required: true", "type: duration, default: 5x", NULL},
+	{"RBL-034", "type: string, required: true", "type: duration, default: 2h, max: 1h", NULL},
+	{"RBL-034", "type: string, required: true", "type: duration, required: true, min: 60",
+	 NULL},
+	{"RBL-034", "type: string, required: true", "type: int, default: abc", NULL},
+	{"RBL-034", "type: string, required: true", "type: int, default: 3, max: x", NULL},
+	{"RBL-034", "type: string, required: true", "type: int, required: true, min: 5, max: 1",
+	 NULL},
+	{"RBL-034", "type: string, required: true", "type: bool, default: \"yes\"", NULL},
+	{"RBL-034", "type: string, required: true", "type: choice, choices: [a, b], default: c",
+	 NULL},
+	{"RBL-034", "type: string, required: true", "type: string, required: true, max: 5", NULL},
+	{"RBL-034", "{namespace: \"${vars.label}\"}", "{namespace: \"\"}", NULL},
 	{"RBL-034", "since: 5m", "since: yesterday", NULL},
 	{"RBL-034", "since: 5m", "since: \"\"", NULL},
 	{"RBL-034", "since: 5m", "since: 0s", NULL},

@@ -13,6 +13,7 @@
 #include "lib/object/sidestep.h"
 #include "lib/run/report.h"
 #include "runbooks/fit.h"
+#include "runbooks/params.h"
 #include "runbooks/run_internal.h"
 #include "runbooks/wanted.h"
 #include "tests/support/test.h"
@@ -1489,6 +1490,93 @@ TEST(maps_that_are_about_to_be_counted_are_waited_for)
 	stage_free(&k.s);
 }
 
+/* --- evictions ---------------------------------------------------------------------------------
+ */
+
+static void patch_status(struct stage *s, enum object_kind_id kind, const char *name,
+			 const char *json)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d;
+
+	if (doc_read_json(&s->arena, json, strlen(json), NULL, &d, &err) ||
+	    kube_patch(s->cluster.client, &s->arena, object_kind(kind), "web", name, "status",
+		       KUBE_PATCH_MERGE, d, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+#define BUDGET(allowed)                                                                            \
+	"{\"status\": {\"observedGeneration\": 1, \"currentHealthy\": 1, \"desiredHealthy\": 1, "  \
+	"\"expectedPods\": 1, \"disruptionsAllowed\": " allowed "}}"
+
+/* A pod whose endpoint is not ready, and whose budget lets nobody go. */
+static void guarded_pod(struct stage *s)
+{
+	stage_put(s, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: web, labels: "
+		     "{app: p}}, spec: {nodeName: node-a, containers: [{name: c, image: "
+		     "\"c:1\"}]}}");
+	patch_status(s, KIND_POD, "p",
+		     "{\"status\": {\"phase\": \"Running\", \"conditions\": [{\"type\": "
+		     "\"Ready\", \"status\": \"True\"}]}}");
+	stage_put(s, "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b, "
+		     "namespace: web}, spec: {minAvailable: 1, selector: {matchLabels: {app: "
+		     "p}}}}");
+	patch_status(s, KIND_POD_DISRUPTION_BUDGET, "b", BUDGET("0"));
+	publish(s, "node-a",
+		arena_printf(&s->arena,
+			     "{\"status\": {\"endpoints\": [{\"id\": 1, \"namespace\": \"web\", "
+			     "\"pod\": \"p\", \"uid\": \"%s\", \"state\": \"not-ready\"}]}}",
+			     kube_uid(stage_get(s, KIND_POD, "web", "p"))));
+}
+
+static void allow_one(void *arg)
+{
+	struct later *l = arg;
+	const struct kube_request q = {.verb = KUBE_PATCH,
+				       .kind = object_kind(KIND_POD_DISRUPTION_BUDGET),
+				       .namespace_ = "web",
+				       .name = "b",
+				       .subresource = "status",
+				       .patch = KUBE_PATCH_MERGE,
+				       .body = l->status};
+
+	kube_start(l->k->s.cluster.client, &q, published, NULL);
+}
+
+TEST(a_budget_that_forbids_it_now_is_waited_for)
+{
+	static const char json[] = BUDGET("1");
+
+	for (int allowed = 0; allowed < 2; allowed++) {
+		struct asked k = {.t = {.kill_at = -1}};
+		struct later later = {.k = &k};
+		struct error err = ERROR_INIT;
+		struct loop_timer *timer;
+		struct run_end end;
+		const char *run;
+
+		stage_new(&k.s);
+		guarded_pod(&k.s);
+		assert_int_equal(doc_read_json(&k.a, json, strlen(json), NULL, &later.status, NULL),
+				 0);
+		run = until_approval_of(&k.s, "alice", "evict");
+		if (attempt_approve(&k.s, "bob", run, "agree", &err) ||
+		    attempt_approve(&k.s, "bert", run, "agree", &err))
+			fail_msg("%s", err.msg);
+		timer = loop_timer_new(k.s.loop, allow_one, &later);
+		if (allowed)
+			loop_timer_set(timer, 20 * NS_PER_S);
+		end = resume(&k.s, "alice", "alice", run, false);
+		if (end.exit != (allowed ? 0 : 3))
+			fail_msg("exit %d: %s", end.exit, str_or_empty(end.why));
+		if (!allowed)
+			assert_non_null(strstr(end.why, "pod web/p: "));
+		loop_timer_free(timer);
+		arena_release(&k.a);
+		stage_free(&k.s);
+	}
+}
+
 /* What a step reads, without a run around it. */
 static struct done read_step(struct asked *k, const struct runbook_step *step, const char *json)
 {
@@ -1632,6 +1720,98 @@ TEST(lines_of_a_log_are_counted_where_they_are_all)
 	stage_free(&k.s);
 }
 
+TEST(a_default_is_checked_as_what_is_given)
+{
+	auto_release(arena) struct arena a = ARENA_INIT;
+	struct doc *one = doc_int(&a, 1), *many = doc_int(&a, 9), *m5 = doc_string(&a, "5m"),
+		   *h1 = doc_string(&a, "1h"), *text = doc_string(&a, "7");
+	const struct {
+		struct param p;
+		const char *given; /* NULL: its default */
+		int code;
+	} rows[] = {
+		{{.type = PARAM_INT, .fallback = many}, NULL, 0},
+		{{.type = PARAM_INT, .fallback = text}, NULL, 0},
+		{{.type = PARAM_INT, .fallback = many, .max = one}, NULL, -1},
+		{{.type = PARAM_INT, .fallback = m5}, NULL, -1},
+		{{.type = PARAM_INT, .required = true, .max = text}, "3", -1},
+		{{.type = PARAM_DURATION, .fallback = m5, .max = h1}, NULL, 0},
+		{{.type = PARAM_DURATION, .fallback = h1, .max = m5}, NULL, -1},
+		{{.type = PARAM_DURATION, .fallback = one}, NULL, -1},
+		{{.type = PARAM_DURATION, .required = true, .min = one}, "2s", -1},
+		{{.type = PARAM_BOOL, .fallback = doc_bool(&a, true)}, NULL, 0},
+		{{.type = PARAM_K8S_NAME, .fallback = doc_string(&a, "")}, NULL, -1},
+		{{.type = PARAM_STRING, .fallback = doc_list(&a)}, NULL, -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct param p = rows[i].p;
+		const struct runbook rb = {.name = "x", .params = &p, .n_params = 1};
+		const char *given = arena_printf(&a, "d=%s", str_or_empty(rows[i].given));
+		struct param_values v;
+		struct error err = ERROR_INIT;
+		int rc;
+
+		p.name = "d";
+		rc = params_read(&a, &rb, &given, rows[i].given ? 1 : 0, &v, &err);
+		if (!rc != !rows[i].code)
+			fail_msg("row %zu: %d %s", i, rc, err.msg);
+		if (!rc)
+			assert_non_null(doc_get(v.values, "d"));
+	}
+}
+
+TEST(a_foreach_takes_every_item_or_none)
+{
+	static const struct {
+		const char *items, *said; /* of each; NULL: unknown */
+	} rows[] = {
+		{"[1, 2.5, true, 5m, 'x']", "1 2.5 true 5m x"},
+		{"[1, nodes.rows[0].node]", NULL},
+		{"[[1, gone]]", NULL},
+		{"params.list", "7 y"},
+	};
+	struct runbook_step note = {
+		.id = "say", .title = "t", .kind = STEP_NOTE, .note = "${item}"};
+	struct asked k = {.t = {.kill_at = -1}};
+
+	stage_new(&k.s);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct runbook_step each = {
+			.id = arena_printf(&k.s.arena, "each%zu", i),
+			.title = "t",
+			.kind = STEP_FOREACH,
+			.items = rows[i].items,
+			.steps = &note,
+			.n_steps = 1,
+		};
+		static const char json[] = "{\"params\": {\"list\": [7, \"y\"]}}";
+		struct scope scope = {.r = &k.t.r, .mode = MODE_DIAGNOSE, .prefix = ""};
+		struct done d = {.status = STATUS_OK};
+		struct error err = ERROR_INIT;
+		const char *said = "";
+		struct doc *data;
+
+		k.t = (struct attempt){.kill_at = -1};
+		attempt_open(&k.t, &k.s, "alice", "alice");
+		if (attempt_start(&k.t, "raise", MODE_DIAGNOSE, &err))
+			fail_msg("%s", err.msg);
+		scope.rb = &k.t.r.rb;
+		assert_int_equal(doc_read_json(&k.s.arena, json, strlen(json), NULL, &data, &err),
+				 0);
+		if (act(&scope, &each, data, &d, &err))
+			fail_msg("%s", err.msg);
+		doc_foreach_entry (k.t.r.answers, e)
+			said = arena_printf(&k.s.arena, "%s%s%s", said, *said ? " " : "",
+					    doc_find_str(e->value, "answer.says"));
+		if (!d.answer != !rows[i].said || !str_eq(said, str_or_empty(rows[i].said)))
+			fail_msg("%s: %s (%s)", rows[i].items, said, str_or_empty(d.why));
+		attempt_close(&k.t);
+		fake_clock_advance(&k.s.clock, 2 * NS_PER_S);
+	}
+	stage_free(&k.s);
+}
+
 TEST(a_time_that_cannot_be_read_is_no_question_about_all_time)
 {
 	static const char *const wrong[] = {"yesterday", "", "0s", "5"};
@@ -1672,6 +1852,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_version_is_within_its_bounds),
 	cmocka_unit_test(a_list_counts_all_and_is_about_what_it_names),
 	cmocka_unit_test(since_bounds_everything_that_is_counted),
+	cmocka_unit_test(a_budget_that_forbids_it_now_is_waited_for),
+	cmocka_unit_test(a_default_is_checked_as_what_is_given),
+	cmocka_unit_test(a_foreach_takes_every_item_or_none),
 	cmocka_unit_test(lines_of_a_log_are_counted_where_they_are_all),
 	cmocka_unit_test(an_agent_that_is_not_heard_is_not_counted_as_well),
 	cmocka_unit_test(maps_that_are_about_to_be_counted_are_waited_for),
