@@ -110,7 +110,7 @@ static const struct check rules[] = {
 	ROW("RBL-032", "nothing is hidden in the text", "shape", SEVERITY_BLOCKER, rule_hidden,
 	    "Remove the characters.",
 	    "What is read before an approval must be what is done."),
-	ROW("RBL-033", "what bounds a step or a parameter says something", "limits", SEVERITY_ERROR, rule_values,
+	ROW("RBL-034", "what bounds a step says something", "limits", SEVERITY_ERROR, rule_values,
 	    "Write a value that the table knows, or leave the field out and mean all.",
 	    "A bound that is empty or cannot be read is no bound: the step would be about everything."),
 };
