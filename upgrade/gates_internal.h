@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* upgrade/gates_internal.h - what gates.c, gates_node.c and gates_once.c share. */
+/* upgrade/gates_internal.h - what the gates_*.c share. */
 #pragma once
 
 #include "upgrade/recall.h"
@@ -36,6 +36,11 @@ enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 /* Whether its agent keeps connections in the layout that the plan says of the side. */
 enum finding_result asking_layout(struct asking *q, const struct world_node *n,
 				  const struct side *side, const char **ret_words);
+/* Its health, compared as is right for a node at rest, changed, taken back, or not concerned. */
+enum health_set { HEALTH_AT_REST, HEALTH_CHANGED, HEALTH_BACK, HEALTH_OTHERS };
+enum finding_result asking_health(struct asking *q, const struct world_node *n,
+				  const struct side *side, enum health_set set,
+				  const char **ret_words);
 /* It has published nothing for long, or nobody knows when. */
 bool asking_is_silent(const struct asking *q, const struct sidestep_node *s);
 /* The nodes of a step: args.node, or args.nodes (a list); their sides. */
