@@ -51,13 +51,14 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 
 static const char *pods_well(struct asking *q, const struct world_node *n)
 {
-	int64_t before = recall_unready(q->u, n->name);
+	const char *one;
+	size_t count = recall_unready(q->u, n, &one);
 
-	if (before >= 0 && (int64_t)n->n_unready > before)
+	if (count)
 		return arena_printf(q->out->arena,
-				    "%zu pods of %s are not ready (%" PRId64
-				    " were before); one is %s",
-				    n->n_unready, n->name, before, n->unready);
+				    "%zu pods of %s are not ready that were before its change; one "
+				    "is %s",
+				    count, n->name, one);
 	return NULL;
 }
 

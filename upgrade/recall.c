@@ -201,10 +201,12 @@ static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_
 
 struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
 {
-	struct doc *d = doc_map(a);
+	struct doc *d = doc_map(a), *list;
 
 	doc_set_string(a, d, "node", n->name);
-	doc_set_int(a, d, "unready", (int64_t)n->n_unready);
+	list = doc_set_list(a, d, "unready");
+	for (size_t i = 0; i < n->n_unready; i++)
+		doc_append(a, list, doc_string(a, n->unready[i].uid));
 	if (!n->status_object)
 		return d;
 	doc_set(a, d, "before", compact(a, n->status_object, true));
@@ -467,7 +469,27 @@ int64_t recall_restarts(const struct upgrade *u, const char *node)
 	return doc_find_int(doc_get(u->previous.by_node, node), "restarts", INT64_MAX);
 }
 
-int64_t recall_unready(const struct upgrade *u, const char *node)
+static bool names(const struct doc *list, const char *member, const char *uid)
 {
-	return doc_find_int(noted(u, G_ROOM, node), "unready", -1);
+	doc_foreach_item (list, d)
+		if (str_eq(member ? doc_find_str(d, member) : doc_str(d), uid))
+			return true;
+	return false;
+}
+
+size_t recall_unready(const struct upgrade *u, const struct world_node *n, const char **ret_one)
+{
+	const struct doc *e = noted(u, G_ROOM, n->name);
+	const struct doc *there = doc_find(e, "before.status.endpoints");
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_unready; i++) {
+		const struct world_pod *p = &n->unready[i];
+
+		if (!names(there, "uid", p->uid) || names(doc_get(e, "unready"), NULL, p->uid))
+			continue;
+		if (!count++)
+			*ret_one = p->name;
+	}
+	return count;
 }

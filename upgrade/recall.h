@@ -51,8 +51,9 @@ bool recall_is_rebooted(const struct upgrade *u, const struct sidestep_node *s);
 bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n);
 /* Restarts of its agent's pod at the last sample of this gate; INT64_MAX: there was none. */
 int64_t recall_restarts(const struct upgrade *u, const char *node);
-/* Pods of the node that were not ready before; -1: not known. */
-int64_t recall_unready(const struct upgrade *u, const char *node);
+/* Pods of the node that are not ready, and were there and ready before its change: whoever came
+ * later, or was not ready then, says nothing of it. One of them, by name. */
+size_t recall_unready(const struct upgrade *u, const struct world_node *n, const char **ret_one);
 
 /* Evidence for the journal. */
 struct doc *recall_note_usual(struct arena *a, const struct world *w);

@@ -187,12 +187,57 @@ TEST(an_agent_that_keeps_dying_stops_the_soak)
 	stand_in_free(&w);
 }
 
+/* A team's pod that cannot start. */
+static void deploy_badly(struct attempt *t)
+{
+	stand_in_create(t->world,
+			"{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": "
+			"\"worse\", \"namespace\": \"team\"}, \"spec\": {\"nodeName\": "
+			"\"worker-2\", \"containers\": [{\"name\": \"c\", \"image\": \"none\"}]}}");
+}
+
+static void crash(struct stand_in *w, const char *pod)
+{
+	stand_in_patch_status(w, KIND_POD, "team", pod,
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+static void crash_one(struct attempt *t)
+{
+	crash(t->world, "web-worker-2-1");
+}
+
+/* Pods that were not there and ready before their node's change are not its fault. */
+TEST(a_pod_that_was_never_ready_holds_up_nobody)
+{
+	static const struct {
+		void (*then)(struct attempt *t);
+		int code;
+	} rows[] = {{deploy_badly, CLI_WAITING}, {crash_one, CLI_ROLLED_BACK}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		crash(&w, "web-worker-2-0");
+		memset(&t, 0, sizeof(t));
+		t.at_step = "U10-wave-1";
+		t.then = rows[i].then;
+		attempt_whole(&t, &w, "0.3.0", rows[i].code);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_launders_no_refusal),
 		cmocka_unit_test(what_passes_by_is_forgiven_once_and_told),
 		cmocka_unit_test(what_passed_by_during_a_pause_is_forgiven_too),
+		cmocka_unit_test(a_pod_that_was_never_ready_holds_up_nobody),
 		cmocka_unit_test(an_agent_that_keeps_dying_stops_the_soak),
 	};
 
