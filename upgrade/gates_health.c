@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is an agent as well as it was? What its status says, compared with what is remembered. */
+#include <inttypes.h>
+#include <string.h>
+
 #include "lib/agentapi/health.h"
 
 #include "lib/base/str.h"
@@ -78,6 +81,100 @@ static void forgive(struct asking *q, const struct world_node *n, const char *wo
 	doc_append(a, q->forgiven, doc_string(a, arena_printf(a, "%s: %s", n->name, words)));
 }
 
+/* An agent refuses by the policies of its own pods: those of their namespaces, and of all. */
+static bool concerns(const struct doc *policy, const struct sidestep_endpoint *endpoints, size_t n)
+{
+	const char *ns = kube_namespace(policy);
+
+	for (size_t i = 0; !str_empty(ns) && i < n; i++)
+		if (str_eq(endpoints[i].namespace, ns))
+			return true;
+	return str_empty(ns);
+}
+
+const char *asking_policies(struct asking *q, const struct sidestep_endpoint *endpoints, size_t n)
+{
+	static const enum object_kind_id kinds[ARRAY_SIZE(q->policies)] = {
+		KIND_NETWORK_POLICY, KIND_CILIUM_NETWORK_POLICY,
+		KIND_CILIUM_CLUSTERWIDE_NETWORK_POLICY};
+	struct arena *a = q->out->arena;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct error why = ERROR_INIT;
+		struct doc *list;
+
+		if (!q->policies[i] &&
+		    cluster_list(q->u->cluster, a, object_kind(kinds[i]), NULL, &list, &why))
+			return NULL;
+		q->policies[i] = q->policies[i] ? q->policies[i] : list;
+		doc_foreach_item (q->policies[i], d) {
+			const char *text = arena_printf(a, "%s %" PRId64, str_or_empty(kube_uid(d)),
+							doc_find_int(d, "metadata.generation", 0));
+
+			if (concerns(d, endpoints, n))
+				sum += str_hash(text, strlen(text), STR_HASH_SEED);
+		}
+	}
+	return arena_printf(a, "%016" PRIx64, sum);
+}
+
+/*
+ * Who is refused since policies were changed behind a node's change is refused by them or by the
+ * release, which nobody can tell: no reason to take a mesh back. Whoever goes on says which.
+ */
+static void doubt(struct asking *q, const struct world_node *n, const struct health_question *asked,
+		  struct health_item *denied)
+{
+	const char *was = recall_policies(q->u, n->name), *is;
+	const struct sidestep_node *before = asked->origin ? asked->origin : asked->before;
+	struct arena *a = q->out->arena;
+	struct sidestep_counter *rows;
+	size_t count;
+
+	if (q->fresh || q->proves || !was || !before ||
+	    (denied->result != FINDING_FAIL && denied->result != FINDING_UNKNOWN))
+		return;
+	is = asking_policies(q, before->endpoints, before->n_endpoints);
+	rows = health_denied(a, asked, &count);
+	if (!is || str_eq(is, was) || !count)
+		return;
+	if (!q->doubted)
+		q->doubted = doc_map(a);
+	doc_set(a, q->doubted, n->name, recall_rows(a, rows, count));
+	denied->result = FINDING_UNKNOWN;
+	denied->words = arena_printf(
+		a,
+		"%s (of %zu such pairs); policies of its pods were changed since the node's "
+		"change: "
+		"where that is what they are to do, 'sidestep upgrade resume' takes all of them so",
+		denied->words, count);
+}
+
+/* Which doubt somebody has gone on with. */
+static void take_meant(struct asking *q, const struct world_node *n, struct health_question *asked)
+{
+	struct arena *a = q->out->arena;
+	size_t count;
+	struct sidestep_counter *meant = recall_meant(q->u, a, n->name, &count), *all;
+
+	if (!count)
+		return;
+	all = arena_array(a, asked->n_refusing + count, struct sidestep_counter);
+	for (size_t i = 0; i < asked->n_refusing; i++)
+		all[i] = asked->refusing[i];
+	for (size_t i = 0; i < count; i++)
+		all[asked->n_refusing + i] = meant[i];
+	asked->refusing = all;
+	asked->n_refusing += count;
+	forgive(q, n,
+		arena_printf(a,
+			     "%zu pairs are refused since policies were changed, and the run was "
+			     "gone on with so; the first is identity %" PRId64 " to %" PRId64
+			     " port %" PRId64,
+			     count, meant[0].source, meant[0].destination, meant[0].port));
+}
+
 static enum finding_result ask_items(struct asking *q, const struct world_node *n,
 				     const struct side *side, enum health_set set,
 				     const char **ret_words)
@@ -87,7 +184,11 @@ static enum finding_result ask_items(struct asking *q, const struct world_node *
 	struct health_question question;
 
 	question_of(q, n, side, set, &question);
+	if (set == HEALTH_CHANGED)
+		take_meant(q, n, &question);
 	health_ask(q->out->arena, &question, items);
+	if (set == HEALTH_CHANGED)
+		doubt(q, n, &question, &items[HEALTH_DENIED]);
 	if (set == HEALTH_CHANGED)
 		forgive(q, n, recall_forgiven(q->u, q->out->arena, n->name));
 	else if (set == HEALTH_OTHERS && recall_is_rebooted(q->u, n->status))

@@ -210,6 +210,12 @@ static int finish(struct asking *q, struct round *r)
 	answer(q, ASK_KUBERNETES, &r->kubernetes, "the agent's pod is the right one and ready");
 	answer(q, ASK_AGENTS, &r->agents, "ready, of the right version, every endpoint ready");
 	answer(q, ASK_HEALTH, &r->health, how_well(q));
+	/* Nobody takes for meant what was not told: a failure is told before a doubt. */
+	if (q->doubted && r->kubernetes.result == FINDING_PASS &&
+	    r->agents.result == FINDING_PASS && r->health.result == FINDING_UNKNOWN) {
+		q->out->evidence = doc_map(q->out->arena);
+		doc_set(q->out->arena, q->out->evidence, RUN_DOUBTED, q->doubted);
+	}
 	recall_end(q->u, &q->w);
 	return 0;
 }
@@ -265,6 +271,17 @@ GATE_SAMPLE(sound)
 	return finish(&q, &round);
 }
 
+static struct doc *note_before(struct asking *q, const struct world_node *n)
+{
+	struct doc *d = recall_note_before(q->u, q->out->arena, n);
+	const struct sidestep_node *s = n->status;
+	const char *policies = s ? asking_policies(q, s->endpoints, s->n_endpoints) : NULL;
+
+	if (policies)
+		doc_set_string(q->out->arena, d, "policies", policies);
+	return d;
+}
+
 /* One at a time: whoever has no agent now is waited for. The agents may be of either side. */
 GATE_SAMPLE(room)
 {
@@ -296,7 +313,7 @@ GATE_SAMPLE(room)
 				   "looked at for %llu s first",
 				   node, RECALL_APART_NS / NS_PER_S));
 	if (mine)
-		out->evidence = recall_note_before(q.u, out->arena, mine);
+		out->evidence = note_before(&q, mine);
 	answer(&q, ASK_KUBERNETES, &pods, "every agent's pod is ready");
 	answer(&q, ASK_AGENTS, &agents, "every agent is ready");
 	recall_end(q.u, &q.w);

@@ -180,15 +180,11 @@ static void copy_refusing(struct upgrade *u, struct arena *a, struct doc *to,
 }
 
 /* [source, destination, port, protocol, count] each: a run of many nodes has room for no more. */
-static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_node *before)
+struct doc *recall_rows(struct arena *a, const struct sidestep_counter *rows, size_t n)
 {
-	struct doc *d = doc_set_map(a, to, "refused"), *list = doc_set_list(a, d, "rows");
-	size_t n_rows;
-	struct sidestep_counter *rows = health_refused(a, before, &n_rows);
+	struct doc *list = doc_list(a);
 
-	if (before->counters_epoch)
-		doc_set_string(a, d, "epoch", before->counters_epoch);
-	for (size_t i = 0; i < n_rows; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct doc *row = doc_append(a, list, doc_list(a));
 
 		doc_append(a, row, doc_int(a, rows[i].source));
@@ -197,6 +193,29 @@ static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_
 		doc_append(a, row, doc_string(a, str_or_empty(rows[i].protocol)));
 		doc_append(a, row, doc_int(a, rows[i].count));
 	}
+	return list;
+}
+
+static struct sidestep_counter row_of(const struct doc *row)
+{
+	return (struct sidestep_counter){
+		.source = doc_int_or(doc_at(row, 0), -1),
+		.destination = doc_int_or(doc_at(row, 1), -1),
+		.port = doc_int_or(doc_at(row, 2), -2),
+		.protocol = doc_str(doc_at(row, 3)),
+		.count = doc_int_or(doc_at(row, 4), -1),
+	};
+}
+
+static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_node *before)
+{
+	struct doc *d = doc_set_map(a, to, "refused");
+	size_t n_rows;
+	struct sidestep_counter *rows = health_refused(a, before, &n_rows);
+
+	if (before->counters_epoch)
+		doc_set_string(a, d, "epoch", before->counters_epoch);
+	doc_set(a, d, "rows", recall_rows(a, rows, n_rows));
 }
 
 struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
@@ -286,6 +305,27 @@ struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, con
 	return rows;
 }
 
+struct sidestep_counter *recall_meant(struct upgrade *u, struct arena *a, const char *node,
+				      size_t *ret_n)
+{
+	struct sidestep_counter *rows = arena_array(a, RECALL_MEANT, struct sidestep_counter);
+
+	*ret_n = 0;
+	for (size_t i = 0; u->journal && i < journal_count(u->journal); i++)
+		doc_foreach_item (
+			doc_get(doc_find(journal_at(u->journal, i)->body, "evidence." RUN_DOUBTED),
+				node),
+			row)
+			if (*ret_n < RECALL_MEANT)
+				rows[(*ret_n)++] = row_of(row);
+	return rows;
+}
+
+const char *recall_policies(const struct upgrade *u, const char *node)
+{
+	return doc_find_str(noted(u, G_ROOM, node), "policies");
+}
+
 /* As they were just before the change, if they are of the counters that `epoch` names. */
 static void recall_refused(struct upgrade *u, struct arena *a, const char *node, const char *epoch,
 			   struct health_question *out)
@@ -300,13 +340,7 @@ static void recall_refused(struct upgrade *u, struct arena *a, const char *node,
 	if (of && !str_eq(of, epoch))
 		return;
 	doc_foreach_item (list, row)
-		rows[out->n_refused++] = (struct sidestep_counter){
-			.source = doc_int_or(doc_at(row, 0), -1),
-			.destination = doc_int_or(doc_at(row, 1), -1),
-			.port = doc_int_or(doc_at(row, 2), -2),
-			.protocol = doc_str(doc_at(row, 3)),
-			.count = doc_int_or(doc_at(row, 4), -1),
-		};
+		rows[out->n_refused++] = row_of(row);
 }
 
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,

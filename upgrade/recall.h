@@ -39,6 +39,18 @@ const char *recall_forgiven(struct upgrade *u, struct arena *a, const char *node
 /* Of before: question.refusing of health.h. */
 struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, const char *node,
 					 size_t *ret_n);
+/*
+ * Refused since policies were changed, which a gate doubted and paused for: somebody went on with
+ * it. Of any gate's evidence.
+ */
+#define RUN_DOUBTED  "doubted"
+#define RECALL_MEANT 256
+struct sidestep_counter *recall_meant(struct upgrade *u, struct arena *a, const char *node,
+				      size_t *ret_n);
+struct doc *recall_rows(struct arena *a, const struct sidestep_counter *rows, size_t n);
+/* Of policies that concerned the node's pods before its change, asking_policies(); NULL: not known.
+ */
+const char *recall_policies(const struct upgrade *u, const char *node);
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);

@@ -114,6 +114,9 @@ struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_
 #define HEALTH_MAX_REFUSED      32 /* with those that never were let through */
 struct sidestep_counter *health_refused(struct arena *a, const struct sidestep_node *before,
 					size_t *ret_n);
+/* The pairs for which DENIED of that question is not well; at most HEALTH_MAX_REFUSED. */
+struct sidestep_counter *health_denied(struct arena *a, const struct health_question *q,
+				       size_t *ret_n);
 /* Whether there is such a pair at all, refused at whatever time. */
 bool health_may_refuse(const struct sidestep_node *n);
 /* Fail when one fails, else unknown when one is unknown, else pass. */

@@ -231,6 +231,56 @@ TEST(a_pod_that_was_never_ready_holds_up_nobody)
 	}
 }
 
+static void tighten(struct attempt *t, const char *ns)
+{
+	stand_in_create(t->world,
+			arena_printf(&t->world->arena,
+				     "{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": "
+				     "\"NetworkPolicy\", \"metadata\": {\"name\": \"none\", "
+				     "\"namespace\": \"%s\"}, \"spec\": {\"podSelector\": {}}}",
+				     ns));
+	t->world->nodes[2].refused = 2;
+}
+
+static void tighten_team(struct attempt *t)
+{
+	tighten(t, "team");
+}
+
+static void tighten_elsewhere(struct attempt *t)
+{
+	tighten(t, "kube-system");
+}
+
+/* A team changes its policies while a wave soaks: nobody can tell whose refusal it is. */
+TEST(who_is_refused_since_policies_were_changed_is_a_persons_decision)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U10-wave-1";
+	t.then = tighten_team;
+	attempt_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
+	expect(&t, CLI_INCONCLUSIVE, CLI_INCONCLUSIVE,
+	       "worker-2: nobody is refused who was let through before: identity 1 to 2 port 80 "
+	       "was let through before and is refused now (3) (of 1 such pairs); policies of its "
+	       "pods were changed");
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	expect_forgiven(&t, "G-WAVE", "1 pairs are refused since policies were changed");
+	expect_forgiven(&t, "G-SOAK", "1 pairs are refused since policies were changed");
+	attempt_close(&t);
+	stand_in_free(&w);
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U10-wave-1";
+	t.then = tighten_elsewhere;
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +288,7 @@ int main(void)
 		cmocka_unit_test(what_passes_by_is_forgiven_once_and_told),
 		cmocka_unit_test(what_passed_by_during_a_pause_is_forgiven_too),
 		cmocka_unit_test(a_pod_that_was_never_ready_holds_up_nobody),
+		cmocka_unit_test(who_is_refused_since_policies_were_changed_is_a_persons_decision),
 		cmocka_unit_test(an_agent_that_keeps_dying_stops_the_soak),
 	};
 
