@@ -40,6 +40,7 @@ static void question_of(struct asking *q, const struct world_node *n, const stru
 
 	*out = (struct health_question){
 		.previous = recall_previous(q->u, a, n->name),
+		.long_ago = recall_long_ago(q->u, a, n->name),
 		.now = n->status,
 		.version = side->version,
 		.pods = &n->uids,

@@ -113,6 +113,9 @@ struct upgrade {
 	/* See recall.h. The first two belong to one gate of one step. */
 	struct statuses first, previous, before, usual, again;
 	const void *asked_for, *asked_by;
+	/* Looks of an hour ago or more (the second), and since. */
+	struct statuses aged[2];
+	uint64_t aged_at;
 	char failed_pod[256]; /* why the last pod of a run failed; "": none did */
 };
 void upgrade_release(struct upgrade *u);

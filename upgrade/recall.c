@@ -66,8 +66,35 @@ static void note_usual(struct upgrade *u, const struct world_node *n)
 		doc_set(&s->arena, s->by_node, n->name, doc_clone(&s->arena, n->status_object));
 }
 
+static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
+{
+	struct sidestep_node *n = arena_new(a, struct sidestep_node);
+
+	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
+}
+
+/* Once an hour. */
+static void age(struct upgrade *u, const struct world *w)
+{
+	uint64_t now = clock_now_ns(u->cluster->clock);
+
+	if (u->aged[0].by_node && now - u->aged_at < 3600 * NS_PER_S)
+		return;
+	forget(&u->aged[1]);
+	u->aged[1] = u->aged[0];
+	u->aged[0] = (struct statuses){0};
+	take(&u->aged[0], w);
+	u->aged_at = now;
+}
+
+const struct sidestep_node *recall_long_ago(struct upgrade *u, struct arena *a, const char *node)
+{
+	return decoded(a, doc_get(u->aged[1].by_node, node));
+}
+
 void recall_end(struct upgrade *u, const struct world *w)
 {
+	age(u, w);
 	take(&u->previous, w);
 	if (!u->first.by_node)
 		u->first.by_node = doc_map(&u->first.arena);
@@ -77,13 +104,6 @@ void recall_end(struct upgrade *u, const struct world *w)
 		note_first(&u->first, &w->nodes[i]);
 		note_usual(u, &w->nodes[i]);
 	}
-}
-
-static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
-{
-	struct sidestep_node *n = arena_new(a, struct sidestep_node);
-
-	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
 }
 
 /* --- the journal's share --- */

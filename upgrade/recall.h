@@ -54,6 +54,8 @@ const char *recall_policies(const struct upgrade *u, const char *node);
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
+/* One of its looks that is an hour old or more. */
+const struct sidestep_node *recall_long_ago(struct upgrade *u, struct arena *a, const char *node);
 /* Whether the machine was started anew since the run began. */
 bool recall_is_rebooted(const struct upgrade *u, const struct sidestep_node *s);
 /* Whether an agent that is not changed yet, and refuses somebody who has been let through at some

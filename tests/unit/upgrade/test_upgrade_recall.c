@@ -281,6 +281,32 @@ TEST(who_is_refused_since_policies_were_changed_is_a_persons_decision)
 	stand_in_free(&w);
 }
 
+/* Twenty megabytes an hour: no look differs much from the last one. */
+TEST(a_leak_of_hours_is_seen)
+{
+	static const char hours[] =
+		"canarySoak: 1s\nsettle: 1s\nwaveSoak: 1s\nsoak: 5h\nprepare: 5s\nsampleEvery: "
+		"600s\ngateTimeout: 3600s\nwaivers:\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n"
+		"- {id: soak-short, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	static const int codes[] = {CLI_WAITING, CLI_ROLLED_BACK};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		w.fault = i ? AGENT_SEEPS : AGENT_WELL;
+		memset(&t, 0, sizeof(t));
+		attempt_open(&t, &w, "mine", -1);
+		attempt_start(&t, stand_in_plan(&w, &w.arena, "0.3.0", hours));
+		expect(&t, attempt_go(&t), codes[i], NULL);
+		assert_true(!i || strstr(t.said, "minutes away"));
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +315,7 @@ int main(void)
 		cmocka_unit_test(what_passed_by_during_a_pause_is_forgiven_too),
 		cmocka_unit_test(a_pod_that_was_never_ready_holds_up_nobody),
 		cmocka_unit_test(who_is_refused_since_policies_were_changed_is_a_persons_decision),
+		cmocka_unit_test(a_leak_of_hours_is_seen),
 		cmocka_unit_test(an_agent_that_keeps_dying_stops_the_soak),
 	};
 
