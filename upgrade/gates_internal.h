@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* upgrade/gates_internal.h - what gates.c, gates_node.c and gates_once.c share. */
+/* upgrade/gates_internal.h - what the gates_*.c share. */
 #pragma once
 
 #include "upgrade/recall.h"
@@ -13,7 +13,9 @@ struct asking {
 	bool fresh;  /* the pods that are asked for were made by the step at hand */
 	bool back;   /* the step takes back */
 	bool proves; /* it is the canary that is asked about: nothing of its agent is forgiven */
-	struct doc *forgiven; /* list of what was; NULL: nothing */
+	struct doc *doubted;           /* by node, rows of recall_meant(); NULL: nothing */
+	const struct doc *policies[3]; /* once they were asked for */
+	struct doc *forgiven;          /* list of what was; NULL: nothing */
 };
 
 int asking_begin(struct asking *q, void *env, const struct doc *args, struct gate_sample *out,
@@ -36,6 +38,14 @@ enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 /* Whether its agent keeps connections in the layout that the plan says of the side. */
 enum finding_result asking_layout(struct asking *q, const struct world_node *n,
 				  const struct side *side, const char **ret_words);
+/* Its health, compared as is right for a node at rest, changed, taken back, or not concerned. */
+enum health_set { HEALTH_AT_REST, HEALTH_CHANGED, HEALTH_BACK, HEALTH_OTHERS };
+enum finding_result asking_health(struct asking *q, const struct world_node *n,
+				  const struct side *side, enum health_set set,
+				  const char **ret_words);
+/* A digest of the policies that concern those endpoints' pods; NULL: they could not be looked at.
+ */
+const char *asking_policies(struct asking *q, const struct sidestep_endpoint *endpoints, size_t n);
 /* It has published nothing for long, or nobody knows when. */
 bool asking_is_silent(const struct asking *q, const struct sidestep_node *s);
 /* The nodes of a step: args.node, or args.nodes (a list); their sides. */

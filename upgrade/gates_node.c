@@ -2,7 +2,6 @@
 /* Gates over nodes: is each agent the one it should be, and as well as before? */
 #include <inttypes.h>
 
-#include "lib/agentapi/health.h"
 #include "lib/base/str.h"
 #include "lib/step/run.h"
 #include "upgrade/gates_internal.h"
@@ -52,13 +51,14 @@ const char *asking_pod(struct asking *q, const struct world_node *n, const struc
 
 static const char *pods_well(struct asking *q, const struct world_node *n)
 {
-	int64_t before = recall_unready(q->u, n->name);
+	const char *one;
+	size_t count = recall_unready(q->u, n, &one);
 
-	if (before >= 0 && (int64_t)n->n_unready > before)
+	if (count)
 		return arena_printf(q->out->arena,
-				    "%zu pods of %s are not ready (%" PRId64
-				    " were before); one is %s",
-				    n->n_unready, n->name, before, n->unready);
+				    "%zu pods of %s are not ready that were before its change; one "
+				    "is %s",
+				    count, n->name, one);
 	return NULL;
 }
 
@@ -121,131 +121,6 @@ enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 	return endpoints_well(q, s, ret_words);
 }
 
-/* --- its health --- */
-
-/* What needs no earlier look. */
-static bool is_direct(enum health_item_id id)
-{
-	return id == HEALTH_READY || id == HEALTH_VERSION || id == HEALTH_CONTROLLERS ||
-	       id == HEALTH_MAP_PRESSURE || id == HEALTH_PROGRAMS;
-}
-
-/* What says something while nothing was changed. */
-static bool is_quiet(enum health_item_id id)
-{
-	return id != HEALTH_DROPS && id != HEALTH_CPU && id != HEALTH_MEMORY;
-}
-
-enum health_set { HEALTH_AT_REST, HEALTH_CHANGED, HEALTH_BACK, HEALTH_OTHERS };
-
-static bool is_asked(const struct asking *q, enum health_item_id id, enum health_set set,
-		     bool compared)
-{
-	/* Over a soak they come and go with what people do. */
-	if (id == HEALTH_CONNTRACK &&
-	    (set == HEALTH_OTHERS || (set == HEALTH_CHANGED && !q->fresh)))
-		return false;
-	if (!compared)
-		return is_direct(id);
-	return set == HEALTH_CHANGED || set == HEALTH_OTHERS || is_quiet(id);
-}
-
-static void question_of(struct asking *q, const struct world_node *n, const struct side *side,
-			enum health_set set, struct health_question *out)
-{
-	struct arena *a = q->out->arena;
-
-	*out = (struct health_question){
-		.previous = recall_previous(q->u, a, n->name),
-		.now = n->status,
-		.version = side->version,
-		.pods = &n->uids,
-		.wall_ns = clock_wall_ns(q->u->cluster->clock),
-		.max_age_ns = AGENT_SILENT_NS,
-	};
-	if (set == HEALTH_AT_REST || set == HEALTH_BACK)
-		out->before = recall_first(q->u, a, n->name, side->version);
-	else
-		out->baseline = recall_usual(q->u, a, n->name);
-	out->unchanged = set != HEALTH_CHANGED;
-	out->refusing = recall_refusing(q->u, a, n->name, &out->n_refusing);
-	if (set == HEALTH_CHANGED)
-		recall_before(q->u, a, n, !q->fresh && !q->proves, out);
-	else if (set == HEALTH_OTHERS)
-		out->before = recall_first(q->u, a, n->name, side->version);
-}
-
-/* What is usual an older release has not told, nor the agent of a machine that was started anew and
- * not changed: rates say nothing then, unless they are bad in themselves. */
-static bool is_moot(const struct asking *q, const struct health_question *question,
-		    enum health_item_id id, enum finding_result result)
-{
-	return result == FINDING_UNKNOWN && (id == HEALTH_DROPS || id == HEALTH_CPU) &&
-	       ((q->u->from.tells_no_health &&
-		 !(question->baseline && question->baseline->health)) ||
-		(question->unchanged && recall_is_rebooted(q->u, question->now)));
-}
-
-/* Told with the answer, and kept with it. */
-static void forgive(struct asking *q, const struct world_node *n, const char *words)
-{
-	struct arena *a = q->out->arena;
-
-	if (!words)
-		return;
-	if (!q->forgiven)
-		q->forgiven = doc_list(a);
-	doc_append(a, q->forgiven, doc_string(a, arena_printf(a, "%s: %s", n->name, words)));
-}
-
-static enum finding_result ask_items(struct asking *q, const struct world_node *n,
-				     const struct side *side, enum health_set set,
-				     const char **ret_words)
-{
-	struct health_item items[HEALTH_ITEM_COUNT];
-	enum finding_result worst = FINDING_PASS;
-	struct health_question question;
-
-	question_of(q, n, side, set, &question);
-	health_ask(q->out->arena, &question, items);
-	if (set == HEALTH_CHANGED)
-		forgive(q, n, recall_forgiven(q->u, q->out->arena, n->name));
-	else if (set == HEALTH_OTHERS && recall_is_rebooted(q->u, n->status))
-		forgive(q, n,
-			"its machine was started anew, and which drops are usual since then is "
-			"not known");
-	for (int i = 0; i < HEALTH_ITEM_COUNT; i++) {
-		enum finding_result r = items[i].result;
-
-		forgive(q, n, items[i].forgiven);
-		if ((r != FINDING_FAIL && r != FINDING_UNKNOWN) || worst == FINDING_FAIL ||
-		    !is_asked(q, (enum health_item_id)i, set, question.before != NULL) ||
-		    is_moot(q, &question, (enum health_item_id)i, r) ||
-		    (r == FINDING_UNKNOWN && worst == FINDING_UNKNOWN))
-			continue;
-		worst = r;
-		*ret_words = arena_printf(q->out->arena, "%s: %s: %s", n->name, items[i].title,
-					  items[i].words);
-	}
-	return worst;
-}
-
-static enum finding_result ask_health(struct asking *q, const struct world_node *n,
-				      const struct side *side, enum health_set set,
-				      const char **ret_words)
-{
-	if (n->status && asking_is_silent(q, n->status)) {
-		*ret_words = arena_printf(q->out->arena, "the agent of %s is silent", n->name);
-		return FINDING_UNKNOWN;
-	}
-	if (side->tells_no_health && n->status && !n->status->health) {
-		*ret_words =
-			arena_printf(q->out->arena, "agents of %s publish none", side->version);
-		return FINDING_SKIP;
-	}
-	return ask_items(q, n, side, set, ret_words);
-}
-
 /* --- one answer for many nodes --- */
 
 struct verdict {
@@ -298,7 +173,7 @@ static void ask_node(struct asking *q, struct round *r, const struct world_node 
 	result = asking_agent(q, n, side, &words);
 	weigh(&r->agents, result, words);
 	words = NULL;
-	result = ask_health(q, n, side, set, &words);
+	result = asking_health(q, n, side, set, &words);
 	weigh(&r->health, result, words);
 }
 
@@ -336,6 +211,12 @@ static int finish(struct asking *q, struct round *r)
 	answer(q, ASK_KUBERNETES, &r->kubernetes, "the agent's pod is the right one and ready");
 	answer(q, ASK_AGENTS, &r->agents, "ready, of the right version, every endpoint ready");
 	answer(q, ASK_HEALTH, &r->health, how_well(q));
+	/* Nobody takes for meant what was not told: a failure is told before a doubt. */
+	if (q->doubted && r->kubernetes.result == FINDING_PASS &&
+	    r->agents.result == FINDING_PASS && r->health.result == FINDING_UNKNOWN) {
+		q->out->evidence = doc_map(q->out->arena);
+		doc_set(q->out->arena, q->out->evidence, RUN_DOUBTED, q->doubted);
+	}
 	recall_end(q->u, &q->w);
 	return 0;
 }
@@ -394,6 +275,17 @@ GATE_SAMPLE(sound)
 	return finish(&q, &round);
 }
 
+static struct doc *note_before(struct asking *q, const struct world_node *n)
+{
+	struct doc *d = recall_note_before(q->u, q->out->arena, n);
+	const struct sidestep_node *s = n->status;
+	const char *policies = s ? asking_policies(q, s->endpoints, s->n_endpoints) : NULL;
+
+	if (policies)
+		doc_set_string(q->out->arena, d, "policies", policies);
+	return d;
+}
+
 /* One at a time: whoever has no agent now is waited for. The agents may be of either side. */
 GATE_SAMPLE(room)
 {
@@ -425,7 +317,7 @@ GATE_SAMPLE(room)
 				   "looked at for %llu s first",
 				   node, RECALL_APART_NS / NS_PER_S));
 	if (mine)
-		out->evidence = recall_note_before(q.u, out->arena, mine);
+		out->evidence = note_before(&q, mine);
 	answer(&q, ASK_KUBERNETES, &pods, "every agent's pod is ready");
 	answer(&q, ASK_AGENTS, &agents, "every agent is ready");
 	recall_end(q.u, &q.w);

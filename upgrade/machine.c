@@ -184,6 +184,8 @@ void upgrade_release(struct upgrade *u)
 	arena_release(&u->before.arena);
 	arena_release(&u->usual.arena);
 	arena_release(&u->again.arena);
+	arena_release(&u->aged[0].arena);
+	arena_release(&u->aged[1].arena);
 }
 
 const char *machine_prepare_name(struct arena *a, const char *run, const char *node)

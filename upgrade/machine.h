@@ -116,6 +116,9 @@ struct upgrade {
 	/* The way back that agents prepare for, and since when by our own clock. */
 	const void *preparing;
 	uint64_t preparing_since;
+	/* Looks of an hour ago or more (the second), and since. */
+	struct statuses aged[2];
+	uint64_t aged_at;
 	char failed_pod[256]; /* why the last pod of a run failed; "": none did */
 };
 void upgrade_release(struct upgrade *u);

@@ -66,8 +66,35 @@ static void note_usual(struct upgrade *u, const struct world_node *n)
 		doc_set(&s->arena, s->by_node, n->name, doc_clone(&s->arena, n->status_object));
 }
 
+static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
+{
+	struct sidestep_node *n = arena_new(a, struct sidestep_node);
+
+	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
+}
+
+/* Once an hour. */
+static void age(struct upgrade *u, const struct world *w)
+{
+	uint64_t now = clock_now_ns(u->cluster->clock);
+
+	if (u->aged[0].by_node && now - u->aged_at < 3600 * NS_PER_S)
+		return;
+	forget(&u->aged[1]);
+	u->aged[1] = u->aged[0];
+	u->aged[0] = (struct statuses){0};
+	take(&u->aged[0], w);
+	u->aged_at = now;
+}
+
+const struct sidestep_node *recall_long_ago(struct upgrade *u, struct arena *a, const char *node)
+{
+	return decoded(a, doc_get(u->aged[1].by_node, node));
+}
+
 void recall_end(struct upgrade *u, const struct world *w)
 {
+	age(u, w);
 	take(&u->previous, w);
 	if (!u->first.by_node)
 		u->first.by_node = doc_map(&u->first.arena);
@@ -77,13 +104,6 @@ void recall_end(struct upgrade *u, const struct world *w)
 		note_first(&u->first, &w->nodes[i]);
 		note_usual(u, &w->nodes[i]);
 	}
-}
-
-static struct sidestep_node *decoded(struct arena *a, const struct doc *d)
-{
-	struct sidestep_node *n = arena_new(a, struct sidestep_node);
-
-	return d && !sidestep_node_decode(a, d, n, NULL) ? n : NULL;
 }
 
 /* --- the journal's share --- */
@@ -180,15 +200,11 @@ static void copy_refusing(struct upgrade *u, struct arena *a, struct doc *to,
 }
 
 /* [source, destination, port, protocol, count] each: a run of many nodes has room for no more. */
-static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_node *before)
+struct doc *recall_rows(struct arena *a, const struct sidestep_counter *rows, size_t n)
 {
-	struct doc *d = doc_set_map(a, to, "refused"), *list = doc_set_list(a, d, "rows");
-	size_t n_rows;
-	struct sidestep_counter *rows = health_refused(a, before, &n_rows);
+	struct doc *list = doc_list(a);
 
-	if (before->counters_epoch)
-		doc_set_string(a, d, "epoch", before->counters_epoch);
-	for (size_t i = 0; i < n_rows; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct doc *row = doc_append(a, list, doc_list(a));
 
 		doc_append(a, row, doc_int(a, rows[i].source));
@@ -197,14 +213,39 @@ static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_
 		doc_append(a, row, doc_string(a, str_or_empty(rows[i].protocol)));
 		doc_append(a, row, doc_int(a, rows[i].count));
 	}
+	return list;
+}
+
+static struct sidestep_counter row_of(const struct doc *row)
+{
+	return (struct sidestep_counter){
+		.source = doc_int_or(doc_at(row, 0), -1),
+		.destination = doc_int_or(doc_at(row, 1), -1),
+		.port = doc_int_or(doc_at(row, 2), -2),
+		.protocol = doc_str(doc_at(row, 3)),
+		.count = doc_int_or(doc_at(row, 4), -1),
+	};
+}
+
+static void copy_refused(struct arena *a, struct doc *to, const struct sidestep_node *before)
+{
+	struct doc *d = doc_set_map(a, to, "refused");
+	size_t n_rows;
+	struct sidestep_counter *rows = health_refused(a, before, &n_rows);
+
+	if (before->counters_epoch)
+		doc_set_string(a, d, "epoch", before->counters_epoch);
+	doc_set(a, d, "rows", recall_rows(a, rows, n_rows));
 }
 
 struct doc *recall_note_before(struct upgrade *u, struct arena *a, const struct world_node *n)
 {
-	struct doc *d = doc_map(a);
+	struct doc *d = doc_map(a), *list;
 
 	doc_set_string(a, d, "node", n->name);
-	doc_set_int(a, d, "unready", (int64_t)n->n_unready);
+	list = doc_set_list(a, d, "unready");
+	for (size_t i = 0; i < n->n_unready; i++)
+		doc_append(a, list, doc_string(a, n->unready[i].uid));
 	if (!n->status_object)
 		return d;
 	doc_set(a, d, "before", compact(a, n->status_object, true));
@@ -284,6 +325,27 @@ struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, con
 	return rows;
 }
 
+struct sidestep_counter *recall_meant(struct upgrade *u, struct arena *a, const char *node,
+				      size_t *ret_n)
+{
+	struct sidestep_counter *rows = arena_array(a, RECALL_MEANT, struct sidestep_counter);
+
+	*ret_n = 0;
+	for (size_t i = 0; u->journal && i < journal_count(u->journal); i++)
+		doc_foreach_item (
+			doc_get(doc_find(journal_at(u->journal, i)->body, "evidence." RUN_DOUBTED),
+				node),
+			row)
+			if (*ret_n < RECALL_MEANT)
+				rows[(*ret_n)++] = row_of(row);
+	return rows;
+}
+
+const char *recall_policies(const struct upgrade *u, const char *node)
+{
+	return doc_find_str(noted(u, G_ROOM, node), "policies");
+}
+
 /* As they were just before the change, if they are of the counters that `epoch` names. */
 static void recall_refused(struct upgrade *u, struct arena *a, const char *node, const char *epoch,
 			   struct health_question *out)
@@ -298,13 +360,7 @@ static void recall_refused(struct upgrade *u, struct arena *a, const char *node,
 	if (of && !str_eq(of, epoch))
 		return;
 	doc_foreach_item (list, row)
-		rows[out->n_refused++] = (struct sidestep_counter){
-			.source = doc_int_or(doc_at(row, 0), -1),
-			.destination = doc_int_or(doc_at(row, 1), -1),
-			.port = doc_int_or(doc_at(row, 2), -2),
-			.protocol = doc_str(doc_at(row, 3)),
-			.count = doc_int_or(doc_at(row, 4), -1),
-		};
+		rows[out->n_refused++] = row_of(row);
 }
 
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
@@ -467,7 +523,27 @@ int64_t recall_restarts(const struct upgrade *u, const char *node)
 	return doc_find_int(doc_get(u->previous.by_node, node), "restarts", INT64_MAX);
 }
 
-int64_t recall_unready(const struct upgrade *u, const char *node)
+static bool names(const struct doc *list, const char *member, const char *uid)
 {
-	return doc_find_int(noted(u, G_ROOM, node), "unready", -1);
+	doc_foreach_item (list, d)
+		if (str_eq(member ? doc_find_str(d, member) : doc_str(d), uid))
+			return true;
+	return false;
+}
+
+size_t recall_unready(const struct upgrade *u, const struct world_node *n, const char **ret_one)
+{
+	const struct doc *e = noted(u, G_ROOM, n->name);
+	const struct doc *there = doc_find(e, "before.status.endpoints");
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_unready; i++) {
+		const struct world_pod *p = &n->unready[i];
+
+		if (!names(there, "uid", p->uid) || names(doc_get(e, "unready"), NULL, p->uid))
+			continue;
+		if (!count++)
+			*ret_one = p->name;
+	}
+	return count;
 }

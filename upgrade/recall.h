@@ -39,9 +39,23 @@ const char *recall_forgiven(struct upgrade *u, struct arena *a, const char *node
 /* Of before: question.refusing of health.h. */
 struct sidestep_counter *recall_refusing(struct upgrade *u, struct arena *a, const char *node,
 					 size_t *ret_n);
+/*
+ * Refused since policies were changed, which a gate doubted and paused for: somebody went on with
+ * it. Of any gate's evidence.
+ */
+#define RUN_DOUBTED  "doubted"
+#define RECALL_MEANT 256
+struct sidestep_counter *recall_meant(struct upgrade *u, struct arena *a, const char *node,
+				      size_t *ret_n);
+struct doc *recall_rows(struct arena *a, const struct sidestep_counter *rows, size_t n);
+/* Of policies that concerned the node's pods before its change, asking_policies(); NULL: not known.
+ */
+const char *recall_policies(const struct upgrade *u, const char *node);
 const struct sidestep_node *recall_first(struct upgrade *u, struct arena *a, const char *node,
 					 const char *version);
 const struct sidestep_node *recall_previous(struct upgrade *u, struct arena *a, const char *node);
+/* One of its looks that is an hour old or more. */
+const struct sidestep_node *recall_long_ago(struct upgrade *u, struct arena *a, const char *node);
 /* Whether the machine was started anew since the run began. */
 bool recall_is_rebooted(const struct upgrade *u, const struct sidestep_node *s);
 /* Whether an agent that is not changed yet, and refuses somebody who has been let through at some
@@ -51,8 +65,9 @@ bool recall_is_rebooted(const struct upgrade *u, const struct sidestep_node *s);
 bool recall_has_two_looks(const struct upgrade *u, const struct world_node *n);
 /* Restarts of its agent's pod at the last sample of this gate; INT64_MAX: there was none. */
 int64_t recall_restarts(const struct upgrade *u, const char *node);
-/* Pods of the node that were not ready before; -1: not known. */
-int64_t recall_unready(const struct upgrade *u, const char *node);
+/* Pods of the node that are not ready, and were there and ready before its change: whoever came
+ * later, or was not ready then, says nothing of it. One of them, by name. */
+size_t recall_unready(const struct upgrade *u, const struct world_node *n, const char **ret_one);
 
 /* Evidence for the journal. */
 struct doc *recall_note_usual(struct arena *a, const struct world *w);

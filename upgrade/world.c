@@ -229,6 +229,7 @@ static bool is_agent(const struct world *w, const struct pod *p)
 static void take_other(struct world *w, struct world_node *n, const struct pod *p)
 {
 	const char **uids = arena_array(w->arena, n->uids.n + 1, const char *);
+	struct world_pod *unready;
 
 	if (pod_is_finished(p))
 		return;
@@ -239,8 +240,13 @@ static void take_other(struct world *w, struct world_node *n, const struct pod *
 	if (pod_is_ready(p) || p->meta.deletion_timestamp ||
 	    strmap_get(&p->meta.labels, UPGRADE_LABEL))
 		return;
-	if (!n->n_unready++)
-		n->unready = arena_printf(w->arena, "%s/%s", p->meta.namespace, p->meta.name);
+	unready = arena_array(w->arena, n->n_unready + 1, struct world_pod);
+	for (size_t i = 0; i < n->n_unready; i++)
+		unready[i] = n->unready[i];
+	unready[n->n_unready++] = (struct world_pod){
+		.uid = p->meta.uid,
+		.name = arena_printf(w->arena, "%s/%s", p->meta.namespace, p->meta.name)};
+	n->unready = unready;
 }
 
 static int take_pods(struct world *w, const struct doc *list, struct error *err)

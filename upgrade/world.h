@@ -13,6 +13,10 @@
 /* Agents publish every few seconds; older than this is silence. */
 #define AGENT_SILENT_NS (60 * NS_PER_S)
 
+struct world_pod {
+	const char *uid, *name; /* "namespace/name" */
+};
+
 struct world_node {
 	const char *name;
 	bool ready, control_plane;
@@ -28,8 +32,8 @@ struct world_node {
 	/* What its agent publishes; NULL: nothing. */
 	const struct sidestep_node *status;
 	const struct doc *status_object;
-	struct strings uids; /* of all pods here that have not finished */
-	const char *unready; /* "namespace/name" of the first of them that is not ready */
+	struct strings uids;       /* of all pods here that have not finished */
+	struct world_pod *unready; /* those of them that are not ready */
 	size_t n_unready;
 };
 

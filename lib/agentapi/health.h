@@ -53,11 +53,16 @@ enum health_item_id {
 /* Processor time: so much of what it was, and less than the floor is always well. */
 #define HEALTH_CPU_FACTOR_PERCENT  200
 #define HEALTH_CPU_FLOOR_PER_MILLE 100 /* of one processor */
+/* So much is never well where what it took before is not known. */
+#define HEALTH_CPU_CEILING_PER_MILLE 800
 /* Memory: below that share of its limit; not to be reached within the horizon at its growth. */
 #define HEALTH_MEMORY_PERCENT     90
 #define HEALTH_MEMORY_HORIZON_MS  (60 * 60 * 1000)
 #define HEALTH_MEMORY_SLACK_BYTES (64 << 20) /* without a limit: above twice what it took */
 #define HEALTH_MEMORY_STEP_BYTES  (8 << 20)  /* growth less than this between samples is none */
+/* The same of a look that was an hour or more ago, of an agent that had filled itself by then. */
+#define HEALTH_MEMORY_FAR_MS  (24 * 60 * 60 * 1000)
+#define HEALTH_MEMORY_FULL_MS (30 * 60 * 1000)
 
 struct health_question {
 	const struct sidestep_node *baseline; /* NULL: rates before the change are not known */
@@ -66,6 +71,7 @@ struct health_question {
 	 * *before is then what was said first after the start, and counted_later is set. */
 	const struct sidestep_node *origin;
 	const struct sidestep_node *previous; /* NULL: this is the first sample after the change */
+	const struct sidestep_node *long_ago; /* an earlier sample than that; NULL: there is none */
 	const struct sidestep_node *now;      /* NULL: there is none; everything is unknown */
 	const char *version;                  /* NULL: that of before */
 	int64_t starts;                       /* of the agent that were meant to be, since before */
@@ -114,6 +120,9 @@ struct sidestep_counter *health_refusing(struct arena *a, const struct sidestep_
 #define HEALTH_MAX_REFUSED      32 /* with those that never were let through */
 struct sidestep_counter *health_refused(struct arena *a, const struct sidestep_node *before,
 					size_t *ret_n);
+/* The pairs for which DENIED of that question is not well; at most HEALTH_MAX_REFUSED. */
+struct sidestep_counter *health_denied(struct arena *a, const struct health_question *q,
+				       size_t *ret_n);
 /* Whether there is such a pair at all, refused at whatever time. */
 bool health_may_refuse(const struct sidestep_node *n);
 /* Fail when one fails, else unknown when one is unknown, else pass. */

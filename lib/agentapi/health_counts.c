@@ -294,6 +294,11 @@ void health_ask_cpu(struct asking *k)
 		health_say(k, FINDING_UNKNOWN, "the agent does not tell its processor time");
 	else if (is <= HEALTH_CPU_FLOOR_PER_MILLE)
 		health_say(k, FINDING_PASS, "%" PRId64 " thousandths of a processor", is);
+	else if (was < 0 && !young && is >= HEALTH_CPU_CEILING_PER_MILLE)
+		health_say(k, FINDING_FAIL,
+			   "%" PRId64 " thousandths of a processor; what it took before is not "
+			   "known, and from %d on it is too much",
+			   is, HEALTH_CPU_CEILING_PER_MILLE);
 	else if (was < 0 || young)
 		health_say(k, FINDING_UNKNOWN, "%" PRId64 " thousandths of a processor; %s", is,
 			   was < 0 ? "what it took before is not known"
@@ -306,18 +311,50 @@ void health_ask_cpu(struct asking *k)
 			   "%" PRId64 " thousandths of a processor, %" PRId64 " before", is, was);
 }
 
-/* Until the limit at the growth since the last sample; -1: it does not grow. */
-static int64_t ms_to_limit(const struct asking *k, int64_t rss, int64_t limit)
+/* Until the limit at the growth since then; -1: it does not grow. */
+static int64_t ms_to_limit(const struct sidestep_node *then, const struct sidestep_node *now)
 {
-	int64_t ms = health_elapsed_ms(k->q->previous, k->q->now), more, left;
+	int64_t ms = health_elapsed_ms(then, now), more, left;
 
-	if (!ms || !health_same_process(k->q->previous, k->q->now) ||
-	    !k->previous->process.rss_bytes.set)
+	if (!ms || !health_same_process(then, now) || !then->health->process.rss_bytes.set)
 		return -1;
-	if (!health_since(rss, k->previous->process.rss_bytes.value, &more) ||
-	    more < HEALTH_MEMORY_STEP_BYTES || !health_since(limit, rss, &left))
+	if (!health_since(now->health->process.rss_bytes.value,
+			  then->health->process.rss_bytes.value, &more) ||
+	    more < HEALTH_MEMORY_STEP_BYTES ||
+	    !health_since(now->health->process.limit_bytes.value,
+			  now->health->process.rss_bytes.value, &left))
 		return -1;
-	return left / (more / ms + 1);
+	return health_scale(left, ms, more);
+}
+
+/* An agent that has just started grows until it holds what there is. */
+static bool was_full(const struct sidestep_node *then)
+{
+	return then && then->health && then->health->uptime_ms.set &&
+	       then->health->uptime_ms.value >= HEALTH_MEMORY_FULL_MS;
+}
+
+static void ask_limited_memory(struct asking *k, const struct sidestep_process *p)
+{
+	int64_t left = ms_to_limit(k->q->previous, k->q->now);
+	int64_t far = was_full(k->q->long_ago) ? ms_to_limit(k->q->long_ago, k->q->now) : -1;
+
+	if (far >= 0 && far < HEALTH_MEMORY_FAR_MS &&
+	    (left < 0 || left >= HEALTH_MEMORY_HORIZON_MS))
+		left = far;
+	else if (left >= HEALTH_MEMORY_HORIZON_MS)
+		left = -1;
+	if (p->rss_bytes.value >= p->limit_bytes.value / 100 * HEALTH_MEMORY_PERCENT)
+		health_say(k, FINDING_FAIL, "%" PRId64 " MiB of a limit of %" PRId64 " MiB",
+			   p->rss_bytes.value >> 20, p->limit_bytes.value >> 20);
+	else if (left >= 0)
+		health_say(k, FINDING_FAIL,
+			   "%" PRId64 " MiB and growing: its limit of %" PRId64 " MiB is %" PRId64
+			   " minutes away",
+			   p->rss_bytes.value >> 20, p->limit_bytes.value >> 20, left / 60000);
+	else
+		health_say(k, FINDING_PASS, "%" PRId64 " MiB of a limit of %" PRId64 " MiB",
+			   p->rss_bytes.value >> 20, p->limit_bytes.value >> 20);
 }
 
 void health_ask_memory(struct asking *k)
@@ -325,24 +362,11 @@ void health_ask_memory(struct asking *k)
 	const struct sidestep_node *was = health_origin(k);
 	const struct sidestep_process *p = k->now ? &k->now->process : NULL,
 				      *had = was && was->health ? &was->health->process : NULL;
-	int64_t left;
 
 	if (!p || !p->rss_bytes.set) {
 		health_say(k, FINDING_UNKNOWN, "the agent does not tell its memory");
 	} else if (p->limit_bytes.set) {
-		left = ms_to_limit(k, p->rss_bytes.value, p->limit_bytes.value);
-		if (p->rss_bytes.value >= p->limit_bytes.value / 100 * HEALTH_MEMORY_PERCENT)
-			health_say(k, FINDING_FAIL, "%" PRId64 " MiB of a limit of %" PRId64 " MiB",
-				   p->rss_bytes.value >> 20, p->limit_bytes.value >> 20);
-		else if (left >= 0 && left < HEALTH_MEMORY_HORIZON_MS)
-			health_say(k, FINDING_FAIL,
-				   "%" PRId64 " MiB and growing: its limit of %" PRId64
-				   " MiB is %" PRId64 " minutes away",
-				   p->rss_bytes.value >> 20, p->limit_bytes.value >> 20,
-				   left / 60000);
-		else
-			health_say(k, FINDING_PASS, "%" PRId64 " MiB of a limit of %" PRId64 " MiB",
-				   p->rss_bytes.value >> 20, p->limit_bytes.value >> 20);
+		ask_limited_memory(k, p);
 	} else if (!had || !had->rss_bytes.set) {
 		health_say(k, FINDING_UNKNOWN,
 			   "no limit is set, and what it took before is not known");

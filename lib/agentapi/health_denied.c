@@ -256,6 +256,8 @@ static enum finding_result judge_refusal(struct asking *k, const struct sidestep
 	const struct sidestep_node *was = k->q->before;
 	struct told had = refused(was, c), passed = let_through(was, c);
 
+	if (was_refusing(k->q, c))
+		return FINDING_PASS;
 	if (k->q->counted_later && !k->q->unchanged)
 		return judge_later(k, c);
 
@@ -317,4 +319,23 @@ void health_ask_denied(struct asking *k)
 		health_say(k, FINDING_UNKNOWN, "there are more pairs than the agent can tell");
 	else
 		health_say(k, FINDING_PASS, "no pair that was let through before is refused");
+}
+
+struct sidestep_counter *health_denied(struct arena *a, const struct health_question *q,
+				       size_t *ret_n)
+{
+	struct sidestep_counter *list = arena_array(a, HEALTH_MAX_REFUSED, struct sidestep_counter);
+	struct health_item item = {0};
+	struct asking k = {.a = a, .q = q, .item = &item};
+
+	*ret_n = 0;
+	if (!same_counters(q->before, q->now))
+		return list;
+	for (size_t i = 0; i < q->now->n_counters && *ret_n < HEALTH_MAX_REFUSED; i++) {
+		const struct sidestep_counter *c = &q->now->counters[i];
+
+		if (str_eq(c->verdict, "dropped") && judge_refusal(&k, c) != FINDING_PASS)
+			list[(*ret_n)++] = *c;
+	}
+	return list;
 }

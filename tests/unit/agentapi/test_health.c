@@ -88,6 +88,7 @@ static struct sidestep_node *node(const struct doc *d)
 
 struct moments {
 	const char *before, *now; /* patches of what is asked about; NULL: as it is */
+	const char *long_ago;     /* of what is now; NULL: there was nothing */
 	bool no_before, no_previous, no_baseline, no_pods, quiet, unchanged, refusing;
 	bool rebooted;   /* since the change; before is what was said first after that */
 	bool later;      /* what was counted before is not known ... */
@@ -127,6 +128,7 @@ static void ask(const struct moments *m, struct health_item items[HEALTH_ITEM_CO
 		q.counted_later = true;
 	}
 	now = patched(patched(previous, now_patch), m->now);
+	q.long_ago = m->long_ago ? node(patched(now, m->long_ago)) : NULL;
 	was = patched(m->rebooted ? previous : was, m->before);
 	clock_parse_rfc3339("2026-11-23T12:02:05Z", &q.wall_ns);
 	q.now = node(now);
@@ -590,9 +592,31 @@ static const struct {
 	 {.no_baseline = true, .no_before = true, .now = HEALTH("process: {cpuMs: 26000}")},
 	 NULL}, /* little is well whatever it was */
 	{HEALTH_CPU, FINDING_UNKNOWN, {.no_before = true}, "before is not known"},
+	{HEALTH_CPU,
+	 FINDING_FAIL,
+	 {.no_before = true, .now = HEALTH("process: {cpuMs: 74000}")},
+	 "from 800 on"},
 	{HEALTH_CPU, FINDING_UNKNOWN, {.no_previous = true}, "just started"},
 	{HEALTH_CPU, FINDING_UNKNOWN, {.now = HEALTH("process: {cpuMs: null}")}, NULL},
 
+	/* Two hours ago. */
+	{HEALTH_MEMORY,
+	 FINDING_FAIL,
+	 {.long_ago = HEALTH("clockMs: 120000, uptimeMs: 3600000, process: {rssBytes: 20000000}")},
+	 "minutes away"},
+	{HEALTH_MEMORY, /* it had just started */
+	 FINDING_PASS,
+	 {.long_ago = HEALTH("clockMs: 120000, uptimeMs: 60000, process: {rssBytes: 20000000}")},
+	 NULL},
+	{HEALTH_MEMORY, /* another process */
+	 FINDING_PASS,
+	 {.long_ago = HEALTH("started: x, clockMs: 120000, uptimeMs: 3600000, process: {rssBytes: "
+			     "20000000}")},
+	 NULL},
+	{HEALTH_MEMORY,
+	 FINDING_PASS,
+	 {.long_ago = HEALTH("clockMs: 120000, uptimeMs: 3600000, process: {rssBytes: 40000000}")},
+	 NULL},
 	{HEALTH_MEMORY, FINDING_PASS, {0}, "39 MiB of a limit of 95 MiB"},
 	{HEALTH_MEMORY, FINDING_FAIL, {.now = HEALTH("process: {rssBytes: 90000000}")}, NULL},
 	{HEALTH_MEMORY,

@@ -473,6 +473,7 @@ static void put_health(struct stand_in *w, struct arena *a, const struct stand_i
 		       const struct doc *pod, struct doc *status)
 {
 	bool leaks = struck(w, pod, n->name, AGENT_LEAKS);
+	int64_t lost = struck(w, pod, n->name, AGENT_SEEPS) ? (now_ms(w) - n->started_ms) * 5 : 0;
 	const char *text = arena_printf(
 		a,
 		"{\"started\": \"%s\", \"starts\": %lld, \"clockMs\": %lld, \"uptimeMs\": %lld, "
@@ -491,7 +492,7 @@ static void put_health(struct stand_in *w, struct arena *a, const struct stand_i
 		rfc3339(a, n->started_wall), (long long)n->starts, (long long)now_ms(w),
 		(long long)(now_ms(w) - n->started_ms), w->team, w->team, w->team, w->team,
 		(long long)(now_ms(w) / 100), /* somebody is refused all the time */
-		(long long)(leaks ? 20000000 + n->looks * 60000000 : 20000000));
+		(long long)(leaks ? 20000000 + n->looks * 60000000 : 20000000 + lost));
 
 	doc_set(a, status, "health", json_of(a, text));
 	if (w->tells_all)

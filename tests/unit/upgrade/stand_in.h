@@ -27,6 +27,7 @@ enum agent_fault {
 	AGENT_DROPS,   /* refuses pairs that it let through */
 	AGENT_MUTES,   /* the same where they leave for another node */
 	AGENT_LEAKS,
+	AGENT_SEEPS,        /* by the hour */
 	AGENT_LATE,         /* is ready only at the sixth look */
 	AGENT_UNREGENERATE, /* fails to build an endpoint */
 	AGENT_NO_NETWORK,   /* makes none for new pods */

@@ -187,12 +187,135 @@ TEST(an_agent_that_keeps_dying_stops_the_soak)
 	stand_in_free(&w);
 }
 
+/* A team's pod that cannot start. */
+static void deploy_badly(struct attempt *t)
+{
+	stand_in_create(t->world,
+			"{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": "
+			"\"worse\", \"namespace\": \"team\"}, \"spec\": {\"nodeName\": "
+			"\"worker-2\", \"containers\": [{\"name\": \"c\", \"image\": \"none\"}]}}");
+}
+
+static void crash(struct stand_in *w, const char *pod)
+{
+	stand_in_patch_status(w, KIND_POD, "team", pod,
+			      "{\"status\": {\"conditions\": [{\"type\": \"Ready\", \"status\": "
+			      "\"False\"}]}}");
+}
+
+static void crash_one(struct attempt *t)
+{
+	crash(t->world, "web-worker-2-1");
+}
+
+/* Pods that were not there and ready before their node's change are not its fault. */
+TEST(a_pod_that_was_never_ready_holds_up_nobody)
+{
+	static const struct {
+		void (*then)(struct attempt *t);
+		int code;
+	} rows[] = {{deploy_badly, CLI_WAITING}, {crash_one, CLI_ROLLED_BACK}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		crash(&w, "web-worker-2-0");
+		memset(&t, 0, sizeof(t));
+		t.at_step = "U10-wave-1";
+		t.then = rows[i].then;
+		attempt_whole(&t, &w, "0.3.0", rows[i].code);
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
+static void tighten(struct attempt *t, const char *ns)
+{
+	stand_in_create(t->world,
+			arena_printf(&t->world->arena,
+				     "{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": "
+				     "\"NetworkPolicy\", \"metadata\": {\"name\": \"none\", "
+				     "\"namespace\": \"%s\"}, \"spec\": {\"podSelector\": {}}}",
+				     ns));
+	t->world->nodes[2].refused = 2;
+}
+
+static void tighten_team(struct attempt *t)
+{
+	tighten(t, "team");
+}
+
+static void tighten_elsewhere(struct attempt *t)
+{
+	tighten(t, "kube-system");
+}
+
+/* A team changes its policies while a wave soaks: nobody can tell whose refusal it is. */
+TEST(who_is_refused_since_policies_were_changed_is_a_persons_decision)
+{
+	static struct attempt t;
+	struct stand_in w;
+
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U10-wave-1";
+	t.then = tighten_team;
+	attempt_whole(&t, &w, "0.3.0", CLI_INCONCLUSIVE);
+	expect(&t, CLI_INCONCLUSIVE, CLI_INCONCLUSIVE,
+	       "worker-2: nobody is refused who was let through before: identity 1 to 2 port 80 "
+	       "was let through before and is refused now (3) (of 1 such pairs); policies of its "
+	       "pods were changed");
+	expect(&t, gone_on_with(&t, &w), CLI_WAITING, NULL);
+	expect_forgiven(&t, "G-WAVE", "1 pairs are refused since policies were changed");
+	expect_forgiven(&t, "G-SOAK", "1 pairs are refused since policies were changed");
+	attempt_close(&t);
+	stand_in_free(&w);
+	stand_in_new(&w);
+	memset(&t, 0, sizeof(t));
+	t.at_step = "U10-wave-1";
+	t.then = tighten_elsewhere;
+	attempt_whole(&t, &w, "0.3.0", CLI_ROLLED_BACK);
+	attempt_close(&t);
+	stand_in_free(&w);
+}
+
+/* Twenty megabytes an hour: no look differs much from the last one. */
+TEST(a_leak_of_hours_is_seen)
+{
+	static const char hours[] =
+		"canarySoak: 1s\nsettle: 1s\nwaveSoak: 1s\nsoak: 5h\nprepare: 5s\nsampleEvery: "
+		"600s\ngateTimeout: 3600s\nwaivers:\n"
+		"- {id: staging-proof, reason: r, owner: o, expires: \"2100-01-01\"}\n"
+		"- {id: soak-short, reason: r, owner: o, expires: \"2100-01-01\"}\n";
+	static const int codes[] = {CLI_WAITING, CLI_ROLLED_BACK};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		static struct attempt t;
+		struct stand_in w;
+
+		stand_in_new(&w);
+		w.fault = i ? AGENT_SEEPS : AGENT_WELL;
+		memset(&t, 0, sizeof(t));
+		attempt_open(&t, &w, "mine", -1);
+		attempt_start(&t, stand_in_plan(&w, &w.arena, "0.3.0", hours));
+		expect(&t, attempt_go(&t), codes[i], NULL);
+		assert_true(!i || strstr(t.said, "minutes away"));
+		attempt_close(&t);
+		stand_in_free(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_launders_no_refusal),
 		cmocka_unit_test(what_passes_by_is_forgiven_once_and_told),
 		cmocka_unit_test(what_passed_by_during_a_pause_is_forgiven_too),
+		cmocka_unit_test(a_pod_that_was_never_ready_holds_up_nobody),
+		cmocka_unit_test(who_is_refused_since_policies_were_changed_is_a_persons_decision),
+		cmocka_unit_test(a_leak_of_hours_is_seen),
 		cmocka_unit_test(an_agent_that_keeps_dying_stops_the_soak),
 	};
 
