@@ -406,7 +406,7 @@ def told_at_each_pause(w):
     w.write(GOOD)
     done = w.call("run", w.file, "--no-cluster", "--mode", "execute", "--yes")
     run = re.search(rb"^run (\S+):", done.stdout).group(1).decode()
-    says(done, 7, "0 of 1 approvals; it takes somebody of oncall who is not uid", f"next: they type 'sidestep runbook approve {run} agree'",
+    says(done, 7, "0 of 1 approvals; it takes somebody of oncall who is not uid", f"next: they type 'sidestep runbook approve {run} agree --no-cluster'",
          "nothing was changed")
     says(w.call("status", "--no-cluster"), 0, run, "at agree")
     says(w.call("abort", run, "--no-cluster"), 8, "aborted, and not to be gone on with", "nothing was changed")
