@@ -44,8 +44,24 @@ static void add_drift(struct report *r, struct arena *a, const struct diff_objec
 		    "--ignore.";
 }
 
+/* What no manifest names, and somebody wrote by hand. */
+static void add_extra(struct report *r, struct arena *a, const struct diff_object *o,
+		      const struct diff_extra *x)
+{
+	struct finding *f = report_add_free(
+		r, "config-drift", "is as applied", o->kind, SEVERITY_ERROR, FINDING_FAIL,
+		arena_printf(a, "%s %s", diff_object_ref(a, o), diff_path_text(a, x->path)),
+		"was added by hand: %s; written by %s%s%s", value(a, x->live), x->owner.manager,
+		x->owner.time ? " at " : "", str_or_empty(x->owner.time));
+
+	f->remedy = "Take it away as it was put there (an apply leaves what no manifest names), or "
+		    "write it into the manifests, or accept it for a while with --ignore.";
+}
+
 static void add_object(struct report *r, struct arena *a, const struct diff_object *o)
 {
+	struct diff_extra *extras;
+	const size_t n = diff_extras(a, o, &extras);
 	size_t theirs = 0;
 
 	for (size_t i = 0; i < o->n; i++) {
@@ -53,7 +69,9 @@ static void add_object(struct report *r, struct arena *a, const struct diff_obje
 			add_drift(r, a, o, &o->changes[i]);
 		theirs += o->changes[i].class == DIFF_THEIRS;
 	}
-	if (diff_object_pending(o))
+	for (size_t i = 0; i < n; i++)
+		add_extra(r, a, o, &extras[i]);
+	if (diff_object_pending(o) || n)
 		return;
 	report_add_free(r, "config-drift", "is as applied", o->kind, SEVERITY_ERROR, FINDING_PASS,
 			diff_object_ref(a, o),

@@ -106,6 +106,18 @@ void diff_object_make(struct diff_object *ret_object, struct arena *a, const str
 		      const struct doc *live, const struct doc *desired, bool autoscaled,
 		      const char *const *managers);
 
+/*
+ * What live has and desired does not name, written by a client that people type into (kubectl edit
+ * and its like), as managedFields tells: a comparison says nothing of it, for an apply would leave
+ * it. The highest place of each; empty without managedFields.
+ */
+struct diff_extra {
+	const struct diff_path *path;
+	const struct doc *live;
+	struct field_owner owner;
+};
+size_t diff_extras(struct arena *a, const struct diff_object *o, struct diff_extra **ret_extras);
+
 size_t diff_count(const struct diff *d, enum diff_class c);
 bool diff_pending(const struct diff *d);
 

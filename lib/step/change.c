@@ -137,12 +137,12 @@ static double quantity(const struct doc *d)
 	if (d->kind == DOC_INT)
 		return (double)d->integer;
 	if (str_empty(s) || !strchr("+-.0123456789", s[0]) || strpbrk(s, "xX"))
-		return NAN;
+		return (double)NAN;
 	n = strtod(s, &end);
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && end > s; i++)
 		if (str_eq(end, rows[i].suffix))
 			return n * rows[i].factor;
-	return NAN;
+	return (double)NAN;
 }
 
 static bool same_scalar(const struct doc *x, const struct doc *y)

@@ -322,9 +322,57 @@ TEST(two_manifests_are_compared_in_every_field)
 	arena_release(&a);
 }
 
+/* By hand where no manifest says anything; what controllers and carriers write is no such thing. */
+TEST(what_a_person_added_is_found)
+{
+	static const char live[] =
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: till, namespace: shop, "
+		"labels: "
+		"{a: b, hand: c}, managedFields: [{manager: %s, operation: Update, %s fieldsV1: "
+		"{'f:metadata': {'f:labels': {'f:hand': {}, 'f:a': {}}}, 'f:spec': {'f:gone': {}, "
+		"'f:template': {'f:spec': {'f:hostPID': {}, 'f:containers': "
+		"{'k:{\"name\":\"app\"}': "
+		"{.: {}, 'f:image': {}, 'f:command': {}}, 'k:{\"name\":\"more\"}': {.: "
+		"{}}}}}}}}]}\n"
+		"spec: {template: {spec: {hostPID: true, containers: [{name: app, image: a, "
+		"command: "
+		"[sh]}, {name: more}]}}}\n";
+	static const struct {
+		const char *manager, *more;
+		size_t n;
+	} clients[] = {{"kubectl-edit", "", 4},
+		       {"helm", "", 0},
+		       {"kube-controller-manager", "", 0},
+		       {"kubectl-edit", "subresource: status,", 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		struct arena a = ARENA_INIT;
+		struct doc *want = yaml(&a,
+					"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: "
+					"till, namespace: shop, labels: {a: b}}\nspec: {template: "
+					"{spec: {containers: [{name: app, image: a}]}}}\n"),
+			   *is = yaml(&a,
+				      arena_printf(&a, live, clients[i].manager, clients[i].more));
+		struct diff_extra *found;
+		struct diff_object o;
+
+		diff_object_make(&o, &a, want, is, want, false, NULL);
+		assert_false(diff_object_pending(&o));
+		assert_int_equal(diff_extras(&a, &o, &found), clients[i].n);
+		if (clients[i].n)
+			assert_string_equal(diff_path_text(&a, found[0].path),
+					    "metadata.labels.hand");
+		if (clients[i].n)
+			assert_string_equal(diff_path_text(&a, found[3].path),
+					    "spec.template.spec.containers[name=more]");
+		arena_release(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_person_added_is_found),
 		cmocka_unit_test(three_documents_give_these_changes),
 		cmocka_unit_test(what_was_applied_differs_no_more),
 		cmocka_unit_test(two_manifests_are_compared_in_every_field),
