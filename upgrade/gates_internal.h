@@ -32,6 +32,11 @@ void asking_answer(struct asking *q, enum gate_source_id source, enum finding_re
 
 /* Whether the agents are those of a side, by Kubernetes: NULL, or the first that is not. */
 const char *asking_pod(struct asking *q, const struct world_node *n, const struct side *side);
+/*
+ * A node of the plan that is there, and that the DaemonSet keeps no agent on any more: neither gone
+ * nor bad, unknown. NULL: it is none.
+ */
+const char *asking_excluded(struct asking *q, const struct world_node *n);
 /* What its agent says of itself now; words of what is not well, or not known. */
 enum finding_result asking_agent(struct asking *q, const struct world_node *n,
 				 const struct side *side, const char **ret_words);

@@ -158,12 +158,29 @@ struct round {
 	struct verdict kubernetes, agents, health;
 };
 
+const char *asking_excluded(struct asking *q, const struct world_node *n)
+{
+	if (!n->left_out || n->pods)
+		return NULL;
+	return arena_printf(q->out->arena,
+			    "node %s is there, and since the plan was made its labels or taints, "
+			    "or the DaemonSet's, keep the agent off it: what its pods may do is "
+			    "not known. Undo that, or take the node out of the cluster",
+			    n->name);
+}
+
 static void ask_node(struct asking *q, struct round *r, const struct world_node *n,
 		     const struct side *side, enum health_set set)
 {
-	const char *wrong = asking_pod(q, n, side), *words = NULL;
+	const char *wrong = asking_pod(q, n, side), *words = asking_excluded(q, n);
 	enum finding_result result;
 
+	if (words) {
+		weigh(&r->kubernetes, FINDING_UNKNOWN, words);
+		weigh(&r->agents, FINDING_UNKNOWN, words);
+		weigh(&r->health, FINDING_UNKNOWN, words);
+		return;
+	}
 	if (!wrong && set == HEALTH_CHANGED)
 		wrong = pods_well(q, n);
 	/* On the way back nobody's pod is a reason to leave others on the version that is fled. */
@@ -301,10 +318,15 @@ GATE_SAMPLE(room)
 		const struct world_node *n = &q.w.nodes[i];
 		bool to = str_eq(n->image, q.u->to.image);
 		const struct side *side = to ? &q.u->to : &q.u->from;
-		const char *wrong = asking_pod(&q, n, side), *words = NULL;
+		const char *excluded = asking_excluded(&q, n);
+		const char *wrong = excluded ? excluded : asking_pod(&q, n, side), *words = NULL;
 		enum finding_result result = asking_agent(&q, n, side, &words);
 
-		weigh(&pods, wrong ? FINDING_FAIL : FINDING_PASS, wrong);
+		weigh(&pods,
+		      excluded ? FINDING_UNKNOWN
+		      : wrong  ? FINDING_FAIL
+			       : FINDING_PASS,
+		      wrong);
 		weigh(&agents, result, words);
 	}
 	mine = world_node(&q.w, node);
@@ -329,7 +351,12 @@ static void ask_probe(struct asking *q, const struct world_node *n, const struct
 		      bool ready)
 {
 	const char *wrong = n ? "the agent is not ready yet" : NULL;
+	const char *excluded = asking_excluded(q, n);
 
+	if (excluded) {
+		asking_unknown(q, ASK_PROBE, excluded);
+		return;
+	}
 	if (n && ready)
 		wrong = upgrade_probe(q->u, q->out->arena, side, n->name,
 				      doc_find_str(n->pod_object, "metadata.creationTimestamp"));
@@ -424,14 +451,6 @@ GATE_SAMPLE(node_back)
 	return one_node(env, args, out, gate_sample_node_back, true, err);
 }
 
-static bool is_planned(const struct asking *q, const char *node)
-{
-	doc_foreach_item (doc_get(q->u->plan, "nodes"), d)
-		if (str_eq(doc_find_str(d, "name"), node))
-			return true;
-	return false;
-}
-
 /*
  * Whoever comes up while the template asks for the new version has it without a turn: a node that
  * joins, and behind the canary one whose pod was deleted, are asked like those that were changed.
@@ -440,7 +459,7 @@ static bool is_changed(const struct asking *q, const struct world_node *n, const
 {
 	return asking_is_done(q, n->name) ||
 	       (str_eq(n->image, q->u->to.image) &&
-		(gate != (const void *)gate_sample_canary || !is_planned(q, n->name)));
+		(gate != (const void *)gate_sample_canary || !world_is_planned(&q->w, n->name)));
 }
 
 /* Those that have had their turn as well as before it, all others as if nothing happened. */
@@ -492,11 +511,15 @@ GATE_SAMPLE(equal)
 	if (wrong)
 		weigh(&pods, FINDING_FAIL, wrong);
 	for (size_t i = 0; i < q.w.n_nodes; i++) {
-		const char *words = NULL;
+		const char *words = NULL, *excluded = asking_excluded(&q, &q.w.nodes[i]);
 		enum finding_result result = asking_agent(&q, &q.w.nodes[i], &q.u->to, &words);
 
-		wrong = asking_pod(&q, &q.w.nodes[i], &q.u->to);
-		weigh(&pods, wrong ? FINDING_FAIL : FINDING_PASS, wrong);
+		wrong = excluded ? excluded : asking_pod(&q, &q.w.nodes[i], &q.u->to);
+		weigh(&pods,
+		      excluded ? FINDING_UNKNOWN
+		      : wrong  ? FINDING_FAIL
+			       : FINDING_PASS,
+		      wrong);
 		weigh(&agents, result, words);
 	}
 	answer(&q, ASK_KUBERNETES, &pods, "the agent's image is the plan's");

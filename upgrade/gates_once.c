@@ -247,7 +247,9 @@ static int ask_prepared(struct asking *q, const struct side *newer, const struct
 
 		if (!is_concerned(q, n, node, back))
 			continue;
-		told = nothing_older(q, n, newer, older);
+		/* No agent, no connections of its own: what becomes of its pods its turn asks. */
+		told = asking_excluded(q, n) ? "its node has no agent any more"
+					     : nothing_older(q, n, newer, older);
 		asked |= !told;
 		if (!told)
 			r = prepare_node(q, n, older, back, &one, &told, err);

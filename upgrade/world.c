@@ -140,7 +140,18 @@ static bool is_left_out(const struct world *w, const struct doc *object, const s
 	return spec && !is_selected(w->arena, spec, n);
 }
 
-/* One that has an agent all the same is asked like the others. */
+bool world_is_planned(const struct world *w, const char *node)
+{
+	doc_foreach_item (doc_get(w->upgrade->plan, "nodes"), d)
+		if (str_eq(doc_find_str(d, "name"), node))
+			return true;
+	return false;
+}
+
+/*
+ * One that has an agent all the same is asked like the others. One of the plan that lost it so is
+ * asked, too: its pods are there, and nobody has said that they need no mesh.
+ */
 static void drop_left_out(struct world *w)
 {
 	const char **names = arena_array(w->arena, w->n_nodes + 1, const char *);
@@ -148,7 +159,8 @@ static void drop_left_out(struct world *w)
 
 	w->left_out = (struct strings){names, 0};
 	for (size_t i = 0; i < w->n_nodes; i++)
-		if (!w->nodes[i].left_out || w->nodes[i].pods)
+		if (!w->nodes[i].left_out || w->nodes[i].pods ||
+		    world_is_planned(w, w->nodes[i].name))
 			w->nodes[n++] = w->nodes[i];
 		else
 			names[w->left_out.n++] = w->nodes[i].name;

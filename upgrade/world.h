@@ -20,7 +20,7 @@ struct world_pod {
 struct world_node {
 	const char *name;
 	bool ready, control_plane;
-	bool left_out; /* the DaemonSet is not meant to run here */
+	bool left_out; /* the DaemonSet is not meant to run here (any more) */
 	/* Its agent's pod that is not on its way out; NULL: none. */
 	const struct pod *pod;
 	const struct doc *pod_object;
@@ -41,7 +41,8 @@ struct world {
 	struct arena *arena;
 	const struct upgrade *upgrade;
 	const struct doc *daemonset; /* NULL: there is none */
-	struct world_node *nodes;    /* by name; without those that are meant to have no agent */
+	/* By name; without those that are meant to have no agent, but for nodes of the plan. */
+	struct world_node *nodes;
 	size_t n_nodes;
 	struct strings left_out; /* names of those */
 };
@@ -62,6 +63,8 @@ bool world_is_rival(const struct doc *run);
  */
 const char *world_silence(struct arena *a, const struct sidestep_node *s, int64_t wall_ns);
 bool world_is_silent(const struct sidestep_node *s, int64_t wall_ns);
+/* The plan of the run names it. */
+bool world_is_planned(const struct world *w, const char *node);
 /* Beside node `last`, with which a way back ends: it has the version of the other end. */
 bool world_is_astray(const struct world *w, const struct world_node *n, const char *last);
 /* NULL: it is not there (any more). */

@@ -354,18 +354,31 @@ static bool struck(const struct stand_in *w, const struct doc *pod, const char *
 	       (!w->fault_on || str_eq(w->fault_on, node));
 }
 
+/* Of affinities only this one is known here: which label keeps its agents off a node. */
+static bool keeps_agents_off(const struct doc *set, const struct doc *node)
+{
+	return doc_find(set, "spec.template.spec.affinity") && node &&
+	       kube_label(node, OTHER_KIND_LABEL);
+}
+
 static void run_agents(struct stand_in *w, struct arena *a)
 {
 	const struct doc *set = stand_in_get(w, a, KIND_DAEMON_SET, MESH, "sidestep");
 	struct doc *pods = list_of(w, a, KIND_POD);
+	const struct doc *node;
 
 	doc_foreach_item (pods, pod)
 		if (is_agent(pod) && kube_deleting(pod))
 			remove_object(w, KIND_POD, MESH, kube_name(pod));
-	for (size_t i = w->first; i < w->end; i++)
-		if (!agent_on(pods, w->nodes[i].name) &&
-		    stand_in_get(w, a, KIND_NODE, NULL, w->nodes[i].name))
+	for (size_t i = w->first; i < w->end; i++) {
+		const struct doc *agent = agent_on(pods, w->nodes[i].name);
+
+		node = stand_in_get(w, a, KIND_NODE, NULL, w->nodes[i].name);
+		if (agent && keeps_agents_off(set, node))
+			remove_object(w, KIND_POD, MESH, kube_name(agent));
+		else if (!agent && node && !keeps_agents_off(set, node))
 			make_agent(w, a, set, w->nodes[i].name);
+	}
 }
 
 static void run_new(struct stand_in *w, const struct doc *pods)

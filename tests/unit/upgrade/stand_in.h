@@ -14,11 +14,12 @@
 #include "upgrade/plan.h"
 #include "upgrade/tool.h"
 
-#define OLD_VERSION "0.2.0"
-#define NEW_VERSION "0.3.0"
-#define UPGRADER    "upgrader" /* who the upgrade is to the API server */
-#define NODES       4          /* control, worker-1, worker-2, worker-3 */
-#define NODES_MAX   64
+#define OLD_VERSION      "0.2.0"
+#define NEW_VERSION      "0.3.0"
+#define UPGRADER         "upgrader"   /* who the upgrade is to the API server */
+#define OTHER_KIND_LABEL "other-kind" /* an affinity of the DaemonSet excludes nodes with it */
+#define NODES            4            /* control, worker-1, worker-2, worker-3 */
+#define NODES_MAX        64
 
 /* Of agents of NEW_VERSION. */
 enum agent_fault {
