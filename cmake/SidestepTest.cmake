@@ -29,3 +29,9 @@ function(sidestep_test_properties name)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
 endfunction()
+
+# sidestep_beside_others(<name>...): of the label `system` for its length alone: no lab, no namespace, no address that
+# another test has, so that whatever else runs may run meanwhile.
+function(sidestep_beside_others)
+  set_tests_properties(${ARGN} PROPERTIES RUN_SERIAL OFF)
+endfunction()

@@ -16,6 +16,7 @@ import shutil
 import ssl
 import sys
 import tempfile
+import time
 
 import labs
 from garbage import admin_context
@@ -120,6 +121,29 @@ def restart(api, dice):
     return "of nothing: the API is away"
 
 
+class Victims:
+    """Whom to kill next. The lab's kubelet, like a real one, doubles its wait before each start of a container that keeps ending,
+    until one run of it was long enough (GOOD_RUN_NS in deploy/lab/kubelet). A node without an agent for eight seconds has no news
+    of pods that are replaced meanwhile: so an agent killed AT_MOST times in a row is spared until its next run counts as good."""
+    AT_MOST, SPARED_S = 3, 15
+
+    def __init__(self, dice):
+        self.dice, self.killed = dice, {}  # how often an agent was killed in a row, and when last
+
+    def spared(self, role, now):
+        times, last = self.killed.get(role, (0, 0))
+        return times >= self.AT_MOST and now - last < self.SPARED_S
+
+    def pick(self, roles):
+        now = time.monotonic()
+        # the supervisor stands for systemd and the kubelet's own restarts: it is not one of ours
+        role = self.dice.choice(sorted(r for r in roles if r != "supervise" and not self.spared(r, now)))
+        if role.startswith("sidestepd."):
+            times, last = self.killed.get(role, (0, 0))
+            self.killed[role] = (times + 1 if now - last < self.SPARED_S else 1, now)
+        return role, roles[role]
+
+
 def clock():
     return datetime.datetime.now(datetime.timezone.utc).strftime("%H:%M:%S.%f")[:-3]
 
@@ -143,10 +167,9 @@ def nothing_is_lost_by_kills():
                      f"/apis/cilium.io/v2/namespaces/{NAMESPACE}/ciliumnetworkpolicies", policy(server, port, callers))
         steady(lab)
         before = counts(lab)
-        story = []
+        story, victims = [], Victims(dice)
         for number in range(ROUNDS):
-            # the supervisor stands for systemd and the kubelet's own restarts: it is not one of ours
-            role, pid = dice.choice(sorted((r, p) for r, p in lab.roles().items() if r != "supervise"))
+            role, pid = victims.pick(lab.roles())
             if number % 3 == 0:
                 story.append(f"{clock()} rollout restart {restart(api, dice)}")
             kill(pid)
